@@ -1,0 +1,113 @@
+"""What every notebook does the same way: set up, show, predict, claim."""
+
+import math
+import os
+import random
+
+import torch
+
+
+def setup(seed=0, threads=None, device=None):
+    """Seed everything, set threads, print precision and figure style; return a device.
+
+    threads : of PyTorch on the CPU; 1 when None, because small networks run fastest
+              on one, or the environment variable LSR_THREADS
+    device  : "cpu" or "cuda"; when None the environment variable LSR_DEVICE,
+              else CUDA if there is one, else the CPU
+    returns : torch.device; also prints one line that names it
+    raises  : ValueError for a number of threads or a device that is not to be had
+    """
+    import numpy as np
+
+    from . import style
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (for libraries that draw from it)
+    torch.manual_seed(seed)
+    threads = threads or os.environ.get("LSR_THREADS") or 1
+    if not str(threads).isdigit() or int(threads) < 1:
+        raise ValueError(f"threads must be a whole number, at least 1, got {threads}.")
+    torch.set_num_threads(int(threads))
+    torch.set_printoptions(precision=4, sci_mode=False, linewidth=88)
+    np.set_printoptions(precision=4, suppress=True, linewidth=88)
+    style.use()
+    device = _find_device(device or os.environ.get("LSR_DEVICE"))
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device
+    print(f"device: {name} · torch {torch.__version__} · threads: {threads}")
+    return device
+
+
+def _find_device(wanted):
+    if wanted is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+    }
+    if not found.get(wanted, False):
+        here = ", ".join(repr(name) for name, there in found.items() if there)
+        raise ValueError(f"device must be one of {here} here, got {wanted!r}.")
+    return torch.device(wanted)
+
+
+def show(figure, alt):
+    """Display a matplotlib figure as PNG with alternative text, and close it.
+
+    alt    : what a reader who cannot see the figure should know, one or two sentences
+    raises : ValueError when alt is empty
+    """
+    import io
+
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    if not alt or not alt.strip():
+        raise ValueError(f"alt must describe the figure, got {alt!r}.")
+    png = io.BytesIO()
+    # No software version in the file: the same figure gives the same bytes.
+    figure.savefig(png, format="png", metadata={"Software": None})
+    text = f"{figure}: {alt}"
+    plt.close(figure)
+    display(
+        {"image/png": png.getvalue(), "text/plain": text},
+        metadata={"image/png": {"alt": alt}},
+        raw=True,
+    )
+
+
+def predict(what, guess, truth, tol=None):
+    """Hold the reader's guess against the truth, in one printed line.
+
+    guess : a number or a string, or None while there is none
+    truth : the value that came out, of the same kind
+    tol   : how far a number may be off; 10 % of the truth when None
+    """
+    if guess is None:
+        print("No prediction yet: set guess above, then run this cell again.")
+        return
+    if isinstance(truth, str):
+        hit, truth_text = str(guess).strip().lower() == truth.lower(), truth
+    else:
+        try:
+            distance = abs(float(guess) - float(truth))
+        except (TypeError, ValueError):
+            print(f"guess must be a number for {what}, got {guess!r}.")
+            return
+        if tol is None:  # 10 % of infinity would take any guess
+            tol = 0.1 * abs(truth) if math.isfinite(truth) else 0.0
+        hit = float(guess) == float(truth) or distance <= tol
+        truth_text = f"{truth:.4g}"
+    verdict = "✓ well predicted" if hit else "↯ a surprise"
+    print(f"{verdict}: {what} is {truth_text}, you said {guess}.")
+
+
+def claim(claim_id, sentence, holds):
+    """State a claim of the course: assert it, and print one fixed line.
+
+    claim_id : "NN-k", the notebook and a running number
+    holds    : whether the cells above bear it out, with room to spare
+    raises   : AssertionError when it does not hold
+    """
+    if not bool(holds):
+        raise AssertionError(f"{claim_id} does not hold: {sentence}")
+    print(f"✓ {claim_id}  {sentence}")

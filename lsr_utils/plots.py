@@ -1,0 +1,151 @@
+"""Figures of the course: arrays in, a matplotlib figure out."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from . import style
+
+
+def target_bars(rows, titles, class_names=None, highlight=0):
+    """Distributions over the classes as panels of bars with their values.
+
+    rows      : (M, K) probabilities, one panel a row
+    titles    : M panel titles
+    highlight : index of the true class, in another colour
+    returns   : matplotlib Figure
+    """
+    rows = np.asarray(rows, dtype=float)
+    num_classes = rows.shape[1]
+    names = class_names or [str(k + 1) for k in range(num_classes)]
+    figure, axes = plt.subplots(
+        1, len(rows), figsize=style.PANELS, sharey=True, squeeze=False
+    )
+    colors = [style.CLASS_COLORS[0]] * num_classes
+    colors[highlight] = style.CLASS_COLORS[5]
+    for axis, row, title in zip(axes.flat, rows, titles, strict=True):
+        bars = axis.bar(names, row, color=colors)
+        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=9)
+        axis.set(title=title, xlabel="class", ylim=(0, 1.12))
+        axis.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("target probability")
+    return figure
+
+
+def curves_against_gap(gaps, losses, optima, title):
+    """Loss against the logit gap, one curve for each eps, its minimum marked.
+
+    gaps    : (G,) logit gaps, nats
+    losses  : eps to (G,) losses, nats
+    optima  : eps to (gap, loss) at the minimum, or None where there is none
+    returns : matplotlib Figure
+    """
+    figure, axis = plt.subplots(figsize=style.SINGLE)
+    for eps, loss in losses.items():
+        look = style.eps_style(eps)
+        axis.plot(
+            gaps, loss, color=look["color"], ls=look["linestyle"], label=f"ε = {eps:g}"
+        )
+        if optima[eps] is not None:
+            axis.plot(*optima[eps], marker=look["marker"], color=look["color"], ms=8)
+    axis.set(
+        xlabel="logit gap, true minus other (nats)", ylabel="loss (nats)", title=title
+    )
+    axis.legend()
+    return figure
+
+
+def image_grid(images, titles, columns=12):
+    """Grey images in a grid, each with a short title.
+
+    images  : (N, 1, H, W) tensor
+    titles  : N strings
+    returns : matplotlib Figure
+    """
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(9.0, 9.0 / columns * rows + 0.3 * rows), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(image[0], cmap="gray_r")
+        axis.set_title(title, loc="center", weight="normal")
+    return figure
+
+
+def loss_curves(histories, floors, titles):
+    """Train and validation loss over the steps, one panel for each eps.
+
+    histories : eps to the DataFrame of ``training.fit``; both parts are drawn, both
+                on the loss that was trained
+    floors    : eps to the least possible loss, drawn as a line
+    titles    : eps to the panel's title, the finding
+    returns   : matplotlib Figure
+    """
+    figure, axes = plt.subplots(
+        1, len(histories), figsize=style.PANELS, sharey=True, squeeze=False
+    )
+    for axis, (eps, history) in zip(axes.flat, histories.items(), strict=True):
+        color = style.eps_style(eps)["color"]
+        for part, line in (("train", "-"), ("validation", "--")):
+            rows = history[history["part"] == part]
+            axis.plot(rows["step"], rows["loss"], ls=line, color=color, label=part)
+        axis.axhline(
+            floors[eps], color="#666666", lw=1.2, ls=":", label="entropy floor"
+        )
+        axis.set(title=titles[eps], xlabel="step")
+        axis.legend()
+    # The first steps fall from ln K; the end of training is what to look at.
+    ends = [history["loss"].iloc[-2:].max() for history in histories.values()]
+    axes[0, 0].set(ylabel="loss as trained (nats)", ylim=(0, 1.6 * max(ends)))
+    return figure
+
+
+def gap_curves(histories, optima):
+    """Mean logit gap on the training data over the steps, beside its closed form.
+
+    histories : eps to the DataFrame of ``training.fit``
+    optima    : eps to the closed-form gap, nats; infinite where there is none
+    returns   : matplotlib Figure; left every eps, right those with a finite optimum,
+                whose closed form is drawn as a thin line
+    """
+    figure, axes = plt.subplots(1, 2, figsize=style.PANELS)
+    for eps, history in histories.items():
+        rows = history[history["part"] == "train"]
+        look = style.eps_style(eps)
+        panels = axes if np.isfinite(optima[eps]) else axes[:1]
+        for axis in panels:
+            axis.plot(rows["step"], rows["gap"], label=f"ε = {eps:g}", ms=4, **look)
+        if np.isfinite(optima[eps]):
+            axes[1].axhline(optima[eps], color=look["color"], lw=0.8)
+            axes[1].annotate(
+                f"{optima[eps]:.2f}", (1.01, optima[eps]), color=look["color"],
+                xycoords=("axes fraction", "data"), va="center", fontsize=10,
+            )  # fmt: skip
+    axes[0].set(title="One-hot targets: no end in sight", ylabel="logit gap (nats)")
+    axes[1].set(title="Smoothed: up to the closed form", ylim=(0, None))
+    for axis in axes:
+        axis.set_xlabel("step")
+    axes[0].legend()
+    return figure
+
+
+def confidence_histograms(confidences, ceilings):
+    """Histograms of the largest predicted probability, one panel for each eps.
+
+    confidences : eps to (N,) confidences in [0, 1]
+    ceilings    : eps to the target probability of the true class, drawn as a line
+    returns     : matplotlib Figure
+    """
+    figure, axes = plt.subplots(
+        1, len(confidences), figsize=style.PANELS, sharey=True, squeeze=False
+    )
+    for axis, (eps, values) in zip(axes.flat, confidences.items(), strict=True):
+        values = np.asarray(values)
+        share = np.full(len(values), 1 / len(values))
+        color = style.EPS_COLORS[eps]
+        axis.hist(values, np.linspace(0, 1, 41), weights=share, color=color)
+        axis.axvline(ceilings[eps], color="#444444", lw=1.2, ls=":")
+        axis.set(title=f"ε = {eps:g}: target {ceilings[eps]:.3f}", xlabel="confidence")
+    axes[0, 0].set_ylabel("share of images")
+    return figure
