@@ -1,0 +1,195 @@
+"""What a notebook of this course promises, as one function: ``problems(notebook)``.
+
+nbval compares outputs, but passes a notebook that was never executed, one whose stored
+output is an error, and any figure. This contract closes those holes, and holds every
+notebook to one anatomy.
+"""
+
+import collections
+import re
+
+import nbformat
+from notebook_files import tags
+
+MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
+WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
+IGNORE = "nbval-ignore-output"
+CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
+ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
+CLAIM = re.compile(r'claim\(\s*"(\d\d)-(\d+)"')
+
+
+def problems(notebook, number):
+    """Every way in which a notebook breaks the contract, as sentences.
+
+    number : the two digits its file name starts with
+    """
+    return [
+        *_format(notebook),
+        *_execution(notebook),
+        *_cells(notebook),
+        *_anatomy(notebook, number),
+        *_figures(notebook),
+        *_claims(notebook, number),
+        *_predictions(notebook),
+    ]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def output_text(output):
+    """All text of an output, whatever its kind."""
+    data = output.get("data", {})
+    parts = [v for k, v in data.items() if k.startswith("text/")]
+    return "\n".join([output.get("text", ""), *parts])
+
+
+def _format(notebook):
+    # Before validate, which mends a repeated id on the quiet.
+    ids = [cell.get("id") for cell in notebook.cells]
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        yield f"is not a valid notebook: {error.message}"
+    if None in ids or len(set(ids)) < len(ids):
+        yield "has cells without an id, or an id twice"
+    if set(notebook.metadata) - {"kernelspec", "language_info"}:
+        yield "holds metadata beyond kernelspec and language_info (widget state?)"
+    if len(nbformat.writes(notebook)) > MAX_BYTES:
+        yield f"is larger than {MAX_BYTES} bytes"
+    for cell in notebook.cells:
+        if "slide_type" not in cell.metadata.get("slideshow", {}):
+            yield f"cell {cell.id} has no slide type"
+
+
+def _execution(notebook):
+    for expected, cell in enumerate(code_cells(notebook), start=1):
+        if cell.execution_count != expected:
+            yield f"cell {cell.id} has count {cell.execution_count}, not {expected}"
+        for output in cell.outputs:
+            kind, data = output.output_type, output.get("data", {})
+            if kind == "error":
+                yield f"cell {cell.id} stores an error"
+            if output.get("name") == "stderr":
+                yield f"cell {cell.id} stores stderr"
+            if "image/svg+xml" in data:
+                yield f"cell {cell.id} stores an SVG, which holds random ids"
+            if any("widget" in key for key in data):
+                yield f"cell {cell.id} stores a widget"
+            if found := ABSOLUTE_PATH.search(output_text(output)):
+                yield f"cell {cell.id} stores an absolute path: {found.group()}"
+
+
+def _cells(notebook):
+    code = code_cells(notebook)
+    if len(code) > MAX_CODE_CELLS:
+        yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
+    ignored = [cell for cell in code if IGNORE in tags(cell)]
+    if len(ignored) > len(code) / 6:
+        yield f"ignores the output of {len(ignored)} of {len(code)} cells"
+    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
+        if cell.cell_type != "code":
+            continue
+        lines = cell.source.splitlines()
+        if before is None or before.cell_type != "markdown":
+            yield f"cell {cell.id} has no prose before it"
+        if not 0 < len(lines) <= MAX_LINES:
+            yield f"cell {cell.id} has {len(lines)} lines"
+        if max(map(len, lines), default=0) > MAX_COLUMNS:
+            yield f"cell {cell.id} is wider than {MAX_COLUMNS} columns"
+        if cell.source.rstrip().endswith(";"):
+            yield f"cell {cell.id} ends in a semicolon, which nbval ignores"
+
+
+def _anatomy(notebook, number):
+    title, *rest = notebook.cells[0].source.splitlines()
+    if not title.startswith(f"# {number} · "):
+        yield f"does not begin with '# {number} · ' but with {title!r}"
+    if not any(line.startswith("**") and line.endswith("?**") for line in rest):
+        yield "has no question under its title"
+    rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
+    if rows != CARD:
+        yield f"has a card with the rows {rows}"
+    yield from _minutes(notebook, "\n".join(rest))
+    if "lsr.setup(" not in code_cells(notebook)[0].source:
+        yield "does not call lsr.setup in its first code cell"
+    headings = [
+        line.removeprefix("## ")
+        for cell in prose_cells(notebook)
+        for line in cell.source.splitlines()
+        if line.startswith("## ")
+    ]
+    numbers = [int(m.group(1)) for h in headings if (m := re.match(r"(\d+)\. ", h))]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"numbers its sections {numbers}"
+    if headings[-2:] != ["Recap", "References"]:
+        yield f"ends with {headings[-2:]}, not with Recap and References"
+    if not any("Where it fails" in heading for heading in headings):
+        yield "has no section 'Where it fails'"
+    for cell in prose_cells(notebook):
+        if cell.source.startswith("## Recap"):
+            if len(re.findall(r"(?m)^- ", cell.source)) != 3:
+                yield "does not recap in three bullets"
+            if "| symbol | variable | meaning |" not in cell.source:
+                yield "has no table of symbols in its recap"
+
+
+def _minutes(notebook, card):
+    """The minutes on the card follow from the length, so that they stay true."""
+    prose = "\n".join(cell.source for cell in prose_cells(notebook))
+    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
+    estimate = len(re.findall(r"\w+", prose)) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
+    found = re.search(r"read (\d+), run under 1 \|", card)
+    if not found or abs(int(found.group(1)) / estimate - 1) > 0.2:
+        yield f"does not say 'read N, run under 1' with N near {estimate:.0f}"
+
+
+def _figures(notebook):
+    number = 0
+    followers = [*notebook.cells[1:], None]
+    for cell, after in zip(notebook.cells, followers, strict=True):
+        for output in cell.get("outputs", []):
+            if "image/png" not in output.get("data", {}):
+                continue
+            number += 1
+            if not output.metadata.get("image/png", {}).get("alt", "").strip():
+                yield f"cell {cell.id} shows a figure without alternative text"
+            if after is None or not after.source.startswith(f"**Figure {number}.** "):
+                yield f"no '**Figure {number}.**' under the figure of cell {cell.id}"
+
+
+def _claims(notebook, number):
+    expected = 0
+    for cell in code_cells(notebook):
+        printed = "".join(output_text(output) for output in cell.outputs)
+        for notebook_number, claim_number in CLAIM.findall(cell.source):
+            expected += 1
+            name = f"{notebook_number}-{claim_number}"
+            if name != f"{number}-{expected}":
+                yield f"claim {name} should be {number}-{expected}"
+            if f"✓ {name}  " not in printed:
+                yield f"claim {name} is not among the stored outputs"
+            if IGNORE in tags(cell):
+                yield f"claim {name} stands in a cell whose output is ignored"
+    if expected == 0:
+        yield "makes no claim"
+
+
+def _predictions(notebook):
+    asked = collections.Counter()
+    for cell in code_cells(notebook):
+        asked.update(re.findall(r"(?m)^(guess\w*) = None", cell.source))
+        for name in re.findall(r"predict\([^)]*?\b(guess\w*)", cell.source, re.S):
+            asked[name] -= 1
+            if asked[name] < 0:
+                yield f"cell {cell.id} compares {name} before it was asked for"
+    if any(asked.values()):
+        yield "asks for a prediction that no later cell compares"
+    if not asked:
+        yield "asks for no prediction"

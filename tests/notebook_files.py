@@ -1,0 +1,64 @@
+"""Read the course's notebooks: their cells, tags, prose and the code they show."""
+
+import ast
+import pathlib
+
+import nbformat
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def notebook_paths():
+    """Every notebook of the course, in reading order."""
+    found = (ROOT / "notebooks").rglob("*.ipynb")
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def by_number(number):
+    """The notebook whose file name starts with ``number``, e.g. "02"."""
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return read(path)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def cells_tagged(notebook, prefix):
+    """Pairs (what follows the prefix, cell) for every tag that starts with it."""
+    return [
+        (tag.removeprefix(prefix), cell)
+        for cell in notebook.cells
+        for tag in tags(cell)
+        if tag.startswith(prefix)
+    ]
+
+
+def definitions(source):
+    """The functions and classes a cell defines, as (name, syntax tree)."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [(n.name, n) for n in ast.parse(source).body if isinstance(n, kinds)]
+
+
+def without_docstring(tree):
+    body = tree.body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        tree.body = body[1:]
+    return tree
+
+
+def run_cells(cells):
+    """Names defined by cells, run one after another without their bare calls.
+
+    Bare calls print, claim or display; what is wanted here is what a cell defines.
+    """
+    names = {}
+    for cell in cells:
+        tree = ast.parse(cell.source)
+        tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+        exec(compile(tree, f"<cell {cell.id}>", "exec"), names)
+    return names

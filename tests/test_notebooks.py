@@ -1,0 +1,231 @@
+"""Every notebook keeps the contract, and the contract notices when one does not."""
+
+import ast
+import copy
+import re
+
+import contract
+import pytest
+import torch
+from nbformat.v4 import new_output
+from notebook_files import (
+    ROOT,
+    by_number,
+    cells_tagged,
+    definitions,
+    notebook_paths,
+    read,
+    without_docstring,
+)
+from prose_numbers import missing_numbers
+
+import lsr_utils as lsr
+
+LESSONS = [p for p in notebook_paths() if p.parent.name == "notebooks"]
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem[:2])
+
+
+@every_lesson
+def test_lesson_keeps_the_contract(path):
+    assert contract.problems(read(path), path.name[:2]) == []
+
+
+@every_lesson
+def test_every_number_in_prose_stands_in_an_output(path):
+    assert missing_numbers(read(path)) == []
+
+
+@every_lesson
+def test_links_between_files_lead_somewhere(path):
+    prose = "\n".join(cell.source for cell in contract.prose_cells(read(path)))
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
+        assert (path.parent / target).is_file(), target
+
+
+def test_claims_named_in_the_overview_exist():
+    made = {
+        "-".join(found)
+        for path in LESSONS
+        for cell in contract.code_cells(read(path))
+        for found in contract.CLAIM.findall(cell.source)
+    }
+    prose = "\n".join(cell.source for cell in contract.prose_cells(by_number("00")))
+    named = set(re.findall(r"\b\d\d-\d+\b", prose))
+    assert len(named) >= 10
+    assert named <= made
+
+
+# What is shown, and what the package does ----------------------------------------
+
+
+def shown_cells(prefix):
+    return [
+        pytest.param(name, cell, id=name)
+        for path in LESSONS
+        for name, cell in cells_tagged(read(path), prefix)
+    ]
+
+
+@pytest.mark.parametrize(("name", "cell"), shown_cells("shown:"))
+def test_shown_code_is_the_package_code(name, cell):
+    module, function = name.split(".")
+    source = (ROOT / "lsr_utils" / f"{module}.py").read_text(encoding="utf-8")
+    package = dict(definitions(source))[function]
+    shown = dict(definitions(cell.source))[function]
+    assert ast.dump(without_docstring(shown)) == ast.dump(without_docstring(package))
+
+
+def check_smooth_distribution(names):
+    rows = torch.rand(50, 6, dtype=torch.float64).softmax(1)
+    for eps in (0.0, 0.1, 0.7, 1.0):
+        expected = lsr.targets.smooth_distribution(rows, eps)
+        torch.testing.assert_close(names["smooth"](rows, eps), expected)
+
+
+def check_label_smoothing_cross_entropy(names):
+    logits = torch.randn(40, 6, 3, dtype=torch.float64)
+    targets = torch.randint(6, (40, 3))
+    targets[::7] = -100
+    weight = torch.rand(6, dtype=torch.float64) + 0.5
+    for reduction in ("mean", "sum", "none"):
+        ours = names["step_4"](logits, targets, 0.2, reduction, weight)
+        expected = lsr.losses.label_smoothing_cross_entropy(
+            logits, targets, 0.2, reduction, weight=weight
+        )
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)
+
+
+def check_fit(names):
+    data = lsr.datasets.load("gaussians", n=200)
+    models = [lsr.models.build("mlp", (2,), seed=3).double() for _ in range(2)]
+    data = lsr.datasets.SixClass(data.x.double(), data.y, None, data.class_names)
+    names["train_network"](models[0], data, eps=0.1, steps=60, seed=5)
+    lsr.training.fit(models[1], data, eps=0.1, steps=60, seed=5, progress=False)
+    for shown, package in zip(*(m.parameters() for m in models), strict=True):
+        torch.testing.assert_close(shown, package, rtol=0, atol=1e-9)
+
+
+SIMPLE_FORMS = {
+    "targets.smooth_distribution": check_smooth_distribution,
+    "losses.label_smoothing_cross_entropy": check_label_smoothing_cross_entropy,
+    "training.fit": check_fit,
+}
+
+
+@pytest.mark.parametrize(("name", "cell"), shown_cells("simple:"))
+def test_simple_form_gives_the_numbers_of_the_package(name, cell):
+    names = {"torch": torch, "lsr": lsr}
+    for _, tree in definitions(cell.source):
+        module = ast.Module([tree], type_ignores=[])
+        exec(compile(module, cell.id, "exec"), names)
+    SIMPLE_FORMS[name](names)
+
+
+# The contract itself: a planted fault of each kind is reported ---------------------
+
+
+def first_figure(notebook):
+    return next(
+        output
+        for cell in contract.code_cells(notebook)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    )
+
+
+def first_claim(notebook):
+    cells = contract.code_cells(notebook)
+    return next(cell for cell in cells if contract.CLAIM.search(cell.source))
+
+
+def plant_output(notebook, *args, **kwargs):
+    contract.code_cells(notebook)[2].outputs.append(new_output(*args, **kwargs))
+
+
+def edit(cell, old, new):
+    assert old in cell.source
+    cell.source = cell.source.replace(old, new)
+
+
+def second_code(notebook):
+    return contract.code_cells(notebook)[1]
+
+
+FAULTS = {
+    "count None": lambda nb: second_code(nb).update(execution_count=None),
+    "stores an error": lambda nb: plant_output(nb, "error", ename="E", evalue=""),
+    "stores stderr": lambda nb: plant_output(nb, "stream", name="stderr", text="w"),
+    "stores an SVG": lambda nb: plant_output(
+        nb, "display_data", {"image/svg+xml": "<svg/>"}
+    ),
+    "stores a widget": lambda nb: plant_output(
+        nb, "display_data", {"application/vnd.jupyter.widget-view+json": {}}
+    ),
+    "an absolute path": lambda nb: plant_output(
+        nb, "stream", name="stdout", text="read /home/me/data.npz"
+    ),
+    "an id twice": lambda nb: nb.cells[3].update(id=nb.cells[4].id),
+    "widget state": lambda nb: nb.metadata.update(widgets={}),
+    "no slide type": lambda nb: nb.cells[3].metadata.pop("slideshow"),
+    "has 30 lines": lambda nb: second_code(nb).update(source="pass\n" * 30),
+    "wider than": lambda nb: second_code(nb).update(source="x = " + "1 + " * 30 + "1"),
+    "ends in a semicolon": lambda nb: second_code(nb).update(source="x = 1;"),
+    "no prose before it": lambda nb: nb.cells.pop(3),
+    "ignores the output": lambda nb: [
+        cell.metadata.update(tags=[contract.IGNORE])
+        for cell in contract.code_cells(nb)[::3]
+    ],
+    "no question": lambda nb: edit(nb.cells[0], "?**", "**"),
+    "a card with": lambda nb: edit(nb.cells[0], "| **Needs** |", "| Needs |"),
+    "'read N, run under 1'": lambda nb: edit(nb.cells[0], "| read 40", "| read 4"),
+    "not call lsr.setup": lambda nb: edit(
+        contract.code_cells(nb)[0], "lsr.setup(", "print("
+    ),
+    "numbers its sections": lambda nb: edit(
+        next(c for c in nb.cells if c.source.startswith("## 2. ")), "## 2.", "## 7."
+    ),
+    "not with Recap": lambda nb: nb.cells.pop(),
+    "Where it fails": lambda nb: [
+        edit(c, "Where it fails", "Limits")
+        for c in nb.cells
+        if "Where it fails" in c.source
+    ],
+    "three bullets": lambda nb: edit(nb.cells[-2], "\n- ", "\n* "),
+    "table of symbols": lambda nb: edit(nb.cells[-2], "| symbol |", "| sign |"),
+    "without alternative": lambda nb: first_figure(nb).metadata.clear(),
+    "no '**Figure 1.**'": lambda nb: [
+        edit(c, "**Figure 1.**", "Figure 1.")
+        for c in nb.cells
+        if c.source.startswith("**Figure 1.**")
+    ],
+    "should be 01-1": lambda nb: edit(first_claim(nb), '"01-1"', '"01-9"'),
+    "not among the stored": lambda nb: first_claim(nb).outputs.clear(),
+    "whose output is ignored": lambda nb: first_claim(nb).metadata.update(
+        tags=[contract.IGNORE]
+    ),
+    "asks for a prediction": lambda nb: second_code(nb).update(source="guess = None"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_contract_reports(fault):
+    notebook = copy.deepcopy(by_number("01"))
+    assert not any(fault in problem for problem in contract.problems(notebook, "01"))
+    FAULTS[fault](notebook)
+    assert any(fault in problem for problem in contract.problems(notebook, "01"))
+
+
+@pytest.mark.parametrize(
+    "number", ["0.917", "4.0074", "97.3 %", "$\\ln 56$", "1,001", "77", "3.7e-5"]
+)
+def test_a_number_without_an_output_is_reported(number):
+    notebook = by_number("01")
+    notebook.cells[5].source += f"\n\nIt is {number.replace('0.917', '0.918')}."
+    assert [cell for cell, _ in missing_numbers(notebook)] == [notebook.cells[5].id]
+
+
+@pytest.mark.parametrize("text", ["0.9167", "92 %", "notebook 77", "ln 55", "1,000"])
+def test_a_number_with_an_output_is_not_reported(text):
+    notebook = by_number("01")
+    notebook.cells[5].source += f"\n\nIt is {text}."
+    assert missing_numbers(notebook) == []
