@@ -1,0 +1,192 @@
+"""The files that say what is installed, how it is run and how it is cited."""
+
+import re
+import shlex
+import shutil
+
+import pytest
+import yaml
+from course_copy import ROOT, course, whole_course
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+# Python 3.10 is the oldest that the course runs on, so tomllib may be missing.
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+CONDA_NAMES = {"torch": "pytorch"}
+PLACES = [
+    {"sys_platform": system, "os_name": name, "platform_system": platform}
+    for system, name, platform in (
+        ("linux", "posix", "Linux"),
+        ("darwin", "posix", "Darwin"),
+        ("win32", "nt", "Windows"),
+    )
+]
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads(text("pyproject.toml"))
+
+
+@pytest.fixture(scope="module")
+def requirements(project):
+    extras = project["project"]["optional-dependencies"]
+    assert list(extras) == ["test"]
+    builds = project["build-system"]["requires"]
+    listed = builds + project["project"]["dependencies"] + extras["test"]
+    return {need.name: need for need in map(Requirement, listed)}
+
+
+def pins(python, place):
+    """The versions that constraints.txt gives in this place, by name."""
+    environment = {
+        **place,
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "implementation_name": "cpython",
+        "platform_machine": "x86_64",
+    }
+    found = {}
+    for line in text("constraints.txt").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        pin = Requirement(line)
+        if pin.marker is None or pin.marker.evaluate(environment):
+            assert pin.name not in found, f"{pin.name} is pinned twice"
+            (exact,) = pin.specifier
+            assert exact.operator == "==", line
+            found[pin.name] = Version(exact.version)
+    return found
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place["sys_platform"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_constraints_pin_every_requirement_within_its_range(
+    python, place, requirements
+):
+    pinned = pins(python, place)
+    for name, need in requirements.items():
+        assert pinned[name] in need.specifier, f"{need} against {pinned[name]}"
+    assert pinned["torch"] == Version("2.13.0")
+
+
+def test_every_requirement_has_a_lower_bound_and_no_upper_one(requirements):
+    for need in requirements.values():
+        assert [part.operator for part in need.specifier] == [">="], str(need)
+
+
+def test_conda_lists_the_same_ranges(project, requirements):
+    environment = yaml.safe_load(text("environment.yml"))
+    assert environment["channels"] == ["conda-forge"]
+    *specs, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e ."]}
+    conda = {need.name: need.specifier for need in map(Requirement, specs)}
+    assert str(conda.pop("python")) == project["project"]["requires-python"]
+    assert str(conda.pop("pip")) == ""
+    wanted = {
+        CONDA_NAMES.get(name, name): need.specifier
+        for name, need in requirements.items()
+    }
+    assert conda == wanted
+
+
+def test_oldest_python_is_the_same_everywhere(project):
+    assert project["project"]["requires-python"] == ">=3.10"
+    assert "OLDEST = (3, 10)\n" in text("course.py")
+    assert project["tool"]["ruff"]["target-version"] == "py310"
+
+
+def test_citation():
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["authors"] == [{"name": "The label smoothing course authors"}]
+    assert {"message", "title", "version", "license"} <= set(citation)
+
+
+def test_the_version_is_the_same_everywhere(project):
+    version = project["project"]["version"]
+    assert str(yaml.safe_load(text("CITATION.cff"))["version"]) == version
+
+
+def test_both_licences_are_named(project):
+    licence = text("LICENSE")
+    for words in ("MIT License", "CC BY 4.0", "creativecommons.org/licenses/by/4.0"):
+        assert words in licence
+    assert project["project"]["license"] == "MIT AND CC-BY-4.0"
+
+
+# -- README --------------------------------------------------------------------------
+
+
+def commands():
+    """Every line of README's bash blocks."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", text("README.md"), re.DOTALL | re.M)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+# How to run what would not end by itself. A real `lab`
+# server is asked for its page in test_course.py.
+HEADLESS = {"lab": ["lab", "--version"]}
+NOT_HERE = {
+    "conda": "takes conda, and a download",
+    "export": "a variable of the reader's",
+    "git": "takes the network",
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = whole_course(tmp_path_factory.mktemp("as the README says"))
+    assert course(folder, "refresh").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("command", sorted(set(commands())))
+def test_readme_command_runs(command, copy):
+    words = shlex.split(command, comments=True)
+    if words[:2] != ["python3", "course.py"]:
+        if words[0] in NOT_HERE:
+            pytest.skip(NOT_HERE[words[0]])
+        pytest.fail(f"say here how to run {words[0]} without a screen")
+    name, *rest = words[2:]
+    if [name, *rest] == ["refresh"]:
+        return  # was run to make the copy
+    result = course(copy, *HEADLESS.get(name, [name, *rest]))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_test_command_compares_notebooks_with_what_is_stored(copy):
+    path = copy / "notebooks" / "00_start_here.ipynb"
+    stored = path.read_text(encoding="utf-8")
+    assert course(copy, "test", "notebooks").returncode == 0
+    try:
+        path.write_text(stored.replace('"2"', '"3"'), encoding="utf-8")
+        assert "Cell 0: Cell outputs differ" in course(copy, "test").stdout
+    finally:
+        path.write_text(stored, encoding="utf-8")
+
+
+def test_readme_gives_every_command_of_course_py():
+    given = {shlex.split(line)[2] for line in commands() if "course.py" in line}
+    (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", text("course.py"), re.MULTILINE)
+    assert given == set(re.findall(r'"(\w+)"', listed))
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    lines = [
+        line
+        for line in text(".ci/run").splitlines()
+        if line and not line.startswith(("#", "set ", "cd "))
+    ]
+    assert lines == ["python3 course.py test"]
+    assert lines[0] in commands()
+    assert shutil.which("bash") is None or (ROOT / ".ci" / "run").exists()

@@ -1,0 +1,99 @@
+"""`course.py refresh`: the same bytes on every run, and nothing half-written."""
+
+import json
+import os
+import sys
+from unittest import mock
+
+import pytest
+from course_copy import ROOT, notebook
+
+sys.path.insert(0, str(ROOT / "tools"))
+import refresh as tool  # noqa: E402
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A folder whose notebooks `refresh` takes for the course's."""
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "NOTEBOOKS", tmp_path / "notebooks")
+    return tmp_path
+
+
+def refresh(*arguments):
+    """Run it here, as importing its libraries in a process of its own takes long."""
+    with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", ["", *arguments]):
+        return tool.main()
+
+
+def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
+    startup = course / "home" / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("print('start-up'); answer = 41")
+    monkeypatch.setenv("HOME", str(course / "home"))
+    monkeypatch.delenv("IPYTHONDIR", raising=False)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    path = notebook(
+        course / "notebooks" / "01_twice.ipynb",
+        "import os\nfor i in range(3):\n    print(i, flush=True)",
+        "print(os.environ['TQDM_DISABLE'], globals().get('answer'), {'a', 'b', 'c'})",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+        "import time\ntime.perf_counter()",
+        tagged=[3],
+    )
+    assert refresh("01") == 0
+    assert "notebooks/01_twice.ipynb: written" in capsys.readouterr().out
+    stored = path.read_bytes()
+    assert refresh(str(path)) == 0
+    assert "unchanged" in capsys.readouterr().out
+    assert path.read_bytes() == stored
+
+    cells = json.loads(stored)["cells"]
+    assert [cell["id"] for cell in cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]
+    assert [cell["execution_count"] for cell in cells] == [1, 2, 3, 4]
+    assert [len(cell["outputs"]) for cell in cells] == [1, 1, 1, 1]
+    assert cells[1]["outputs"][0]["text"][0].startswith("1 None")
+    assert "image/png" in cells[2]["outputs"][0]["data"]
+
+    # A time is kept while the code before it is; new code has a new time.
+    changed = stored.replace(b"range(3)", b"range(4)")
+    path.write_bytes(changed)
+    assert refresh("--check") == 1
+    assert "Not up to date: notebooks/01_twice.ipynb" in capsys.readouterr().out
+    assert path.read_bytes() == changed
+    assert refresh() == 0
+    renewed = json.loads(path.read_bytes())["cells"]
+    assert renewed[3]["outputs"] != cells[3]["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("1 / 0", ["cell 1 (`1 / 0`)", "ZeroDivisionError: division by zero"]),
+        ("import os\nos.getcwd()", ["shows a path of this machine", "relative"]),
+        ("import os; os._exit(1)", ["ended the kernel"]),
+    ],
+)
+def test_refresh_leaves_a_failing_notebook_as_it_was(course, source, words):
+    path = notebook(course / "notebooks" / "02_fails.ipynb", "1 + 1", source)
+    before = path.read_bytes()
+    with pytest.raises(tool.Failure) as failure:
+        refresh("02")
+    for word in ["notebooks/02_fails.ipynb", *words]:
+        assert word in str(failure.value)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_refresh_of_an_unknown_notebook(course):
+    notebook(course / "notebooks" / "00_start_here.ipynb", "1 + 1")
+    with pytest.raises(tool.Failure, match="'99'.*00_start_here"):
+        refresh("99")
+
+
+def test_refresh_of_a_broken_file(course):
+    path = course / "03_broken.ipynb"
+    path.write_text("{")
+    with pytest.raises(tool.Failure, match="03_broken.ipynb is not a notebook"):
+        refresh(str(path))
+    assert path.read_text() == "{"
