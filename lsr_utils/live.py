@@ -2,7 +2,7 @@
 
 Where scripts run (JupyterLab, exported pages, slides) the reader moves the sliders and
 the bars follow. Where they are stripped (a repository's web view, a notebook not yet
-trusted) the table of the same numbers stays.
+trusted) a table of the settings and their readouts stays.
 """
 
 import html

@@ -66,7 +66,11 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         )
 
     def extra_repr(self):
-        return f"eps={self.eps}, reduction={self.reduction!r}, spread={self.spread!r}"
+        weight = None if self.weight is None else tuple(self.weight.shape)
+        return (
+            f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
+            f"ignore_index={self.ignore_index}, spread={self.spread!r}"
+        )
 
 
 def label_smoothing_cross_entropy(
@@ -89,7 +93,7 @@ def label_smoothing_cross_entropy(
               or (); float32 for half-precision logits
     raises  : TypeError, ValueError, or IndexError for a class out of range.
               On CUDA, where a check would wait for the device, such a row's loss
-              is nan unless ``check_targets`` is True.
+              is nan, its gradient zero, unless ``check_targets`` is True.
 
     "mean" divides by the summed weights of the rows' true classes, or with
     probability targets by the number of rows, as PyTorch does; the mean over

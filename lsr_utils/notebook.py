@@ -21,17 +21,18 @@ def setup(seed=0, threads=None, device=None):
 
     from . import style
 
+    if threads is None:
+        threads = os.environ.get("LSR_THREADS") or 1
+    if not str(threads).isdigit() or int(threads) < 1:
+        raise ValueError(f"threads must be a whole number, at least 1, got {threads}.")
+    device = _find_device(device or os.environ.get("LSR_DEVICE"))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (for libraries that draw from it)
     torch.manual_seed(seed)
-    threads = threads or os.environ.get("LSR_THREADS") or 1
-    if not str(threads).isdigit() or int(threads) < 1:
-        raise ValueError(f"threads must be a whole number, at least 1, got {threads}.")
     torch.set_num_threads(int(threads))
     torch.set_printoptions(precision=4, sci_mode=False, linewidth=88)
     np.set_printoptions(precision=4, suppress=True, linewidth=88)
     style.use()
-    device = _find_device(device or os.environ.get("LSR_DEVICE"))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device
     print(f"device: {name} · torch {torch.__version__} · threads: {threads}")
     return device

@@ -24,7 +24,7 @@ def target_bars(rows, titles, class_names=None, highlight=0):
     colors[highlight] = style.CLASS_COLORS[5]
     for axis, row, title in zip(axes.flat, rows, titles, strict=True):
         bars = axis.bar(names, row, color=colors)
-        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=9)
+        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=10)
         axis.set(title=title, xlabel="class", ylim=(0, 1.12))
         axis.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("target probability")
@@ -42,15 +42,13 @@ def curves_against_gap(gaps, losses, optima, title):
     figure, axis = plt.subplots(figsize=style.SINGLE)
     for eps, loss in losses.items():
         look = style.eps_style(eps)
-        axis.plot(
-            gaps, loss, color=look["color"], ls=look["linestyle"], label=f"ε = {eps:g}"
-        )
+        axis.plot(gaps, loss, color=look["color"], ls=look["linestyle"])
+        _label_end(axis, gaps[-1], loss[-1], f"ε = {eps:g}", look["color"])
         if optima[eps] is not None:
             axis.plot(*optima[eps], marker=look["marker"], color=look["color"], ms=8)
     axis.set(
         xlabel="logit gap, true minus other (nats)", ylabel="loss (nats)", title=title
     )
-    axis.legend()
     return figure
 
 
@@ -89,6 +87,8 @@ def loss_curves(histories, floors, titles):
         color = style.eps_style(eps)["color"]
         for part, line in (("train", "-"), ("validation", "--")):
             rows = history[history["part"] == part]
+            if rows.empty:
+                continue
             axis.plot(rows["step"], rows["loss"], ls=line, color=color, label=part)
         axis.axhline(
             floors[eps], color="#666666", lw=1.2, ls=":", label="entropy floor"
@@ -115,18 +115,39 @@ def gap_curves(histories, optima):
         look = style.eps_style(eps)
         panels = axes if np.isfinite(optima[eps]) else axes[:1]
         for axis in panels:
-            axis.plot(rows["step"], rows["gap"], label=f"ε = {eps:g}", ms=4, **look)
+            axis.plot(rows["step"], rows["gap"], ms=3, **look)
         if np.isfinite(optima[eps]):
             axes[1].axhline(optima[eps], color=look["color"], lw=0.8)
-            axes[1].annotate(
-                f"{optima[eps]:.2f}", (1.01, optima[eps]), color=look["color"],
-                xycoords=("axes fraction", "data"), va="center", fontsize=10,
-            )  # fmt: skip
+            text = f"ε = {eps:g}: {optima[eps]:.2f}"
+            _label_end(axes[1], rows["step"].max(), optima[eps], text, look["color"])
+        else:
+            last = rows.iloc[-1]
+            _label_end(axes[0], last["step"], last["gap"], f"ε = {eps:g}", "black")
     axes[0].set(title="One-hot targets: no end in sight", ylabel="logit gap (nats)")
     axes[1].set(title="Smoothed: up to the closed form", ylim=(0, None))
     for axis in axes:
         axis.set_xlabel("step")
-    axes[0].legend()
+    return figure
+
+
+def validation_curves(histories, column):
+    """One column of the validation history over the steps, one curve for each eps.
+
+    histories : eps to the DataFrame of ``training.fit``
+    column    : "loss", "nll", "accuracy" or "gap"
+    returns   : matplotlib Figure
+    """
+    figure, axis = plt.subplots(figsize=style.SINGLE)
+    for eps, history in histories.items():
+        rows = history[(history["part"] == "validation") & (history["step"] > 0)]
+        look = style.eps_style(eps)
+        axis.plot(rows["step"], rows[column], ms=3, **look)
+        last = rows.iloc[-1]
+        _label_end(axis, last["step"], last[column], f"ε = {eps:g}", look["color"])
+    units = {"loss": " (nats)", "nll": " (nats)", "gap": " (nats)", "accuracy": ""}
+    axis.set(
+        xlabel="step", ylabel=f"validation {column}{units[column]}", ylim=(0, None)
+    )
     return figure
 
 
@@ -144,8 +165,15 @@ def confidence_histograms(confidences, ceilings):
         values = np.asarray(values)
         share = np.full(len(values), 1 / len(values))
         color = style.EPS_COLORS[eps]
-        axis.hist(values, np.linspace(0, 1, 41), weights=share, color=color)
+        axis.hist(values, np.linspace(0.3, 1, 36), weights=share, color=color)
         axis.axvline(ceilings[eps], color="#444444", lw=1.2, ls=":")
         axis.set(title=f"ε = {eps:g}: target {ceilings[eps]:.3f}", xlabel="confidence")
     axes[0, 0].set_ylabel("share of images")
     return figure
+
+
+def _label_end(axis, x, y, text, color):
+    """Name a curve at its right end, where the eye is, rather than in a legend."""
+    axis.annotate(
+        text, (x, y), (6, 0), textcoords="offset points", color=color, va="center"
+    )

@@ -8,7 +8,7 @@ from .losses import LabelSmoothingCrossEntropy
 
 
 def batches(n, batch_size, steps, seed=0):
-    """Yield ``steps`` index tensors (batch_size,) in shuffled passes over ``n`` rows.
+    """``steps`` index tensors (batch_size,) in shuffled passes over ``n`` rows.
 
     A pass leaves out what does not fill a batch. The order depends on ``seed`` and
     ``n`` alone, so that two runs that differ in the loss see the same batches.
@@ -16,6 +16,10 @@ def batches(n, batch_size, steps, seed=0):
     """
     if not 1 <= batch_size <= n:
         raise ValueError(f"batch_size must lie in 1 ... {n} rows, got {batch_size}.")
+    return _batches(n, batch_size, steps, seed)
+
+
+def _batches(n, batch_size, steps, seed):
     generator = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
@@ -104,11 +108,11 @@ def fit(
             for name, part in parts.items()
         ]
 
+    order = batches(len(train), batch_size, steps, seed)
     history = measure(0)
     model.train()
-    order = batches(len(train), batch_size, steps, seed)
     # tqdm's own reading of this variable does not reach its notebook widget.
-    if progress and not os.environ.get("TQDM_DISABLE"):
+    if progress and os.environ.get("TQDM_DISABLE", "0") == "0":
         order = tqdm(order, total=steps, desc=f"eps = {eps:g}", leave=False)
     for step, rows in enumerate(order, start=1):
         rows = rows.to(train.y.device)

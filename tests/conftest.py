@@ -1,0 +1,32 @@
+"""What the unit tests share: one thread, reproducible examples, the loss under test."""
+
+import hypothesis
+import matplotlib
+import pytest
+import torch
+
+from lsr_utils.losses import label_smoothing_cross_entropy
+
+# The same examples in every run, and no clock: a slow runner is not a failure.
+hypothesis.settings.register_profile(
+    "course", derandomize=True, deadline=None, database=None, max_examples=60
+)
+hypothesis.settings.load_profile("course")
+matplotlib.use("Agg")
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def loss_fn():
+    """The loss under test; the bug hunt puts a wrong one in its place."""
+    return label_smoothing_cross_entropy
+
+
+@pytest.fixture
+def sharded_loss_fn():
+    """The loss of logits whose classes are split over several tensors."""
+
+    def whole(shards, targets, eps=0.1):
+        return label_smoothing_cross_entropy(torch.cat(shards, 1), targets, eps)
+
+    return whole

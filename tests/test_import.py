@@ -1,0 +1,111 @@
+"""What importing the package does: little, in one direction, and nothing else."""
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import lsr_utils
+
+PACKAGE = pathlib.Path(lsr_utils.__file__).parent
+# A module may import those before it, never one after it (design, section 2).
+ORDER = [
+    "targets", "losses", "fused", "outlines", "datasets", "models", "training", "fleet",
+    "stats", "calibration", "geometry", "measure", "style", "plots", "live", "checks",
+    "notebook",
+]  # fmt: skip
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+NAMES = [path.stem for path in MODULES]
+HEAVY = ("matplotlib", "pandas", "seaborn", "sklearn", "scipy", "sympy", "IPython")
+
+QUIET = """
+import json, os, random, sys
+import numpy as np
+import torch
+
+def state():
+    numpy_state = np.random.get_state()[1].tolist()
+    return [random.getstate(), numpy_state, torch.get_rng_state().tolist(),
+            torch.get_num_threads(), torch.get_default_dtype(), dict(os.environ)]
+
+before, loaded = state(), set(sys.modules)
+import {name}
+new = sorted(set(sys.modules) - loaded)
+print(json.dumps([before == state(), new, os.listdir()]))
+"""
+
+
+def imported(name, folder):
+    """What ``import name`` leaves behind after ``import torch``, in a new process."""
+    path = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", path + QUIET.replace("{name}", name)],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_importing_the_package_adds_little_to_torch(tmp_path):
+    unchanged, new, files = imported("lsr_utils", tmp_path)
+    assert unchanged and files == []
+    assert not {name.split(".")[0] for name in new} & set(HEAVY)
+    ours = [name for name in new if name.startswith("lsr_utils")]
+    assert ours == ["lsr_utils", "lsr_utils.notebook"]
+    assert len(new) <= len(ours) + 3
+
+
+def test_importing_every_module_seeds_and_writes_nothing(tmp_path):
+    every = ", ".join(f"lsr_utils.{name}" for name in NAMES)
+    unchanged, new, files = imported(every, tmp_path)
+    assert unchanged and files == []
+    assert {f"lsr_utils.{name}" for name in NAMES} <= set(new)
+
+
+def imports_of(path):
+    """Modules of the package that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.module:
+                yield node.module.split(".")[0]
+            else:
+                yield from (alias.name for alias in node.names)
+        else:
+            absolute = ast.unparse(node) if isinstance(node, ast.Import) else ""
+            assert "lsr_utils" not in absolute, f"{path.name}: {absolute}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_those_above_it(path):
+    assert path.stem in ORDER, "a new module: give it its place in ORDER"
+    above = ORDER[: ORDER.index(path.stem)]
+    assert set(imports_of(path)) <= set(above)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_stays_readable_and_says_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_the_whole_package_stays_small():
+    lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES]
+    assert sum(lines) <= 2500
+
+
+def test_submodules_come_when_first_used_and_unknown_names_do_not():
+    assert lsr_utils.targets.target_values(0.0, 6) == (1.0, 0.0)
+    assert set(NAMES) <= set(dir(lsr_utils))
+    with pytest.raises(AttributeError, match="'lsr_utils' has no attribute 'loses'"):
+        _ = lsr_utils.loses
+    for name in lsr_utils.__all__:
+        assert getattr(lsr_utils, name) is not None

@@ -1,0 +1,118 @@
+"""What a call costs. Nothing here asserts a time."""
+
+import itertools
+import os
+import time
+
+import pytest
+import torch
+
+from lsr_utils import measure
+
+MIB = 1024**2
+
+
+def hold(mib):
+    return torch.empty(mib * MIB, dtype=torch.uint8)
+
+
+def one_after_another():
+    for mib in (1, 3, 2):
+        hold(mib)  # each is gone before the next
+
+
+def together():
+    return [hold(1), hold(3), hold(2)]
+
+
+def with_something_freed():
+    kept = hold(4)
+    del kept
+    return [hold(1), hold(2)]
+
+
+@pytest.mark.parametrize(
+    ("call", "mib"),
+    [
+        (lambda: hold(1), 1),
+        (one_after_another, 3),
+        (together, 6),
+        (with_something_freed, 4),
+        (lambda: None, 0),
+    ],
+)
+def test_the_peak_is_the_most_held_at_once(call, mib):
+    assert measure.peak_bytes(call) == mib * MIB
+
+
+def test_what_was_there_before_does_not_count():
+    there = hold(8)
+    new = measure.peak_bytes(lambda: there.add(1))  # and a few bytes for the 1
+    assert 8 * MIB <= new < 8 * MIB + 100
+    assert measure.peak_bytes(lambda: there.add_(1)) < MIB
+
+
+def test_a_gradient_counts_from_its_warm_up_on():
+    x = torch.zeros(MIB // 4, requires_grad=True)
+
+    def call():
+        x.grad = None
+        (2 * x).sum().backward()
+
+    # The first call leaves a gradient behind; the second frees it, and makes another.
+    assert 0 < measure.peak_bytes(call) <= 3 * MIB
+
+
+def test_measuring_prints_nothing_and_leaves_stderr_open(capfd):
+    measure.peak_bytes(lambda: hold(1))
+    with pytest.raises(ZeroDivisionError):
+        measure.peak_bytes(lambda: 1 / 0)
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
+
+
+def test_measuring_leaves_no_file_open():
+    def next_number():
+        number = os.dup(2)
+        os.close(number)
+        return number
+
+    measure.peak_bytes(lambda: None)
+    before = next_number()
+    measure.peak_bytes(lambda: None)
+    assert next_number() == before
+
+
+def test_a_call_that_fails_while_measured_leaves_stderr_open(capfd):
+    turns = iter([0, 1])
+    with pytest.raises(ZeroDivisionError):
+        measure.peak_bytes(lambda: 1 / (1 - next(turns)))
+    os.write(2, b"still here")
+    assert "still here" in capfd.readouterr().err
+
+
+def test_a_device_that_cannot_be_asked_is_named():
+    with pytest.raises(ValueError) as caught:
+        measure.peak_bytes(lambda: None, "meta")
+    assert str(caught.value) == "device must be 'cpu' or 'cuda', got 'meta'."
+
+
+def test_the_time_is_the_median_of_the_measured_calls(monkeypatch):
+    calls = []
+    durations = [100.0, 100.0, 5.0, 1.0, 30.0, 2.0, 4.0]  # the first two warm up
+    clock = itertools.accumulate(
+        itertools.chain.from_iterable((0.5, d) for d in durations[2:]), initial=0.0
+    )
+    next(clock)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    seconds = measure.median_seconds(lambda: calls.append(1), rounds=5, warm_up=2)
+    assert len(calls) == 7
+    assert seconds == pytest.approx(4.0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_on_a_gpu_the_peak_is_that_of_its_allocator():
+    there = torch.zeros(MIB, device="cuda", dtype=torch.uint8)
+    assert measure.peak_bytes(lambda: there.add(there), "cuda") == MIB
+    assert measure.median_seconds(lambda: there.add(1), "cuda", rounds=3) > 0

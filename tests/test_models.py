@@ -1,0 +1,91 @@
+"""The small networks: shapes, features, reproducible weights, bad input."""
+
+import pytest
+import torch
+
+from lsr_utils import models
+
+NAMES = pytest.mark.parametrize("name", ["mlp", "cnn"])
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@NAMES
+def test_a_network_gives_logits_and_their_features(name):
+    model = models.build(name, (1, 8, 8), num_classes=4)
+    x = torch.randn(5, 1, 8, 8)
+    features = model.features(x)
+    assert model(x).shape == (5, 4) and features.shape[0] == 5
+    assert features.shape[1] == model.head.in_features
+    by_hand = features @ model.head.weight.T + model.head.bias
+    assert torch.allclose(model(x), by_hand, atol=1e-6)
+    assert (features >= 0).all()  # behind a ReLU
+
+
+@NAMES
+def test_the_seed_decides_the_weights(name):
+    one, two, other = (models.build(name, (1, 8, 8), seed=s) for s in (1, 1, 2))
+    assert torch.equal(weights(one), weights(two))
+    assert not torch.equal(weights(one), weights(other))
+
+
+@NAMES
+def test_building_leaves_the_global_random_state_alone(name, monkeypatch):
+    reseeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    models.build(name, (1, 8, 8), seed=5)
+    assert torch.equal(torch.rand(3), expected)
+    torch_seeds_them_too = len(reseeded)
+    torch.manual_seed(11)
+    assert torch_seeds_them_too == 2 and len(reseeded) == 3
+
+
+def test_the_mlp_has_the_layers_it_was_asked_for():
+    model = models.build("mlp", (2, 3), num_classes=6, widths=(7, 5, 4))
+    sizes = [tuple(p.shape) for p in model.parameters() if p.dim() == 2]
+    assert sizes == [(7, 6), (5, 7), (4, 5), (6, 4)]
+    linear = models.build("mlp", (2,), widths=())
+    x = torch.randn(3, 2)
+    assert torch.equal(linear.features(x), x)
+
+
+def test_the_cnn_takes_any_channels_and_size():
+    for shape in ((1, 4, 4), (3, 32, 32), (1, 20, 20), (2, 9, 6)):
+        model = models.build("cnn", shape, channels=(4, 5), width=10)
+        assert model(torch.zeros(2, *shape)).shape == (2, 6)
+        assert model.features(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+def test_by_default_there_are_six_classes_and_seed_zero():
+    for name, size in (
+        ("mlp", 64 * 65 + 32 * 65 + 6 * 33),
+        ("cnn", 8 * 10 + 16 * 73 + 64 * 65 + 6 * 65),
+    ):
+        model = models.build(name, (1, 8, 8))
+        assert len(weights(model)) == size and model.head.out_features == 6
+        assert torch.equal(
+            weights(model), weights(models.build(name, (1, 8, 8), seed=0))
+        )
+    assert models.CNN((1, 8, 8)).head.out_features == 6
+    assert models.MLP((1, 8, 8)).head.out_features == 6
+
+
+def test_an_unknown_network_is_named_with_those_there_are():
+    with pytest.raises(ValueError) as caught:
+        models.build("resnet", (1, 8, 8))
+    assert str(caught.value) == "name must be one of 'mlp', 'cnn', got 'resnet'."
+
+
+@pytest.mark.parametrize("shape", [(2,), (8, 8), (1, 3, 8), (1, 8, 3), (1, 8, 8, 8)])
+def test_an_input_that_does_not_fit_a_cnn_is_named(shape):
+    with pytest.raises(ValueError) as caught:
+        models.build("cnn", shape)
+    assert str(caught.value) == (
+        "input_shape must be (channels, height, width) with at least 4 x 4 pixels "
+        f"for a 'cnn', got {shape}."
+    )
