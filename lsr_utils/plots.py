@@ -24,7 +24,7 @@ def target_bars(rows, titles, class_names=None, highlight=0):
     colors[highlight] = style.CLASS_COLORS[5]
     for axis, row, title in zip(axes.flat, rows, titles, strict=True):
         bars = axis.bar(names, row, color=colors)
-        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=10)
+        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=9)
         axis.set(title=title, xlabel="class", ylim=(0, 1.12))
         axis.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("target probability")
@@ -130,11 +130,12 @@ def gap_curves(histories, optima):
     return figure
 
 
-def validation_curves(histories, column):
+def validation_curves(histories, column, title):
     """One column of the validation history over the steps, one curve for each eps.
 
     histories : eps to the DataFrame of ``training.fit``
     column    : "loss", "nll", "accuracy" or "gap"
+    title     : the finding
     returns   : matplotlib Figure
     """
     figure, axis = plt.subplots(figsize=style.SINGLE)
@@ -145,9 +146,9 @@ def validation_curves(histories, column):
         last = rows.iloc[-1]
         _label_end(axis, last["step"], last[column], f"ε = {eps:g}", look["color"])
     units = {"loss": " (nats)", "nll": " (nats)", "gap": " (nats)", "accuracy": ""}
-    axis.set(
-        xlabel="step", ylabel=f"validation {column}{units[column]}", ylim=(0, None)
-    )
+    name = "NLL" if column == "nll" else column
+    axis.set(xlabel="step", ylabel=f"validation {name}{units[column]}", title=title)
+    axis.set_ylim(bottom=0)
     return figure
 
 

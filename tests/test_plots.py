@@ -107,7 +107,7 @@ def test_gap_curves_draw_the_closed_form_where_there_is_one():
 
 def test_validation_curves_leave_out_the_untrained_network():
     histories = {0.0: history(), 0.1: history()}
-    (axis,) = check(plots.validation_curves(histories, "loss"), 1)
+    (axis,) = check(plots.validation_curves(histories, "loss", "worse"), 1)
     assert "validation loss" in axis.get_ylabel()
     for line in axis.get_lines():
         np.testing.assert_allclose(line.get_ydata(), [2, 5 / 3, 1.5])
