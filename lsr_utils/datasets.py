@@ -61,7 +61,7 @@ def load(name, **options):
     returns : SixClass
     raises  : ValueError for an unknown name, TypeError for an unknown option
     """
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         known = ", ".join(repr(task) for task in TASKS)
         raise ValueError(f"name must be one of {known}, got {name!r}.")
     return TASKS[name](**options)
@@ -130,10 +130,10 @@ def shapes(n=2000, seed=0, ambiguous=0.3, size=20, noise=0.1):
     """
     n, seed = check_count(n, "n"), check_count(seed, "seed", least=0)
     size = check_count(size, "size", least=4)
-    if not 0 <= ambiguous <= 1:
-        raise ValueError(f"ambiguous must be a share in [0, 1], got {ambiguous}.")
-    if not 0 <= noise < np.inf:
-        raise ValueError(f"noise must be finite and at least 0, got {noise}.")
+    if not _is_number(ambiguous) or not 0 <= ambiguous <= 1:
+        raise ValueError(f"ambiguous must be a share in [0, 1], got {ambiguous!r}.")
+    if not _is_number(noise) or not 0 <= noise < np.inf:
+        raise ValueError(f"noise must be finite and at least 0, got {noise!r}.")
     rng = np.random.default_rng([seed, 2])
     first = rng.integers(0, 6, n)
     second = (first + rng.integers(1, 6, n)) % 6
@@ -159,11 +159,15 @@ def split(data, sizes, seed=0):
     sizes   : number of rows of each part, e.g. (500, 200, 383)
     seed    : of the split
     returns : a SixClass for each size
-    raises  : ValueError when a size is below 6 or they sum to more than len(data)
+    raises  : ValueError when a size is below 6, when they sum to more than len(data),
+              or when a class has too few rows to be in every part
     """
     from sklearn.model_selection import train_test_split
 
+    if not isinstance(sizes, (tuple, list)):
+        raise ValueError(f"sizes must be a tuple such as (500, 200), got {sizes!r}.")
     sizes = [check_count(size, "sizes", least=6) for size in sizes]
+    seed = check_count(seed, "seed", least=0)
     if sum(sizes) > len(data):
         raise ValueError(
             f"sizes must sum to at most {len(data)} rows, got {sizes} = {sum(sizes)}."
@@ -174,11 +178,21 @@ def split(data, sizes, seed=0):
             rest = np.random.default_rng(seed).permutation(rest)
             part, rest = rest[:size], rest[size:]
         else:
+            counts = np.bincount(labels[rest])
+            if counts[counts > 0].min() < 2:
+                raise ValueError(
+                    f"sizes must leave every class at least 2 rows to divide, got "
+                    f"{sizes} for classes of {np.bincount(labels).tolist()} rows."
+                )
             part, rest = train_test_split(
                 rest, train_size=size, stratify=labels[rest], random_state=seed
             )
         parts.append(data[torch.as_tensor(part)])
     return parts
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.integer, np.floating))
 
 
 def cache_folder():

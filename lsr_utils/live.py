@@ -96,7 +96,7 @@ class BarSliders:
     raises    : ValueError when a start value is not one of its control's values,
                 a bar is not finite, or the key cannot stand in a page
 
-    Display it as the last line of a cell. Taught in 01 section 8.
+    Display it as the last line of a cell. Taught in 01 section 9.
     """
 
     def __init__(self, controls, frame, start, key, highlight=0, top=1.0):

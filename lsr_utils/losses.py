@@ -8,7 +8,7 @@ where that class is known to slip (facts in notebook 02), this one does not:
 * ignored rows get exactly zero gradient, whatever they hold;
 * a class with no target mass or no weight adds 0, also where its logit is -inf.
 
-Taught in 02 section 1 to 6.
+Taught in 02 section 1 to 5.
 """
 
 import torch
@@ -31,7 +31,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
     raises        : TypeError or ValueError, naming the argument and its value
 
     Call it with ``(logits, targets)`` as in ``label_smoothing_cross_entropy``.
-    Szegedy et al. 2016, section 7. Taught in 02 section 6.
+    Szegedy et al. 2016, section 7. Taught in 02 section 5.
     """
 
     def __init__(
@@ -93,11 +93,13 @@ def label_smoothing_cross_entropy(
               or (); float32 for half-precision logits
     raises  : TypeError, ValueError, or IndexError for a class out of range.
               On CUDA, where a check would wait for the device, such a row's loss
-              is nan, its gradient zero, unless ``check_targets`` is True.
+              is nan, its gradient zero, unless ``check_targets`` is True; so it is
+              under ``torch.compile`` and ``torch.func.vmap``, where no value can
+              be looked at.
 
     "mean" divides by the summed weights of the rows' true classes, or with
     probability targets by the number of rows, as PyTorch does; the mean over
-    nothing is nan. Szegedy et al. 2016, section 7. Taught in 02 section 1 to 6.
+    nothing is nan. Szegedy et al. 2016, section 7. Taught in 02 section 1 to 4.
     """
     eps = check_eps(eps)
     _check_reduction(reduction)
@@ -120,7 +122,7 @@ def label_smoothing_cross_entropy(
         rows, share = _rows_from_probabilities(logits, targets, eps, weight, spread)
     else:
         _check_index_targets(logits, targets)
-        targets = targets.long()
+        targets = _as_int64(targets)
         live = targets != ignore_index
         in_range = (targets >= 0) & (targets < num_classes)
         if check_targets or targets.device.type == "cpu":
@@ -175,7 +177,7 @@ def _times(coefficient, term):
 
 
 def _check_reduction(reduction):
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(
             f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}."
         )
@@ -184,11 +186,14 @@ def _check_reduction(reduction):
 
 def _check_ignore_index(ignore_index):
     try:
-        return int(ignore_index.__index__())
+        value = int(ignore_index.__index__())
     except (AttributeError, TypeError):
         raise TypeError(
             f"ignore_index must be an integer, got {ignore_index!r}."
         ) from None
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"ignore_index must fit into 64 bits, got {value}.")
+    return value
 
 
 def _check_weight(weight, logits=None, num_classes=None):
@@ -256,8 +261,22 @@ def _check_index_targets(logits, targets):
         )
 
 
+def _as_int64(targets):
+    if targets.dtype != torch.uint64:
+        return targets.long()
+    # From 2**63 on the bits read as a negative number, perhaps as ignore_index.
+    bits = targets.view(torch.int64)
+    return bits.where(bits >= 0, torch.iinfo(torch.int64).max)
+
+
 def _raise_out_of_range(targets, bad, num_classes):
-    if bad.any():
+    if torch.compiler.is_compiling():
+        return
+    try:
+        found = bool(bad.any())
+    except RuntimeError:  # under vmap no single value can be looked at
+        return
+    if found:
         raise IndexError(
             f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index, "
             f"got {targets[bad][0].item()}."

@@ -7,6 +7,8 @@ import time
 
 import torch
 
+from .targets import check_count
+
 
 def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     """Median duration of ``call()`` in seconds.
@@ -16,6 +18,7 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
 
     Taught in 02 section 9.
     """
+    rounds = check_count(rounds, "rounds")
     for _ in range(warm_up):
         call()
     if torch.device(device).type == "cuda":

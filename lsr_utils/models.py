@@ -9,6 +9,8 @@ import math
 import torch
 from torch import nn
 
+from .targets import check_count
+
 
 class MLP(nn.Module):
     """Fully connected network with ReLU: any input shape, flattened.
@@ -81,10 +83,14 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
 
     Taught in 03 section 2.
     """
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         known = ", ".join(repr(model) for model in MODELS)
         raise ValueError(f"name must be one of {known}, got {name!r}.")
-    input_shape = tuple(input_shape)
+    input_shape = _check_sizes(input_shape, "input_shape")
+    num_classes = check_count(num_classes, "num_classes")
+    seed = check_count(seed, "seed", least=0)
+    if "widths" in options:
+        options["widths"] = _check_sizes(options["widths"], "widths")
     if name == "cnn" and (len(input_shape) != 3 or min(input_shape[1:]) < 4):
         raise ValueError(
             "input_shape must be (channels, height, width) with at least 4 x 4 pixels "
@@ -94,3 +100,13 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
         # Of the CPU alone: torch.manual_seed would reseed the GPUs for good.
         torch.default_generator.manual_seed(seed)
         return MODELS[name](input_shape, num_classes, **options)
+
+
+def _check_sizes(sizes, name):
+    try:
+        return tuple(check_count(size, name) for size in sizes)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be whole numbers, at least 1 each, as (1, 8, 8), "
+            f"got {sizes!r}."
+        ) from None

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 
 import torch
 
@@ -10,26 +11,30 @@ import torch
 def setup(seed=0, threads=None, device=None):
     """Seed everything, set threads, print precision and figure style; return a device.
 
+    seed    : a whole number, at least 0
     threads : of PyTorch on the CPU; 1 when None, because small networks run fastest
               on one, or the environment variable LSR_THREADS
-    device  : "cpu" or "cuda"; when None the environment variable LSR_DEVICE,
-              else CUDA if there is one, else the CPU
+    device  : "cpu", "cuda" or a torch.device; when None the environment variable
+              LSR_DEVICE, else CUDA if there is one, else the CPU
     returns : torch.device; also prints one line that names it
-    raises  : ValueError for a number of threads or a device that is not to be had
+    raises  : ValueError for a seed, a number of threads or a device that is not to
+              be had
     """
     import numpy as np
 
     from . import style
+    from .targets import check_count
 
+    seed = check_count(seed, "seed", least=0)
     if threads is None:
         threads = os.environ.get("LSR_THREADS") or 1
-    if not str(threads).isdigit() or int(threads) < 1:
-        raise ValueError(f"threads must be a whole number, at least 1, got {threads}.")
-    device = _find_device(device or os.environ.get("LSR_DEVICE"))
+        threads = int(threads) if str(threads).isdecimal() else threads
+    threads = check_count(threads, "threads")
+    device = _find_device(device or os.environ.get("LSR_DEVICE") or None)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (for libraries that draw from it)
     torch.manual_seed(seed)
-    torch.set_num_threads(int(threads))
+    torch.set_num_threads(threads)
     torch.set_printoptions(precision=4, sci_mode=False, linewidth=88)
     np.set_printoptions(precision=4, suppress=True, linewidth=88)
     style.use()
@@ -41,28 +46,33 @@ def setup(seed=0, threads=None, device=None):
 def _find_device(wanted):
     if wanted is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-    }
-    if not found.get(wanted, False):
-        here = ", ".join(repr(name) for name, there in found.items() if there)
-        raise ValueError(f"device must be one of {here} here, got {wanted!r}.")
-    return torch.device(wanted)
+    here = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+    try:
+        device = torch.device(wanted)
+    except (RuntimeError, TypeError):
+        device = None
+    gpus = torch.cuda.device_count()
+    if device is None or device.type not in here or (device.index or 0) >= max(1, gpus):
+        names = " or ".join(repr(name) for name in here)
+        raise ValueError(f"device must be {names} here, got {str(wanted)!r}.")
+    return device
 
 
 def show(figure, alt):
     """Display a matplotlib figure as PNG with alternative text, and close it.
 
     alt    : what a reader who cannot see the figure should know, one or two sentences
-    raises : ValueError when alt is empty
+    raises : TypeError when it is no figure, ValueError when alt is empty
     """
     import io
 
+    import matplotlib.figure
     import matplotlib.pyplot as plt
     from IPython.display import display
 
-    if not alt or not alt.strip():
+    if not isinstance(figure, matplotlib.figure.Figure):
+        raise TypeError(f"figure must be a matplotlib figure, got {figure!r}.")
+    if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt must describe the figure, got {alt!r}.")
     png = io.BytesIO()
     # No software version in the file: the same figure gives the same bytes.
@@ -107,8 +117,18 @@ def claim(claim_id, sentence, holds):
 
     claim_id : "NN-k", the notebook and a running number
     holds    : whether the cells above bear it out, with room to spare
-    raises   : AssertionError when it does not hold
+    raises   : AssertionError when it does not hold; TypeError when holds is not a
+               bool, because nan, a function and a text count as true in Python
     """
-    if not bool(holds):
+    if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
+        raise TypeError(
+            "claim needs an id like '01-4', a sentence and a bool, "
+            f"got {claim_id!r} and {sentence!r}."
+        )
+    if isinstance(holds, torch.Tensor) or type(holds).__module__ == "numpy":
+        holds = holds.tolist()  # a bool for one element, a list for more
+    if not isinstance(holds, bool):
+        raise TypeError(f"holds must be one bool in claim {claim_id}, got {holds!r}.")
+    if not holds:
         raise AssertionError(f"{claim_id} does not hold: {sentence}")
     print(f"✓ {claim_id}  {sentence}")

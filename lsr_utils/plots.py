@@ -165,7 +165,7 @@ def confidence_histograms(confidences, ceilings):
     for axis, (eps, values) in zip(axes.flat, confidences.items(), strict=True):
         values = np.asarray(values)
         share = np.full(len(values), 1 / len(values))
-        color = style.EPS_COLORS[eps]
+        color = style.eps_style(eps)["color"]
         axis.hist(values, np.linspace(0.3, 1, 36), weights=share, color=color)
         axis.axvline(ceilings[eps], color="#444444", lw=1.2, ls=":")
         axis.set(title=f"ε = {eps:g}: target {ceilings[eps]:.3f}", xlabel="confidence")

@@ -18,8 +18,10 @@ SPREADS = ("all", "others")
 def check_eps(eps):
     """Return ``eps`` as a float, or raise ``ValueError`` outside [0, 1] or for nan."""
     try:
-        if isinstance(eps, (str, bytes)):
-            raise TypeError  # float("0.1") would do, and hide a mistake
+        if isinstance(eps, (str, bytes, bool)):
+            raise TypeError  # float("0.1") and float(True) would hide a mistake
+        if getattr(eps, "requires_grad", False):
+            raise TypeError  # no gradient would reach it
         value = float(eps)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"eps must be a number in [0, 1], got {eps!r}.") from None
@@ -30,7 +32,7 @@ def check_eps(eps):
 
 def check_spread(spread, eps=0.0, num_classes=2):
     """Raise ``ValueError`` for an unknown convention, or "others" without others."""
-    if spread not in SPREADS:
+    if not isinstance(spread, str) or spread not in SPREADS:
         raise ValueError(f"spread must be 'all' or 'others', got {spread!r}.")
     if spread == "others" and eps > 0 and num_classes < 2:
         raise ValueError(
@@ -58,7 +60,7 @@ def smooth_distribution(probabilities, eps, spread="all"):
     eps           : share that moves, in [0, 1]
     spread        : "all" gives (1 - eps) q + eps / K,
                     "others" gives (1 - eps) q + eps (1 - q) / (K - 1)
-    returns       : (..., K) tensor; rows still sum to 1
+    returns       : (..., K) tensor; rows that sum to 1 still do, to rounding
     raises        : ValueError for eps or spread
 
     Szegedy et al. 2016, section 7. Taught in 01 section 2 and 3.
@@ -75,9 +77,10 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     """Smoothed one-hot targets for class indices.
 
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
-    dtype   : of the result; torch's default when None
+    dtype   : of the result, floating point; torch's default when None
     returns : (..., num_classes) tensor of probabilities
-    raises  : ValueError (eps, spread, num_classes), IndexError (a class out of range)
+    raises  : ValueError (eps, spread, num_classes), TypeError (targets, dtype),
+              IndexError (a class out of range)
 
     Szegedy et al. 2016, section 7. Taught in 01 section 2.
     """
@@ -85,6 +88,8 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     targets = torch.as_tensor(targets)
     if _is_not_integer(targets.dtype):
         raise TypeError(f"targets must be class indices, got dtype {targets.dtype}.")
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"dtype must be floating point, got {dtype}.")
     targets = targets.long()  # the wider unsigned types know no minimum
     if targets.numel() and (targets.min() < 0 or targets.max() >= num_classes):
         bad = targets.min() if targets.min() < 0 else targets.max()
@@ -99,7 +104,7 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
 def target_values(eps, num_classes, spread="all"):
     """Probability of the true class and of each other class, as two floats.
 
-    raises : ValueError for eps, spread or num_classes. Taught in 01 section 2.
+    raises : ValueError for eps, spread or num_classes. Taught in 01 section 2 and 3.
     """
     eps = check_eps(eps)
     num_classes = check_count(num_classes, "num_classes")

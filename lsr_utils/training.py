@@ -5,6 +5,7 @@ import os
 import torch
 
 from .losses import LabelSmoothingCrossEntropy
+from .targets import check_count
 
 
 def batches(n, batch_size, steps, seed=0):
@@ -14,7 +15,9 @@ def batches(n, batch_size, steps, seed=0):
     ``n`` alone, so that two runs that differ in the loss see the same batches.
     raises : ValueError when batch_size is not in 1 ... n. Taught in 03 section 3.
     """
-    if not 1 <= batch_size <= n:
+    steps = check_count(steps, "steps")
+    seed = check_count(seed, "seed", least=0)
+    if isinstance(batch_size, bool) or batch_size not in range(1, n + 1):
         raise ValueError(f"batch_size must lie in 1 ... {n} rows, got {batch_size}.")
     return _batches(n, batch_size, steps, seed)
 
@@ -33,7 +36,7 @@ def logit_gap(logits, targets):
     """Logit of the true class minus the mean of the others: (N, K), (N,) to (N,).
 
     With smoothed targets its optimum is ``targets.optimal_gap``.
-    Taught in 03 section 5.
+    Taught in 03 section 4.
     """
     num_classes = logits.shape[-1]
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
@@ -86,19 +89,23 @@ def fit(
     returns           : tidy pandas DataFrame, one row a measurement and part:
                         step, part ("train" or "validation"), loss, nll (nats),
                         accuracy, gap; the first row is the untrained network
-    raises            : ValueError (eps, steps, batch_size), FloatingPointError when
-                        the loss stops being a number
+    raises            : ValueError (eps, steps, batch_size, measure_every, an empty
+                        part), FloatingPointError when a measured loss is no number
 
     Taught in 03 section 3.
     """
     import pandas as pd  # slow to import, and only the history needs it
     from tqdm.auto import tqdm
 
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
-    measure_every = measure_every or max(1, steps // 20)
+    steps = check_count(steps, "steps")
+    if measure_every is None:
+        measure_every = max(1, steps // 20)
+    measure_every = check_count(measure_every, "measure_every")
     parts = {"train": train, "validation": validation}
     parts = {name: part for name, part in parts.items() if part is not None}
+    for name, part in parts.items():
+        if len(part) == 0:
+            raise ValueError(f"{name} must have at least 1 row, got 0.")
     loss_fn = LabelSmoothingCrossEntropy(eps)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
 
@@ -110,9 +117,10 @@ def fit(
 
     order = batches(len(train), batch_size, steps, seed)
     history = measure(0)
+    was_training = model.training
     model.train()
     # tqdm's own reading of this variable does not reach its notebook widget.
-    if progress and os.environ.get("TQDM_DISABLE", "0") == "0":
+    if progress and os.environ.get("TQDM_DISABLE", "") in ("", "0"):
         order = tqdm(order, total=steps, desc=f"eps = {eps:g}", leave=False)
     for step, rows in enumerate(order, start=1):
         rows = rows.to(train.y.device)
@@ -127,4 +135,5 @@ def fit(
                     f"the training loss is {history[-len(parts)]['loss']} at step "
                     f"{step}; try a smaller lr than {lr}."
                 )
+    model.train(was_training)
     return pd.DataFrame(history)

@@ -5,6 +5,8 @@ output is an error, and any figure. This contract closes those holes, and holds 
 notebook to one anatomy.
 """
 
+import ast
+import base64
 import collections
 import re
 
@@ -16,7 +18,8 @@ WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
-CLAIM = re.compile(r'claim\(\s*"(\d\d)-(\d+)"')
+TAGS = re.compile(rf"{IGNORE}|reported|benchmark|(?:shown|simple|bug):[\w.]+")
+MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
 
 
 def problems(notebook, number):
@@ -50,6 +53,22 @@ def output_text(output):
     return "\n".join([output.get("text", ""), *parts])
 
 
+def calls(cell, name):
+    """The calls of a function by name in a code cell, as syntax trees."""
+    return [
+        node
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == name
+    ]
+
+
+def claims(cell):
+    """What a cell claims, as (id, condition); an id that is not written out is None."""
+    for call in calls(cell, "claim"):
+        first, condition = call.args[0], call.args[-1]
+        yield getattr(first, "value", None), condition
+
+
 def _format(notebook):
     # Before validate, which mends a repeated id on the quiet.
     ids = [cell.get("id") for cell in notebook.cells]
@@ -64,6 +83,9 @@ def _format(notebook):
     if len(nbformat.writes(notebook)) > MAX_BYTES:
         yield f"is larger than {MAX_BYTES} bytes"
     for cell in notebook.cells:
+        for tag in tags(cell):
+            if not TAGS.fullmatch(tag):
+                yield f"cell {cell.id} has the tag {tag!r}, which is not the course's"
         if "slide_type" not in cell.metadata.get("slideshow", {}):
             yield f"cell {cell.id} has no slide type"
 
@@ -82,8 +104,21 @@ def _execution(notebook):
                 yield f"cell {cell.id} stores an SVG, which holds random ids"
             if any("widget" in key for key in data):
                 yield f"cell {cell.id} stores a widget"
+            if set(data) - MIME_TYPES:
+                yield f"cell {cell.id} stores {sorted(set(data) - MIME_TYPES)}"
+            if "image/png" in data and not _is_png(data["image/png"]):
+                yield f"cell {cell.id} stores a PNG that is none"
+            if re.search(r"""(?:src|href)=["']?(?:https?:)?//""", output_text(output)):
+                yield f"cell {cell.id} stores an output that asks the network"
             if found := ABSOLUTE_PATH.search(output_text(output)):
                 yield f"cell {cell.id} stores an absolute path: {found.group()}"
+
+
+def _is_png(text):
+    try:
+        return base64.b64decode(text, validate=False).startswith(b"\x89PNG\r\n\x1a\n")
+    except ValueError:
+        return False
 
 
 def _cells(notebook):
@@ -103,6 +138,10 @@ def _cells(notebook):
             yield f"cell {cell.id} has {len(lines)} lines"
         if max(map(len, lines), default=0) > MAX_COLUMNS:
             yield f"cell {cell.id} is wider than {MAX_COLUMNS} columns"
+        if "nbval" in cell.source.lower():
+            yield f"cell {cell.id} speaks to nbval in its code; use a tag"
+        if ABSOLUTE_PATH.search(cell.source):
+            yield f"cell {cell.id} names an absolute path"
         if cell.source.rstrip().endswith(";"):
             yield f"cell {cell.id} ends in a semicolon, which nbval ignores"
 
@@ -168,9 +207,10 @@ def _claims(notebook, number):
     expected = 0
     for cell in code_cells(notebook):
         printed = "".join(output_text(output) for output in cell.outputs)
-        for notebook_number, claim_number in CLAIM.findall(cell.source):
+        for name, condition in claims(cell):
             expected += 1
-            name = f"{notebook_number}-{claim_number}"
+            if isinstance(condition, ast.Constant):
+                yield f"claim {name} holds whatever the cells say"
             if name != f"{number}-{expected}":
                 yield f"claim {name} should be {number}-{expected}"
             if f"✓ {name}  " not in printed:
@@ -185,7 +225,8 @@ def _predictions(notebook):
     asked = collections.Counter()
     for cell in code_cells(notebook):
         asked.update(re.findall(r"(?m)^(guess\w*) = None", cell.source))
-        for name in re.findall(r"predict\([^)]*?\b(guess\w*)", cell.source, re.S):
+        for call in calls(cell, "predict"):
+            name = getattr(call.args[1], "id", None)
             asked[name] -= 1
             if asked[name] < 0:
                 yield f"cell {cell.id} compares {name} before it was asked for"

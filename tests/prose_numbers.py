@@ -27,11 +27,7 @@ def missing_numbers(notebook):
     Left out: the card, references, cells tagged "reported" (figures from papers), and
     what only names a place (notebooks, sections, figures, years of papers).
     """
-    printed = _numbers("\n".join(
-        output_text(output)
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    ))  # fmt: skip
+    printed = _numbers(_evidence(notebook))
     values = [float(number) for number in printed]
     missing = []
     for cell in prose_cells(notebook)[1:]:
@@ -44,6 +40,20 @@ def missing_numbers(notebook):
             if not any(_agree(number, value, percent) for value in values):
                 missing.append((cell.id, number))
     return missing
+
+
+def _evidence(notebook):
+    """What cells computed: not what a claim's sentence or alternative text says, which
+    somebody typed, nor the table behind a slider, which holds nearly every number."""
+    texts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            text = output_text(output)
+            if "image/png" in output.get("data", {}) or "lsr-live-" in text:
+                continue
+            lines = (line for line in text.splitlines() if not line.startswith("✓"))
+            texts.append("\n".join(lines))
+    return "\n".join(texts)
 
 
 def _plain(text):

@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import pytest
+import torch
 
 from lsr_utils import datasets
 
@@ -99,3 +100,26 @@ def test_recorded_runs_lie_in_the_repository():
     folder = datasets.recorded_folder()
     root = pathlib.Path(__file__).resolve().parents[1]
     assert folder.parts[-2:] == ("data", "recorded") and folder.is_relative_to(root)
+
+
+def test_a_class_too_rare_to_divide_is_named():
+    data = datasets.SixClass(
+        torch.zeros(31, 1), torch.tensor([0] * 30 + [1]), None, tuple("abcdef")
+    )
+    with pytest.raises(ValueError, match="^sizes must leave every class at least 2"):
+        datasets.split(data, (10, 10))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: datasets.load(["digits"]), "^name must be one of"),
+        (lambda: datasets.split(datasets.digits(), 500), "^sizes must be a tuple"),
+        (lambda: datasets.split(datasets.digits(), (9,), seed=-1), "^seed must be"),
+        (lambda: datasets.shapes(6, ambiguous="a"), "^ambiguous must be a share"),
+        (lambda: datasets.shapes(6, noise=None), "^noise must be finite"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

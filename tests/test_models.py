@@ -89,3 +89,19 @@ def test_an_input_that_does_not_fit_a_cnn_is_named(shape):
         "input_shape must be (channels, height, width) with at least 4 x 4 pixels "
         f"for a 'cnn', got {shape}."
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((["mlp"], (2,)), {}, "^name must be one of"),
+        (("mlp", 2), {}, "^input_shape must be whole numbers"),
+        (("mlp", (-2,)), {}, "^input_shape must be whole numbers"),
+        (("mlp", (2,)), {"widths": 5}, "^widths must be whole numbers"),
+        (("mlp", (2,)), {"seed": None}, "^seed must be a whole number"),
+        (("mlp", (2,), 0), {}, "^num_classes must be a whole number"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(*arguments, **options)

@@ -86,7 +86,7 @@ def test_numbers_are_printed_with_four_digits_and_figures_styled():
 def test_a_bad_number_of_threads_is_named(threads):
     with pytest.raises(ValueError) as caught:
         lsr.setup(threads=threads)
-    wanted = f"threads must be a whole number, at least 1, got {threads}."
+    wanted = f"threads must be a whole number, at least 1, got {threads!r}."
     assert str(caught.value) == wanted
 
 
@@ -96,9 +96,9 @@ def test_a_device_that_is_not_to_be_had_is_named(device, monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError) as caught:
         lsr.setup(device=device)
-    assert str(caught.value) == f"device must be one of 'cpu' here, got {device!r}."
+    assert str(caught.value) == f"device must be 'cpu' here, got {device!r}."
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(ValueError, match="one of 'cpu', 'cuda' here, got 'tpu'"):
+    with pytest.raises(ValueError, match="'cpu' or 'cuda' here, got 'tpu'"):
         lsr.setup(device="tpu")
 
 
@@ -218,3 +218,33 @@ def test_a_claim_that_does_not_hold_is_an_error(holds, capsys):
         lsr.claim("01-1", "rows sum to one", holds)
     assert str(caught.value) == "01-1 does not hold: rows sum to one"
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "holds", [float("nan"), "False", lambda: False, 1, None, [True], torch.ones(2) > 0]
+)
+def test_what_is_only_true_in_pythons_eyes_is_no_claim(holds, capsys):
+    with pytest.raises(TypeError, match="^holds must be one bool in claim 01-1, got"):
+        lsr.claim("01-1", "rows sum to one", holds)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("swapped", [("rows sum to one", "01-1"), ("1-1", "s"), (1, 2)])
+def test_a_claim_without_an_id_and_a_sentence_is_an_error(swapped):
+    with pytest.raises(TypeError, match="^claim needs an id like '01-4', a sentence"):
+        lsr.claim(*swapped, True)
+
+
+def test_only_a_figure_can_be_shown():
+    with pytest.raises(TypeError, match="^figure must be a matplotlib figure, got 'x'"):
+        lsr.show("x", "words")
+
+
+def test_a_device_object_and_an_empty_variable_are_understood(monkeypatch):
+    monkeypatch.setenv("LSR_DEVICE", "")
+    assert lsr.setup(device=torch.device("cpu")).type == "cpu"
+
+
+def test_a_bad_seed_is_named():
+    with pytest.raises(ValueError, match="^seed must be a whole number, at least 0"):
+        lsr.setup(seed=-1)

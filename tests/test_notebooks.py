@@ -44,10 +44,10 @@ def test_links_between_files_lead_somewhere(path):
 
 def test_claims_named_in_the_overview_exist():
     made = {
-        "-".join(found)
+        name
         for path in LESSONS
         for cell in contract.code_cells(read(path))
-        for found in contract.CLAIM.findall(cell.source)
+        for name, _ in contract.claims(cell)
     }
     prose = "\n".join(cell.source for cell in contract.prose_cells(by_number("00")))
     named = set(re.findall(r"\b\d\d-\d+\b", prose))
@@ -121,6 +121,20 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
     SIMPLE_FORMS[name](names)
 
 
+def taught():
+    for path in sorted((ROOT / "lsr_utils").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for words in re.findall(r"Taught\s+in\s+(\d\d\s+section[^.]*)\.", text):
+            number, *sections = re.findall(r"\d+", words)
+            yield pytest.param(number, sections[-1], id=f"{path.stem} {words}")
+
+
+@pytest.mark.parametrize(("number", "section"), taught())
+def test_docstrings_name_a_section_that_exists(number, section):
+    prose = "\n".join(cell.source for cell in contract.prose_cells(by_number(number)))
+    assert f"\n## {section}. " in prose
+
+
 # The contract itself: a planted fault of each kind is reported ---------------------
 
 
@@ -135,7 +149,7 @@ def first_figure(notebook):
 
 def first_claim(notebook):
     cells = contract.code_cells(notebook)
-    return next(cell for cell in cells if contract.CLAIM.search(cell.source))
+    return next(cell for cell in cells if any(contract.claims(cell)))
 
 
 def plant_output(notebook, *args, **kwargs):
@@ -163,6 +177,28 @@ FAULTS = {
     ),
     "an absolute path": lambda nb: plant_output(
         nb, "stream", name="stdout", text="read /home/me/data.npz"
+    ),
+    "stores ['application/javascript']": lambda nb: plant_output(
+        nb, "display_data", {"application/javascript": "1"}
+    ),
+    "asks the network": lambda nb: plant_output(
+        nb, "display_data", {"text/html": "<script src='https://cdn.org/a.js'>"}
+    ),
+    "a PNG that is none": lambda nb: first_figure(nb).data.update(
+        {"image/png": "AA=="}
+    ),
+    "the tag 'nbval-skip'": lambda nb: second_code(nb).metadata.update(
+        tags=["nbval-skip"]
+    ),
+    "speaks to nbval": lambda nb: edit(second_code(nb), "q =", "# NBVAL_SKIP\nq ="),
+    "names an absolute path": lambda nb: edit(
+        second_code(nb), "q =", "where = '/home/me/data.npz'\nq ="
+    ),
+    "holds whatever": lambda nb: second_code(nb).update(
+        source='claim("01-1", "sentence", True)'
+    ),
+    "claim None should be": lambda nb: second_code(nb).update(
+        source='claim(f"01-{K}", "sentence", K == 6)'
     ),
     "an id twice": lambda nb: nb.cells[3].update(id=nb.cells[4].id),
     "widget state": lambda nb: nb.metadata.update(widgets={}),
@@ -207,6 +243,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Non-unique cell id")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_contract_reports(fault):
     notebook = copy.deepcopy(by_number("01"))

@@ -72,9 +72,19 @@ def test_set_up(tmp_path, wheels, offline):
     assert updated.returncode == 0 and "updating .venv" in updated.stderr
     assert "1 passed" in updated.stdout
 
+    # Outdated and no network: what worked before still works, now and next time.
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write("# changed too\n")
+    adrift = variables(folder, PIP_INDEX_URL=CLOSED_PORT, PIP_RETRIES="1")
     (folder / "constraints.txt").write_text("pytest==0.0.1\n")
+    for _ in range(2):
+        stranded = course(folder, "test", "-q", env=adrift)
+        assert "1 passed" in stranded.stdout, stranded
+        assert "No network" in stranded.stderr and "stays as it is" in stranded.stderr
+
+    # Versions that cannot be had: a sentence, and the environment is left alone.
     one_sentence(course(folder, "test", env=offline), "versions of constraints.txt")
-    assert not (folder / STAMP).exists()
+    assert ".venv is outdated -> " in course(folder, "doctor").stdout
 
 
 def kill_during_set_up(folder, env):
@@ -134,8 +144,8 @@ def test_no_network(tmp_path, wheels):
     folder = tiny_course(tmp_path, wheels)
     env = variables(folder, PIP_INDEX_URL=CLOSED_PORT, PIP_RETRIES="1")
     one_sentence(course(folder, "lab", env=env), "No network", "PIP_INDEX_URL")
-    assert not (folder / STAMP).exists()
-    assert ".venv is unfinished -> " in course(folder, "doctor").stdout
+    assert not (folder / ".venv").exists(), "nothing half-written may stay"
+    assert ".venv is absent -> " in course(folder, "doctor").stdout
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_a_network_left_in_evaluation_is_trained_in_training_mode(data):
     [
         ({"eps": 1.5}, "eps must lie in [0, 1], got 1.5."),
         ({"eps": math.nan}, "eps must lie in [0, 1], got nan."),
-        ({"steps": 0}, "steps must be at least 1, got 0."),
+        ({"steps": 0}, "steps must be a whole number, at least 1, got 0."),
         ({"batch_size": 121}, "batch_size must lie in 1 ... 120 rows, got 121."),
         ({"batch_size": 0}, "batch_size must lie in 1 ... 120 rows, got 0."),
     ],
@@ -268,3 +268,20 @@ def test_bad_options_are_named_before_the_network_changes(data, options, message
         training.fit(model, data, progress=False, **options)
     assert str(caught.value) == message
     assert torch.equal(weights(model), weights(network()))
+
+
+@pytest.mark.parametrize("was_training", [True, False])
+def test_the_mode_of_the_network_is_left_as_it_was(was_training):
+    data = datasets.load("gaussians", n=80)
+    model = models.build("mlp", (2,)).train(was_training)
+    training.fit(model, data, steps=2, progress=False)
+    assert model.training is was_training
+
+
+def test_an_empty_part_and_a_bad_interval_are_named():
+    data = datasets.load("gaussians", n=80)
+    model = models.build("mlp", (2,))
+    with pytest.raises(ValueError, match="^validation must have at least 1 row"):
+        training.fit(model, data, validation=data[:0], steps=1)
+    with pytest.raises(ValueError, match="^measure_every must be a whole number"):
+        training.fit(model, data, measure_every=0, steps=1)

@@ -121,7 +121,7 @@ def device():
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
         finding = f"CUDA, {torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
     elif torch.backends.mps.is_available():
-        finding = "MPS, the GPU of this Mac"
+        finding = "CPU; the notebooks do not use the GPU of this Mac"
     elif torch.version.cuda:
         mend = "fine for the course; with an NVIDIA GPU, look at `nvidia-smi`"
         return check("device", None, f"{finding} with CUDA, but no GPU seen", mend)

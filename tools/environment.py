@@ -91,19 +91,42 @@ def prepare():
         started = time.monotonic()
         if found == "outdated":
             say("pyproject.toml or constraints.txt has changed: updating .venv.")
+            # Until the update is done it is neither what it was nor what it should be.
+            stamp(files="updating")
+            try:
+                install()
+            except Stop as stop:
+                if not str(stop).startswith(NO_NETWORK):
+                    raise
+                # On a train, say. pip fetches all before it changes anything.
+                say(f"{stop} Until then, .venv stays as it is.")
+                return
         else:
             if found == "unfinished":
                 say(".venv is unfinished or was made elsewhere: making it anew.")
             make()
-        STAMP.unlink(missing_ok=True)
-        # setuptools comes first, at its pinned version, and then builds this package:
-        # pip's isolated build would fetch another one, and need the network each time.
-        pip("setuptools")
-        pip("--no-build-isolation", "--editable", PACKAGES)
-        fresh = STAMP.with_suffix(".new")
-        fresh.write_text(json.dumps(description(), indent=1) + "\n", encoding="utf-8")
-        fresh.replace(STAMP)
+            try:
+                install()
+            except BaseException:
+                say("Removing the unfinished .venv.")
+                shutil.rmtree(ENV, ignore_errors=True)
+                raise
+        stamp()
         say(f"Set-up took {time.monotonic() - started:.0f} s.")
+
+
+def install():
+    # setuptools comes first, at its pinned version, and then builds this package:
+    # pip's isolated build would fetch another one, and need the network each time.
+    pip("setuptools")
+    pip("--no-build-isolation", "--editable", PACKAGES)
+
+
+def stamp(**changes):
+    fresh = STAMP.with_suffix(".new")
+    text = json.dumps({**description(), **changes}, indent=1) + "\n"
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(STAMP)
 
 
 def make():
@@ -227,6 +250,8 @@ def variables():
 
 # -- when it fails -------------------------------------------------------------------
 
+NO_NETWORK = "No network: "
+
 # What pip, venv or the system says, and what to tell the reader. The first that fits
 # counts: without a network pip also says that it found no matching distribution.
 MENDS = (
@@ -242,9 +267,8 @@ MENDS = (
     (
         r"NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError"
         r"|SSLError|ConnectionReset|Network is unreachable|Max retries",
-        "No network: the first set-up needs packages that pip could not reach; connect "
-        "(or tell pip by its PIP_PROXY or PIP_INDEX_URL) and run the same command "
-        "again.",
+        NO_NETWORK + "set-up needs packages that pip could not reach; connect (or tell "
+        "pip by its PIP_PROXY or PIP_INDEX_URL) and run the same command again.",
     ),
     (
         r"Permission denied|Errno 13|Access is denied|Read-only file system",
@@ -253,9 +277,9 @@ MENDS = (
     ),
     (
         r"ResolutionImpossible",
-        "pip cannot install the versions of constraints.txt: either they do not fit "
-        "the ranges of pyproject.toml (get both files anew), or pip's own settings "
-        "keep it from finding them.",
+        "pip cannot install the versions of constraints.txt: there is no network, or "
+        "pip's own settings keep it from finding them, or they do not fit the ranges "
+        "of pyproject.toml (then get both files anew).",
     ),
     (
         r"No matching distribution found for (?P<what>\S+)",

@@ -1,0 +1,64 @@
+"""The loss under torch's own transforms, where no single value can be looked at."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
+
+
+def batch(models=3, rows=4, classes=6):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(models, rows, classes, generator=generator, dtype=torch.float64)
+    return z, torch.randint(classes, (models, rows), generator=generator)
+
+
+def test_it_maps_over_many_models_at_once():
+    z, y = batch()
+    grads = torch.func.vmap(torch.func.grad(label_smoothing_cross_entropy))(z, y)
+    for one_z, one_y, grad in zip(z, y, grads, strict=True):
+        leaf = one_z.clone().requires_grad_()
+        F.cross_entropy(leaf, one_y, label_smoothing=0.1).backward()
+        torch.testing.assert_close(grad, leaf.grad, rtol=0, atol=1e-12)
+
+
+def test_under_a_map_a_class_out_of_range_gives_nan_not_a_number():
+    z, y = batch()
+    y[1, 2] = 6
+    losses = torch.func.vmap(label_smoothing_cross_entropy)(z, y)
+    assert losses.isnan().tolist() == [False, True, False]
+
+
+def test_it_is_one_graph_for_the_compiler():
+    z, y = batch()
+    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=torch.rand(6).double())
+    compiled = torch.compile(loss_fn, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(z[0], y[0]), loss_fn(z[0], y[0]))
+
+
+@pytest.mark.parametrize("target", [2**64 - 100, 2**63 + 1])
+def test_huge_unsigned_targets_are_out_of_range_not_ignored(target):
+    z, _ = batch()
+    y = torch.tensor([0, 1, 2, target], dtype=torch.uint64)
+    with pytest.raises(IndexError, match="^targets must lie in 0 ... 5 or equal"):
+        label_smoothing_cross_entropy(z[0], y)
+
+
+@pytest.mark.parametrize("eps", [True, torch.tensor(0.1, requires_grad=True)])
+def test_an_eps_that_hides_a_mistake_is_refused(eps):
+    with pytest.raises(TypeError, match="^eps must be a number in"):
+        LabelSmoothingCrossEntropy(eps)
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ({"ignore_index": 2**70}, ValueError),
+        ({"reduction": torch.ones(2)}, ValueError),
+        ({"spread": torch.ones(2)}, ValueError),
+    ],
+)
+def test_options_of_another_kind_are_named(option, error):
+    (name,) = option
+    with pytest.raises(error, match=f"^{name} must"):
+        LabelSmoothingCrossEntropy(0.1, **option)
