@@ -116,3 +116,8 @@ def test_on_a_gpu_the_peak_is_that_of_its_allocator():
     there = torch.zeros(MIB, device="cuda", dtype=torch.uint8)
     assert measure.peak_bytes(lambda: there.add(there), "cuda") == MIB
     assert measure.median_seconds(lambda: there.add(1), "cuda", rounds=3) > 0
+
+
+def test_no_rounds_are_no_measurement():
+    with pytest.raises(ValueError, match="^rounds must be a whole number, at least 1"):
+        measure.median_seconds(lambda: None, rounds=0)

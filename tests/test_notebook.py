@@ -241,8 +241,10 @@ def test_only_a_figure_can_be_shown():
 
 
 def test_a_device_object_and_an_empty_variable_are_understood(monkeypatch):
-    monkeypatch.setenv("LSR_DEVICE", "")
     assert lsr.setup(device=torch.device("cpu")).type == "cpu"
+    monkeypatch.setenv("LSR_DEVICE", "")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert lsr.setup().type == "cpu"
 
 
 def test_a_bad_seed_is_named():
