@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
+from lsr_utils.targets import smooth_targets
 
 
 def batch(models=3, rows=4, classes=6):
@@ -62,3 +63,8 @@ def test_options_of_another_kind_are_named(option, error):
     (name,) = option
     with pytest.raises(error, match=f"^{name} must"):
         LabelSmoothingCrossEntropy(0.1, **option)
+
+
+def test_probabilities_cannot_be_whole_numbers():
+    with pytest.raises(TypeError, match="^dtype must be floating point, got torch.int"):
+        smooth_targets(torch.tensor([1]), 3, 0.1, dtype=torch.int64)

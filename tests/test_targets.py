@@ -297,8 +297,3 @@ def test_a_number_of_classes_that_is_none_is_named(bad):
             call()
         wanted = f"num_classes must be a whole number, at least 1, got {bad!r}."
         assert str(caught.value) == wanted
-
-
-def test_probabilities_cannot_be_whole_numbers():
-    with pytest.raises(TypeError, match="^dtype must be floating point, got torch.int"):
-        targets.smooth_targets(torch.tensor([1]), 3, 0.1, dtype=torch.int64)
