@@ -117,7 +117,8 @@ def gap_curves(histories, optima):
         for axis in panels:
             axis.plot(rows["step"], rows["gap"], ms=3, **look)
         if np.isfinite(optima[eps]):
-            axes[1].axhline(optima[eps], color=look["color"], lw=0.8)
+            ends = [0, rows["step"].max()]
+            axes[1].plot(ends, [optima[eps]] * 2, color=look["color"], lw=0.8)
             text = f"ε = {eps:g}: {optima[eps]:.2f}"
             _label_end(axes[1], rows["step"].max(), optima[eps], text, look["color"])
         else:

@@ -33,7 +33,7 @@ def row_by_hand(eps, num_classes, spread, true_class=0):
     return row
 
 
-# --- the six-class example (facts, section 2) ---------------------------------------
+# --- the six-class example ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
