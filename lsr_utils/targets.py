@@ -20,6 +20,8 @@ def check_eps(eps):
     try:
         if isinstance(eps, (str, bytes, bool)):
             raise TypeError  # float("0.1") and float(True) would hide a mistake
+        if str(getattr(eps, "dtype", "")) in ("bool", "torch.bool"):
+            raise TypeError
         if getattr(eps, "requires_grad", False):
             raise TypeError  # no gradient would reach it
         value = float(eps)

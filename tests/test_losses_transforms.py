@@ -1,5 +1,6 @@
 """The loss under torch's own transforms, where no single value can be looked at."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -45,7 +46,9 @@ def test_huge_unsigned_targets_are_out_of_range_not_ignored(target):
         label_smoothing_cross_entropy(z[0], y)
 
 
-@pytest.mark.parametrize("eps", [True, torch.tensor(0.1, requires_grad=True)])
+@pytest.mark.parametrize(
+    "eps", [True, torch.tensor(True), np.True_, torch.tensor(0.1, requires_grad=True)]
+)
 def test_an_eps_that_hides_a_mistake_is_refused(eps):
     with pytest.raises(TypeError, match="^eps must be a number in"):
         LabelSmoothingCrossEntropy(eps)
