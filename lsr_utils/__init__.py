@@ -14,14 +14,21 @@ from .notebook import claim, predict, setup, show
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "calibration",
     "datasets",
+    "fleet",
+    "fleet_training",
+    "grids",
     "live",
     "losses",
     "measure",
     "models",
+    "noise",
     "notebook",
     "outlines",
     "plots",
+    "stacked",
+    "stats",
     "style",
     "targets",
     "training",

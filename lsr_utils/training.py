@@ -1,11 +1,18 @@
 """Training: one plain loop, and what it measures on the way."""
 
+import contextlib
+import itertools
 import os
 
+import numpy as np
 import torch
 
 from .losses import LabelSmoothingCrossEntropy
+from .models import Dropout
+from .noise import check_rate, redraw
 from .targets import check_count
+
+DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches
 
 
 def batches(n, batch_size, steps, seed=0):
@@ -17,19 +24,47 @@ def batches(n, batch_size, steps, seed=0):
     """
     steps = check_count(steps, "steps")
     seed = check_count(seed, "seed", least=0)
+    check_batch_size(batch_size, n)
+    rows = itertools.chain.from_iterable(passes(n, batch_size, seed))
+    return itertools.islice(rows, steps)
+
+
+def passes(n, batch_size, seed):
+    """Shuffled passes over ``n`` rows without end, each (n // batch_size, batch_size).
+
+    What ``batches`` yields, a pass at a time.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    whole = n // batch_size * batch_size
+    while True:
+        order = torch.randperm(n, generator=generator)
+        yield order[:whole].view(-1, batch_size)
+
+
+def check_batch_size(batch_size, n):
+    """Raise ``ValueError`` when ``batch_size`` is not in 1 ... n."""
     if isinstance(batch_size, bool) or batch_size not in range(1, n + 1):
         raise ValueError(f"batch_size must lie in 1 ... {n} rows, got {batch_size}.")
-    return _batches(n, batch_size, steps, seed)
 
 
-def _batches(n, batch_size, steps, seed):
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.empty(0, dtype=torch.int64)
-    for _ in range(steps):
-        if len(order) < batch_size:
-            order = torch.randperm(n, generator=generator)
-        yield order[:batch_size]
-        order = order[batch_size:]
+def generator_of(seed, stream):
+    """Generator of a stream that ``seed`` has apart from its batches.
+
+    stream : DROPOUT or REDRAW
+    """
+    # torch's generator takes 32 bits of a seed: numpy mixes the pair down to them.
+    (mixed,) = np.random.SeedSequence([seed, stream]).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed))
+
+
+def progress_bar(iterable, total, description, wanted):
+    """The iterable under a bar of tqdm, or as it is (TQDM_DISABLE is heeded)."""
+    # tqdm's own reading of this variable does not reach its notebook widget.
+    if not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0"):
+        return iterable
+    from tqdm.auto import tqdm
+
+    return tqdm(iterable, total=total, desc=description, leave=False)
 
 
 def logit_gap(logits, targets):
@@ -41,6 +76,44 @@ def logit_gap(logits, targets):
     num_classes = logits.shape[-1]
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (true - logits.mean(-1)) * num_classes / (num_classes - 1)
+
+
+def check_penalty(value, name):
+    """Raise ``ValueError`` when ``value`` is no finite number, or below 0."""
+    try:
+        allowed = not isinstance(value, (str, bool)) and 0 <= float(value) < np.inf
+    except (TypeError, ValueError):
+        allowed = False
+    if not allowed:
+        raise ValueError(f"{name} must be finite and at least 0, got {value!r}.")
+
+
+def check_dropout(rate):
+    """Raise ``ValueError`` when ``rate`` is not in [0, 1)."""
+    if check_rate(rate, "dropout") == 1:
+        raise ValueError("dropout must be below 1, or nothing is left, got 1.0.")
+
+
+@contextlib.contextmanager
+def dropout_set(model, rate, generator):
+    """Within it, every ``models.Dropout`` of a network has this rate and generator.
+
+    raises : ValueError when rate is not in [0, 1), or when there is no such layer and
+             rate is not 0
+    """
+    check_dropout(rate)
+    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
+    if rate and not layers:
+        raise ValueError(
+            f"dropout must be 0 for a network without models.Dropout, got {rate}."
+        )
+    try:
+        for layer in layers:
+            layer.rate, layer.generator = rate, generator
+        yield
+    finally:
+        for layer in layers:
+            layer.rate, layer.generator = 0.0, None
 
 
 @torch.no_grad()
@@ -74,6 +147,9 @@ def fit(
     batch_size=64,
     lr=2e-3,
     weight_decay=0.0,
+    l1=0.0,
+    dropout=0.0,
+    redrawn=0.0,
     seed=0,
     measure_every=None,
     progress=True,
@@ -84,18 +160,21 @@ def fit(
     eps               : label smoothing of the training loss
     steps, batch_size : number of updates, rows in each
     lr, weight_decay  : of AdamW; the step size is constant
-    seed              : of the batch order
+    l1                : factor of the sum of |weight| that is added to the loss
+    dropout           : rate of the network's ``models.Dropout`` layers
+    redrawn           : share of the labels that another class replaces, drawn anew in
+                        every step (symmetric noise)
+    seed              : of the batch order, the dropout masks and the drawn labels
     measure_every     : steps between measurements; 20 of them when None
     returns           : tidy pandas DataFrame, one row a measurement and part:
                         step, part ("train" or "validation"), loss, nll (nats),
                         accuracy, gap; the first row is the untrained network
-    raises            : ValueError (eps, steps, batch_size, measure_every, an empty
-                        part), FloatingPointError when a measured loss is no number
+    raises            : ValueError (an option outside its range, an empty part),
+                        FloatingPointError when a measured loss is no number
 
     Taught in 03 section 3.
     """
     import pandas as pd  # slow to import, and only the history needs it
-    from tqdm.auto import tqdm
 
     steps = check_count(steps, "steps")
     if measure_every is None:
@@ -106,8 +185,22 @@ def fit(
     for name, part in parts.items():
         if len(part) == 0:
             raise ValueError(f"{name} must have at least 1 row, got 0.")
-    loss_fn = LabelSmoothingCrossEntropy(eps)
+    check_penalty(l1, "l1")
+    check_rate(redrawn, "redrawn")
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
+
+    def update(rows):
+        logits, targets = model(train.x[rows]), train.y[rows]
+        if redrawn:
+            draws = torch.rand(batch_size, generator=labels_of).to(targets.device)
+            targets = redraw(targets, redrawn, draws, logits.shape[-1])
+        loss = loss_fn(logits, targets)
+        if l1:
+            loss = loss + l1 * sum(p.abs().sum() for p in model.parameters())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
 
     def measure(step):
         return [
@@ -119,21 +212,17 @@ def fit(
     history = measure(0)
     was_training = model.training
     model.train()
-    # tqdm's own reading of this variable does not reach its notebook widget.
-    if progress and os.environ.get("TQDM_DISABLE", "") in ("", "0"):
-        order = tqdm(order, total=steps, desc=f"eps = {eps:g}", leave=False)
-    for step, rows in enumerate(order, start=1):
-        rows = rows.to(train.y.device)
-        loss = loss_fn(model(train.x[rows]), train.y[rows])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if step % measure_every == 0 or step == steps:
-            history += measure(step)
-            if not history[-len(parts)]["loss"] < float("inf"):
-                raise FloatingPointError(
-                    f"the training loss is {history[-len(parts)]['loss']} at step "
-                    f"{step}; try a smaller lr than {lr}."
-                )
+    order = progress_bar(order, steps, f"eps = {eps:g}", progress)
+    with dropout_set(model, dropout, generator_of(seed, DROPOUT)):
+        for step, rows in enumerate(order, start=1):
+            update(rows.to(train.y.device))
+            if step % measure_every == 0 or step == steps:
+                history += measure(step)
+                loss = history[-len(parts)]["loss"]
+                if not loss < float("inf"):
+                    raise FloatingPointError(
+                        f"the training loss is {loss} at step {step}; try a smaller "
+                        f"lr than {lr}."
+                    )
     model.train(was_training)
     return pd.DataFrame(history)

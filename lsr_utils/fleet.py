@@ -1,0 +1,262 @@
+"""A whole grid of networks trained at once: ``fit_fleet``.
+
+Each row of the grid is one network, its columns are arguments of ``training.fit``.
+Rows with the same seed share training data, initial weights, batches, dropout masks
+and drawn labels, so that arms are compared pair by pair.
+"""
+
+import functools
+import itertools
+import warnings
+
+import numpy as np
+import torch
+
+from .fleet_training import MEASURES, Training, blocks, smoothed_cross_entropy
+from .grids import DataSets, arguments_of, grid, read_grid
+from .stacked import Stacked
+from .targets import check_count
+from .training import check_batch_size, progress_bar
+
+__all__ = ["Fleet", "fit_fleet", "grid", "smoothed_cross_entropy"]
+
+
+def fit_fleet(
+    build,
+    train,
+    grid,
+    *,
+    evaluate=None,
+    loss=smoothed_cross_entropy,
+    steps=2000,
+    batch_size=64,
+    measure_every=None,
+    device=None,
+    memory=2e9,
+    progress=True,
+):
+    """Train the network of each row of a grid, all at once, with AdamW.
+
+    build    : function of ``seed`` that makes a network with ``body`` and ``head``, as
+               ``functools.partial(models.build, "mlp", (1, 8, 8))``
+    train    : SixClass, or a function of columns of the grid that makes one, as
+               ``lambda seed: datasets.shapes(600, seed=seed)``
+    grid     : DataFrame or list of dicts, a row a network. Columns: seed, eps, lr,
+               weight_decay, l1, dropout, redrawn, as in ``training.fit``; whatever
+               ``train``, ``evaluate`` or ``loss`` ask for; text, which only labels.
+               An empty place (nan) has the default of ``fit``
+    evaluate : name to SixClass, or to such a function: measured besides "train"
+    loss     : function (logits, targets, columns ...) to (M, B); each column of the
+               grid that it names comes as a tensor (M, 1)
+    steps, batch_size, measure_every : one for the whole fleet; measured ten times when
+               measure_every is None
+    device   : where to train; where the data are when None
+    memory   : bytes to train with; a larger grid is trained in chunks, and says so
+    returns  : Fleet, also when interrupted from the keyboard
+    raises   : TypeError or ValueError, naming the argument and its value. Networks
+               whose loss stops being a number are named in a RuntimeWarning, with the
+               step; the others do not notice
+
+    Taught in 03 section 7.
+    """
+    steps = check_count(steps, "steps")
+    measure_every = max(1, steps // 10) if measure_every is None else measure_every
+    measure_every = check_count(measure_every, "measure_every")
+    parts = {"train": train, **(evaluate or {})}
+    columns_only = functools.partial(loss, None, None)
+    table = read_grid(grid, [*parts.values(), columns_only], columns_only)
+    sets = {name: DataSets(part, table, name, device) for name, part in parts.items()}
+    check_batch_size(batch_size, sets["train"].rows)
+    arguments = arguments_of(columns_only, table)
+
+    seeds, which = np.unique(table["seed"], return_inverse=True)
+    networks = [build(seed=int(seed)) for seed in seeds]
+    stack = Stacked(networks, torch.as_tensor(which)).to(sets["train"].x.device)
+    fleet = Fleet(table, stack, sets)
+    _check_forward(fleet, networks[which[0]])
+    chunks = _chunks(fleet, memory, batch_size)
+    ticks = (step for _ in chunks for step in range(1, steps + 1))
+    bar = progress_bar(ticks, steps * len(chunks), f"{len(table)} networks", progress)
+    bar = iter(bar)
+    for chunk in chunks:
+        training = Training(fleet, chunk, loss, arguments[chunk], batch_size)
+        try:
+            training.measure()
+            for step in itertools.islice(bar, steps):
+                training.update()
+                if step % measure_every == 0 or step == steps:
+                    training.measure()
+        except KeyboardInterrupt:
+            fleet.interrupted = True
+            training.measure()
+            print(
+                f"fit_fleet: interrupted after {training.step} of {steps} steps; "
+                f"networks 0 to {chunk.stop - 1} of {len(table)} have a history."
+            )
+            break
+    _warn_of_divergence(fleet)
+    return fleet
+
+
+class Fleet:
+    """A trained grid of M networks.
+
+    grid        : DataFrame, a row a network, with every setting
+    steps       : (T,) array of the steps that were measured
+    history     : part to measure to (M, T) array: loss (as trained), nll (nats),
+                  accuracy, gap (nats), confidence; nan where a network was not
+                  measured or had diverged
+    diverged    : network to the step at which its loss was no longer a number
+    interrupted : whether training ended early
+    """
+
+    def __init__(self, table, stack, sets):
+        self.grid, self.diverged, self.interrupted = table, {}, False
+        self._stack, self._sets = stack, sets
+        self._measured = {}  # step to part to measure to (M,) array
+
+    def __len__(self):
+        return len(self.grid)
+
+    @property
+    def steps(self):
+        return np.array(sorted(self._measured))
+
+    @property
+    def history(self):
+        return {
+            part: {
+                name: np.stack(
+                    [self._measured[step][part][name] for step in self.steps], axis=1
+                )
+                for name in MEASURES
+            }
+            for part in self._sets
+        }
+
+    def table(self, part, step=None):
+        """The grid with the measures of a part: a tidy DataFrame, a row a network.
+
+        step   : a measured step; the last when None
+        raises : ValueError for a part or a step that was not measured
+        """
+        self._check_part(part)
+        step = self.steps[-1] if step is None else step
+        if step not in self._measured:
+            raise ValueError(
+                f"step must be one of {self.steps.tolist()}, got {step!r}."
+            )
+        return self.grid.assign(step=step, part=part, **self._measured[step][part])
+
+    def tidy(self):
+        """All parts and steps: a tidy DataFrame, a row a network, part and step."""
+        import pandas as pd
+
+        tables = [self.table(p, s) for s in self._measured for p in self._sets]
+        return pd.concat(tables, ignore_index=True)
+
+    def logits(self, inputs):
+        """Logits (M, N, K) on a part, by name, or on inputs (N, ...) for all."""
+        with torch.no_grad():
+            return torch.cat([self._stack.head(h) for h in self._features(inputs)], 1)
+
+    def features(self, inputs):
+        """Penultimate features (M, N, D) on a part, by name, or on inputs (N, ...)."""
+        return torch.cat(list(self._features(inputs)), 1)
+
+    def targets(self, part):
+        """Labels (M, N) that each network has in a part."""
+        self._check_part(part)
+        return self._sets[part].of_networks(self._sets[part].y)
+
+    def posterior(self, part):
+        """Known p(class | input) of each network's part: (M, N, K), or None."""
+        self._check_part(part)
+        known = self._sets[part].posterior
+        return None if known is None else self._sets[part].of_networks(known)
+
+    def network(self, index):
+        """Network ``index`` of the grid as a module of its own, with its weights."""
+        if index not in range(-len(self), len(self)):
+            raise IndexError(f"index must lie in 0 ... {len(self) - 1}, got {index}.")
+        return self._stack.unstack(index)
+
+    @torch.no_grad()
+    def _features(self, inputs):
+        if isinstance(inputs, str):
+            self._check_part(inputs)
+            x = self._sets[inputs].of_networks(self._sets[inputs].x)
+        else:
+            x = inputs.expand(len(self), *inputs.shape)
+        yield from (self._stack.features(rows) for rows in blocks(x))
+
+    def _check_part(self, part):
+        if part not in self._sets:
+            known = ", ".join(repr(name) for name in self._sets)
+            raise ValueError(f"part must be one of {known}, got {part!r}.")
+
+
+def _chunks(fleet, memory, batch_size):
+    """Slices of the grid that can each be trained within ``memory`` bytes."""
+    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or memory <= 0:
+        raise ValueError(f"memory must be a number of bytes above 0, got {memory!r}.")
+    x = fleet._sets["train"].x
+    values = _values_of_a_row(fleet._stack, x[:1])
+    weights = sum(p[0].numel() for p in fleet._stack.parameters())
+    # Weight, gradient and its copy, two moments; activations and their gradients.
+    needed = x.element_size() * (5 * weights + 4 * batch_size * values)
+    size = int(min(len(fleet), max(1, memory // needed)))
+    count = -(-len(fleet) // size)
+    if count > 1:
+        print(
+            f"fit_fleet: {len(fleet)} networks in {count} chunks of at most {size}, to "
+            f"stay within {memory / 1e9:g} GB."
+        )
+    starts = range(0, len(fleet), size)
+    return [slice(start, min(start + size, len(fleet))) for start in starts]
+
+
+@torch.no_grad()
+def _values_of_a_row(stack, x):
+    """Numbers that one network holds for one row of input, layer by layer."""
+    x, total = x.unsqueeze(0), x.numel()
+    for layer in stack[:1].layers:
+        x = layer(x, None)
+        total += x.numel()
+    return total
+
+
+def _check_forward(fleet, network):
+    """Raise ``ValueError`` when a network is not its head behind its body."""
+    x = fleet._sets["train"].x[:2]
+    dtype = fleet._stack.parameters()[0].dtype
+    if x.dtype != dtype:
+        raise ValueError(f"train must have inputs of {dtype}, got {x.dtype}.")
+    network = network.to(x.device).eval()
+    with torch.no_grad():
+        first = fleet._stack[:1]
+        stacked = first.head(first.features(x.unsqueeze(0)))[0]
+        if not torch.allclose(network(x), stacked, rtol=1e-3, atol=1e-4):
+            raise ValueError(
+                "build must make a network that is its head behind its body, got one "
+                "whose logits differ from head(body(x))."
+            )
+
+
+def _warn_of_divergence(fleet):
+    if not fleet.diverged:
+        return
+    named = [
+        f"network {k} (seed {fleet.grid.seed[k]}, eps {fleet.grid.eps[k]:g}, lr "
+        f"{fleet.grid.lr[k]:g}) at step {step}"
+        for k, step in itertools.islice(sorted(fleet.diverged.items()), 3)
+    ]
+    more = len(fleet.diverged) - len(named)
+    named += [f"and {more} more (see diverged)"] * (more > 0)
+    warnings.warn(
+        f"The loss is no longer a number in {', '.join(named)}. The other "
+        f"{len(fleet) - len(fleet.diverged)} of {len(fleet)} networks are not "
+        "affected.",
+        RuntimeWarning,
+        stacklevel=3,
+    )

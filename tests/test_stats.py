@@ -1,0 +1,399 @@
+"""Intervals and verdicts against scipy, formulas by hand, and simulated truth."""
+
+import itertools
+import math
+from dataclasses import astuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm, t, ttest_rel
+
+from lsr_utils.stats import (
+    bootstrap_interval,
+    compare_arms,
+    holm,
+    paired_difference,
+    verdict,
+)
+
+A_DOZEN = [0.91, 0.88, 0.93, 0.9, 0.87, 0.92, 0.95, 0.89, 0.9, 0.91, 0.86, 0.94]
+CONTROL = [0.9, 0.88, 0.91, 0.87, 0.88, 0.9, 0.92, 0.88, 0.91, 0.89, 0.85, 0.92]
+
+
+def message(function, *arguments, **options):
+    with pytest.raises(ValueError) as caught:
+        function(*arguments, **options)
+    return str(caught.value)
+
+
+# --- paired differences -------------------------------------------------------------
+
+
+@given(
+    st.integers(2, 40), st.integers(0, 10**6), st.floats(-3, 3), st.floats(0.5, 0.999)
+)
+def test_the_paired_difference_is_that_of_scipy(pairs, seed, shift, level):
+    rng = np.random.default_rng(seed)
+    control = rng.normal(size=pairs)
+    treated = control + rng.normal(shift, size=pairs)
+    found = paired_difference(treated, control, level=level)
+    wanted = ttest_rel(treated, control)
+    low, high = wanted.confidence_interval(level)
+    wanted = ((treated - control).mean(), low, high, wanted.pvalue, pairs)
+    assert astuple(found) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(("test_share", "widening"), [(None, 0), (0.25, 3), (2.0, 24)])
+def test_redrawn_splits_widen_the_interval_as_nadeau_and_bengio_say(
+    test_share, widening
+):
+    found = paired_difference(A_DOZEN, CONTROL, level=0.9, test_share=test_share)
+    d = np.subtract(A_DOZEN, CONTROL)
+    # s^2 (1 / 12 + share) = s^2 / 12 (1 + 12 share)
+    error = math.sqrt(((d - d.mean()) ** 2).sum() / 11 / 12 * (1 + widening))
+    half = 1.7958848187 * error  # the .95 quantile of t with 11 degrees of freedom
+    assert (found.low, found.high) == pytest.approx((d.mean() - half, d.mean() + half))
+    assert found.p_value == pytest.approx(2 * t.cdf(-d.mean() / error, 11), rel=1e-9)
+    assert (found.mean, found.pairs) == (pytest.approx(d.mean()), 12)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = refused = 0
+    for _ in range(400):
+        seed_effect = rng.normal(0, 5, size=20)  # pairing takes it out
+        control = seed_effect + rng.normal(size=20)
+        treated = seed_effect + rng.normal(0.3, 1, size=20)
+        found = paired_difference(treated, control)
+        covered += found.low < 0.3 < found.high
+        refused += (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
+        assert found.high - found.low < 2.5  # unpaired it would be about 6
+    assert 0.92 <= covered / 400 <= 0.98
+    assert refused == 400
+
+
+@pytest.mark.parametrize("test_share", [None, 0.3])
+def test_differences_without_spread_give_a_point(test_share):
+    same = paired_difference(CONTROL, CONTROL, test_share=test_share)
+    assert astuple(same) == (0, 0, 0, 1, 12)
+    # Neither 0.3 - 0.2 and 0.2 - 0.1 nor 0.1 + 0.2 - 0.3 is more than rounding.
+    apart = paired_difference([0.3, 0.2, 0.4], [0.2, 0.1, 0.3], test_share=test_share)
+    assert apart.mean == apart.low == apart.high == pytest.approx(0.1, abs=1e-15)
+    assert (apart.p_value, apart.pairs) == (0, 3)
+    none = paired_difference([0.1 + 0.2, 1.0], [0.3, 1.0], test_share=test_share)
+    assert astuple(none) == (0, 0, 0, 1, 2)
+
+
+def test_a_small_spread_is_not_taken_for_none():
+    found = paired_difference([1 + 1e-12, 1 + 3e-12], [1, 1])
+    assert found.low < 0 < found.mean < found.high and 0.1 < found.p_value < 1
+
+
+@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor, pd.Series])
+def test_any_kind_of_sequence_is_paired_by_position(kind):
+    control = kind(CONTROL)
+    if kind is pd.Series:
+        control.index = range(12)[::-1]
+    found = paired_difference(kind(A_DOZEN), control)
+    # torch.tensor rounds to float32
+    assert astuple(found) == pytest.approx(
+        astuple(paired_difference(A_DOZEN, CONTROL)), rel=1e-4
+    )
+    assert all(type(number) in (float, int) for number in astuple(found))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "wanted"),
+    [
+        (
+            ([1, 2], [1, 2, 3]),
+            {},
+            "control must have the length of treated, 2, got 3.",
+        ),
+        (
+            ([1], [2]),
+            {},
+            "treated must have one axis and at least 2 numbers, got shape (1,).",
+        ),
+        (
+            ([1, 2], np.zeros((2, 2))),
+            {},
+            "control must have one axis and at least 2 numbers, got shape (2, 2).",
+        ),
+        (
+            ([1, math.nan], [1, 2]),
+            {},
+            "treated must be finite numbers, got nan at position 1.",
+        ),
+        (
+            ([1, 2], [math.inf, 2]),
+            {},
+            "control must be finite numbers, got inf at position 0.",
+        ),
+        (([1, 2], [2, 1]), {"level": 1}, "level must lie in (0, 1), got 1."),
+        (([1, 2], [2, 1]), {"level": 0.0}, "level must lie in (0, 1), got 0.0."),
+        (([1, 2], [2, 1]), {"level": math.nan}, "level must lie in (0, 1), got nan."),
+        (([1, 2], [2, 1]), {"level": "95"}, "level must lie in (0, 1), got '95'."),
+        (
+            ([1, 2], [2, 1]),
+            {"test_share": 0},
+            "test_share must lie in (0, inf), got 0.",
+        ),
+        (
+            ([1, 2], [2, 1]),
+            {"test_share": -0.5},
+            "test_share must lie in (0, inf), got -0.5.",
+        ),
+    ],
+)
+def test_what_paired_difference_refuses_is_named(arguments, options, wanted):
+    assert message(paired_difference, *arguments, **options) == wanted
+
+
+# --- bootstrap ----------------------------------------------------------------------
+
+
+def test_the_bootstrap_is_the_percentiles_of_means_drawn_here():
+    values = np.random.default_rng(1).exponential(size=60)
+    found = bootstrap_interval(values, level=0.9, resamples=20_000)
+    rng = np.random.default_rng(2)
+    means = values[rng.integers(60, size=(20_000, 60))].mean(1)
+    low, high = np.quantile(means, [0.05, 0.95])
+    # Either quantile wanders by about 1 % of the width from one run to another.
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(low, abs=0.05 * (high - low))
+    assert found.high == pytest.approx(high, abs=0.05 * (high - low))
+
+
+def test_the_bootstrap_of_many_points_is_the_normal_interval():
+    values = np.random.default_rng(3).normal(5, 2, size=5000)
+    found = bootstrap_interval(values)
+    half = norm.ppf(0.975) * values.std() / math.sqrt(5000)
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.1)
+    assert (found.low + found.high) / 2 == pytest.approx(values.mean(), abs=half / 5)
+
+
+def test_the_bootstrap_is_repeated_by_its_seed():
+    one = bootstrap_interval(A_DOZEN, seed=4)
+    assert one == bootstrap_interval(A_DOZEN, seed=4)
+    assert one != bootstrap_interval(A_DOZEN, seed=5)
+    assert astuple(bootstrap_interval([0.25] * 9)) == (0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "wanted"),
+    [
+        (
+            [1],
+            {},
+            "values must have one axis and at least 2 numbers, got shape (1,).",
+        ),
+        ([1, math.nan], {}, "values must be finite numbers, got nan at position 1."),
+        ([1, 2], {"level": 95}, "level must lie in (0, 1), got 95."),
+        (
+            [1, 2],
+            {"resamples": 0},
+            "resamples must be a whole number, at least 1, got 0.",
+        ),
+        ([1, 2], {"seed": -1}, "seed must be a whole number, at least 0, got -1."),
+    ],
+)
+def test_what_the_bootstrap_refuses_is_named(values, options, wanted):
+    assert message(bootstrap_interval, values, **options) == wanted
+
+
+# --- Holm ---------------------------------------------------------------------------
+
+
+def by_closed_testing(p_values):
+    """A hypothesis falls when every intersection it is in falls, by Bonferroni."""
+    numbers = range(len(p_values))
+    subsets = [
+        subset
+        for size in range(1, len(p_values) + 1)
+        for subset in itertools.combinations(numbers, size)
+    ]
+    local = {s: min(1, len(s) * min(p_values[i] for i in s)) for s in subsets}
+    return [max(local[s] for s in subsets if i in s) for i in numbers]
+
+
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.05]), max_size=7))
+def test_holm_is_closed_testing(p_values):
+    adjusted = holm(p_values)
+    assert adjusted.shape == (len(p_values),)
+    np.testing.assert_allclose(adjusted, by_closed_testing(p_values), rtol=1e-12)
+
+
+def test_holm_of_an_example_comes_out():
+    assert holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
+
+
+@pytest.mark.parametrize(
+    ("p_values", "wanted"),
+    [
+        ([0.2, 1.2], "p_values must lie in [0, 1], got 1.2."),
+        ([-0.1, 0.2], "p_values must lie in [0, 1], got -0.1."),
+        ([0.2, math.nan], "p_values must be finite numbers, got nan at position 1."),
+        (
+            [[0.2]],
+            "p_values must have one axis and at least 0 numbers, got shape (1, 1).",
+        ),
+    ],
+)
+def test_what_holm_refuses_is_named(p_values, wanted):
+    assert message(holm, p_values) == wanted
+
+
+# --- arms ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table():
+    """Arms 0.1, 0.0, 0.4: accuracy is higher at 0.1 alone, nll lower at 0.4 alone."""
+    rng = np.random.default_rng(6)
+    rows = []
+    for eps, accuracy, nll in [(0.1, 0.03, 0), (0.0, 0, 0), (0.4, 0, -0.4)]:
+        for seed in rng.permutation(10).tolist():
+            row = {"eps": eps, "seed": seed, "method": f"ls {eps}"}
+            row["accuracy"] = 0.8 + seed / 50 + accuracy + rng.normal(0, 0.01)
+            row["nll"] = 0.7 - seed / 20 + nll + rng.normal(0, 0.1)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("level", "test_share"), [(0.95, None), (0.9, 0.5)])
+def test_each_row_is_the_paired_difference_of_one_arm(table, level, test_share):
+    options = {"level": level, "test_share": test_share}
+    found = compare_arms(table, "eps", 0, ["nll", "accuracy"], **options)
+    assert list(found) == [
+        "eps", "value", "baseline", "mean", "difference", "low", "high", "p_value",
+        "p_holm", "verdict",
+    ]  # fmt: skip
+    assert found["value"].tolist() == ["nll", "nll", "accuracy", "accuracy"]
+    assert found["eps"].tolist() == [0.1, 0.4, 0.1, 0.4]
+    for row in found.itertuples():
+        wide = table.pivot(index="seed", columns="eps", values=row.value)
+        wanted = paired_difference(wide[row.eps], wide[0.0], **options)
+        numbers = (row.difference, row.low, row.high, row.p_value)
+        assert numbers == pytest.approx(astuple(wanted)[:4], rel=1e-12)
+        means = wide[0.0].mean(), wide[row.eps].mean()
+        assert (row.baseline, row.mean) == pytest.approx(means, rel=1e-12)
+    np.testing.assert_allclose(found["p_holm"], by_closed_testing(found["p_value"]))
+
+
+def test_the_verdicts_are_those_of_the_simulated_truth(table):
+    found = compare_arms(table, "method", "ls 0.0", ["accuracy", "nll"], level=0.9)
+    verdicts = dict(
+        zip(found["method"] + found["value"], found["verdict"], strict=True)
+    )
+    assert verdicts == {
+        "ls 0.1accuracy": "higher", "ls 0.4accuracy": "no difference",
+        "ls 0.1nll": "no difference", "ls 0.4nll": "lower",
+    }  # fmt: skip
+
+
+def test_the_verdict_follows_the_adjusted_p_value():
+    # Alone the difference counts, as one of three it does not.
+    noise = [1, -1, 1, -1]
+    rows = pd.DataFrame({"arm": 4 * ["x"] + 4 * ["y"], "seed": 2 * [0, 1, 2, 3]})
+    rows["a"] = 4 * [0] + [2.5 + d for d in noise]
+    rows["b"] = rows["c"] = 4 * [0] + noise
+    alone = compare_arms(rows, "arm", "x", "a")
+    together = compare_arms(rows, "arm", "x", ["a", "b", "c"])
+    assert alone["p_value"][0] == together["p_value"][0]
+    assert 0.05 / 3 < alone["p_value"][0] < 0.05
+    assert alone["verdict"].tolist() == ["higher"]
+    assert together["verdict"].tolist() == 3 * ["no difference"]
+    assert together["low"][0] > 0
+    lenient = compare_arms(rows, "arm", "x", ["a", "b", "c"], level=0.9)
+    assert lenient["verdict"].tolist() == ["higher"] + 2 * ["no difference"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wanted"),
+    [
+        ((1, 0.04), "higher"),
+        ((-1, 0.04), "lower"),
+        ((1, 0.06), "no difference"),
+        ((-1, 1), "no difference"),
+        ((1, 0.06, 0.9), "higher"),
+        ((-1, 0.5, 0.5), "no difference"),
+    ],
+)
+def test_a_verdict_needs_a_p_value_below_one_minus_the_level(numbers, wanted):
+    assert verdict(*numbers) == wanted
+
+
+def test_the_table_is_left_alone_and_any_column_can_pair(table):
+    before = table.copy()
+    one = compare_arms(table, "eps", 0.0, "nll")  # one column needs no list
+    pd.testing.assert_frame_equal(table, before)
+    renamed = table.rename(columns={"seed": "split"}).sample(frac=1, random_state=0)
+    renamed = renamed[["split", "nll", "eps"]]
+    two = compare_arms(renamed, "eps", 0.0, ["nll"], seed="split")
+    two = two.set_index("eps").loc[one["eps"]].reset_index()
+    pd.testing.assert_frame_equal(one, two)
+
+
+def without(table, eps, seed):
+    return table[(table["eps"] != eps) | (table["seed"] != seed)]
+
+
+ONCE = "every arm must have each seed of the baseline once; eps ="
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (
+            lambda rows: without(rows, 0.4, 3),
+            f"{ONCE} 0.4 lacks [3] and has [] too often.",
+        ),
+        (
+            lambda rows: without(rows, 0.0, 3),
+            f"{ONCE} 0.1 lacks [] and has [3] too often.",
+        ),
+        (
+            lambda rows: pd.concat([rows, rows[rows["eps"] == 0].query("seed == 5")]),
+            f"{ONCE} 0.0 lacks [] and has [5] too often.",
+        ),
+        (
+            lambda rows: rows.assign(
+                seed=rows["seed"].mask((rows["eps"] == 0.4) & (rows["seed"] == 7), 17)
+            ),
+            f"{ONCE} 0.4 lacks [7] and has [17] too often.",
+        ),
+        (
+            lambda rows: rows.assign(nll=rows["nll"].mask(rows["seed"] == 4)),
+            "values must be finite numbers, got {'nll': nan} at eps = 0.1, seed = 4.",
+        ),
+        (
+            lambda rows: rows.assign(eps=rows["eps"].mask(rows["seed"] == 4)),
+            "table must have eps and seed in every row, got nan.",
+        ),
+        (
+            lambda rows: rows[rows["eps"] == 0],
+            "baseline must be one of at least 2 arms, got 0.0 and [0.0].",
+        ),
+        (
+            lambda rows: rows[rows["eps"] > 0],
+            "baseline must be one of at least 2 arms, got 0.0 and [0.1, 0.4].",
+        ),
+        (
+            lambda rows: rows[["eps", "seed"]],
+            "arm, seed and values must name columns of the table, got ['nll'] and "
+            "columns ['eps', 'seed'].",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_compared_is_named(table, change, wanted):
+    assert message(compare_arms, change(table), "eps", 0.0, ["nll"]) == wanted
+
+
+def test_no_values_are_nothing_to_compare(table):
+    wanted = "arm, seed and values must name columns of the table, got [] and columns"
+    assert message(compare_arms, table, "eps", 0.0, []).startswith(wanted)
