@@ -5,6 +5,7 @@ Rows with the same seed share training data, initial weights, batches, dropout m
 and drawn labels, so that arms are compared pair by pair.
 """
 
+import copy
 import functools
 import itertools
 import warnings
@@ -12,8 +13,8 @@ import warnings
 import numpy as np
 import torch
 
-from .fleet_training import MEASURES, Training, blocks, smoothed_cross_entropy
-from .grids import DataSets, arguments_of, grid, read_grid
+from .fleet_training import Training, blocks, chunks_within, smoothed_cross_entropy
+from .grids import MEASURES, DataSets, arguments_of, check_evaluate, grid, read_grid
 from .stacked import Stacked
 from .targets import check_count
 from .training import check_batch_size, progress_bar
@@ -47,7 +48,7 @@ def fit_fleet(
                An empty place (nan) has the default of ``fit``
     evaluate : name to SixClass, or to such a function: measured besides "train"
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
-               grid that it names comes as a tensor (M, 1)
+               grid that it names, and eps, comes as a tensor (M, 1)
     steps, batch_size, measure_every : one for the whole fleet; measured ten times when
                measure_every is None
     device   : where to train; where the data are when None
@@ -62,7 +63,7 @@ def fit_fleet(
     steps = check_count(steps, "steps")
     measure_every = max(1, steps // 10) if measure_every is None else measure_every
     measure_every = check_count(measure_every, "measure_every")
-    parts = {"train": train, **(evaluate or {})}
+    parts = {"train": train, **check_evaluate(evaluate)}
     columns_only = functools.partial(loss, None, None)
     table = read_grid(grid, [*parts.values(), columns_only], columns_only)
     sets = {name: DataSets(part, table, name, device) for name, part in parts.items()}
@@ -73,8 +74,8 @@ def fit_fleet(
     networks = [build(seed=int(seed)) for seed in seeds]
     stack = Stacked(networks, torch.as_tensor(which)).to(sets["train"].x.device)
     fleet = Fleet(table, stack, sets)
-    _check_forward(fleet, networks[which[0]])
-    chunks = _chunks(fleet, memory, batch_size)
+    _check_networks(fleet, networks, which)
+    chunks = chunks_within(fleet, memory, batch_size)
     ticks = (step for _ in chunks for step in range(1, steps + 1))
     bar = progress_bar(ticks, steps * len(chunks), f"{len(table)} networks", progress)
     bar = iter(bar)
@@ -89,10 +90,7 @@ def fit_fleet(
         except KeyboardInterrupt:
             fleet.interrupted = True
             training.measure()
-            print(
-                f"fit_fleet: interrupted after {training.step} of {steps} steps; "
-                f"networks 0 to {chunk.stop - 1} of {len(table)} have a history."
-            )
+            _say_interrupted(training.step, steps, chunk, len(table))
             break
     _warn_of_divergence(fleet)
     return fleet
@@ -107,7 +105,8 @@ class Fleet:
                   accuracy, gap (nats), confidence; nan where a network was not
                   measured or had diverged
     diverged    : network to the step at which its loss was no longer a number
-    interrupted : whether training ended early
+    interrupted : whether training ended early; networks that were not reached are then
+                  untrained, and have no history
     """
 
     def __init__(self, table, stack, sets):
@@ -152,7 +151,7 @@ class Fleet:
         """All parts and steps: a tidy DataFrame, a row a network, part and step."""
         import pandas as pd
 
-        tables = [self.table(p, s) for s in self._measured for p in self._sets]
+        tables = [self.table(p, s) for s in self.steps for p in self._sets]
         return pd.concat(tables, ignore_index=True)
 
     def logits(self, inputs):
@@ -186,9 +185,14 @@ class Fleet:
         if isinstance(inputs, str):
             self._check_part(inputs)
             x = self._sets[inputs].of_networks(self._sets[inputs].x)
-        else:
+        elif isinstance(inputs, torch.Tensor):
             x = inputs.expand(len(self), *inputs.shape)
-        yield from (self._stack.features(rows) for rows in blocks(x))
+        else:
+            raise TypeError(
+                "inputs must be the name of a part or a tensor, got "
+                f"{type(inputs).__name__}."
+            )
+        yield from (self._stack.features(rows) for rows in blocks(x, self._stack))
 
     def _check_part(self, part):
         if part not in self._sets:
@@ -196,51 +200,54 @@ class Fleet:
             raise ValueError(f"part must be one of {known}, got {part!r}.")
 
 
-def _chunks(fleet, memory, batch_size):
-    """Slices of the grid that can each be trained within ``memory`` bytes."""
-    if isinstance(memory, bool) or not isinstance(memory, (int, float)) or memory <= 0:
-        raise ValueError(f"memory must be a number of bytes above 0, got {memory!r}.")
-    x = fleet._sets["train"].x
-    values = _values_of_a_row(fleet._stack, x[:1])
-    weights = sum(p[0].numel() for p in fleet._stack.parameters())
-    # Weight, gradient and its copy, two moments; activations and their gradients.
-    needed = x.element_size() * (5 * weights + 4 * batch_size * values)
-    size = int(min(len(fleet), max(1, memory // needed)))
-    count = -(-len(fleet) // size)
-    if count > 1:
-        print(
-            f"fit_fleet: {len(fleet)} networks in {count} chunks of at most {size}, to "
-            f"stay within {memory / 1e9:g} GB."
-        )
-    starts = range(0, len(fleet), size)
-    return [slice(start, min(start + size, len(fleet))) for start in starts]
+def _say_interrupted(step, steps, chunk, networks):
+    before = f", those before all {steps} steps" * (chunk.start > 0)
+    after = ", those after no step and no history" * (chunk.stop < networks)
+    print(
+        f"fit_fleet: interrupted. Networks {chunk.start} to {chunk.stop - 1} of "
+        f"{networks} have {step} of {steps} steps{before}{after}."
+    )
 
 
 @torch.no_grad()
-def _values_of_a_row(stack, x):
-    """Numbers that one network holds for one row of input, layer by layer."""
-    x, total = x.unsqueeze(0), x.numel()
-    for layer in stack[:1].layers:
-        x = layer(x, None)
-        total += x.numel()
-    return total
-
-
-def _check_forward(fleet, network):
+def _check_networks(fleet, networks, which):
     """Raise ``ValueError`` when a network is not its head behind its body."""
-    x = fleet._sets["train"].x[:2]
     dtype = fleet._stack.parameters()[0].dtype
-    if x.dtype != dtype:
-        raise ValueError(f"train must have inputs of {dtype}, got {x.dtype}.")
-    network = network.to(x.device).eval()
-    with torch.no_grad():
-        first = fleet._stack[:1]
-        stacked = first.head(first.features(x.unsqueeze(0)))[0]
-        if not torch.allclose(network(x), stacked, rtol=1e-3, atol=1e-4):
-            raise ValueError(
-                "build must make a network that is its head behind its body, got one "
-                "whose logits differ from head(body(x))."
-            )
+    for name, data in fleet._sets.items():  # whole numbers are for an embedding
+        if data.x.is_floating_point() and data.x.dtype != dtype:
+            raise ValueError(f"{name} must have inputs of {dtype}, got {data.x.dtype}.")
+    if fleet.grid["dropout"].any() and not fleet._stack.has_dropout:
+        raise ValueError(
+            "grid must not set dropout for a network without models.Dropout."
+        )
+    # Weights are all that may differ from network to network: two are looked at.
+    for row in {0, int(fleet.grid["seed"].argmax())}:
+        _check_network(fleet, row, networks[which[row]])
+
+
+def _check_network(fleet, row, network):
+    x, stack = fleet._sets["train"].x[:2], fleet._stack[row : row + 1]
+    network = copy.deepcopy(network).to(x.device)
+    try:
+        logits = [network.train(mode)(x) for mode in (True, False)]
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"build must make a network for inputs of {x.dtype} and shape "
+            f"{tuple(x.shape)}, got {error}"
+        ) from error
+    try:
+        stacked = stack.head(stack.features(x.unsqueeze(0)))[0]
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "build must make a network of layers that run under torch.func.vmap, "
+            f"without random numbers of their own, got {error}"
+        ) from error
+    near = functools.partial(torch.allclose, rtol=1e-3, atol=1e-4, equal_nan=True)
+    if any(z.shape != stacked.shape or not near(z, stacked) for z in logits):
+        raise ValueError(
+            "build must make a network that is its head behind its body, in training "
+            "as in evaluation, got one whose logits differ from head(body(x))."
+        )
 
 
 def _warn_of_divergence(fleet):

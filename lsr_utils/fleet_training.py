@@ -2,15 +2,17 @@
 
 import functools
 import itertools
+import math
 
 import numpy as np
 import torch
 
+from .grids import MEASURES
 from .noise import redraw
 from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes
 
-MEASURES = ("loss", "nll", "accuracy", "gap", "confidence")
 VALUES_AT_ONCE = 4_000_000  # of input, when all networks are evaluated
+UNBROKEN = -1
 
 
 def smoothed_cross_entropy(logits, targets, eps):
@@ -36,8 +38,16 @@ class Training:
         device, dtype = self.data.x.device, self.parameters[0].dtype
         table = fleet.grid[chunk].reset_index(drop=True)
         column = functools.partial(_column, device=device)
+        given = {name: [row[name] for row in arguments] for name in arguments[0]}
+        for name, values in given.items():
+            wrong = [v for v in values if not isinstance(v, (int, float))]
+            if wrong:
+                raise ValueError(
+                    f"grid must have numbers in the column {name!r}, which loss takes, "
+                    f"got {wrong[0]!r}."
+                )
         self.loss = functools.partial(
-            loss, **{k: column([a[k] for a in arguments], dtype) for k in arguments[0]}
+            loss, **{name: column(values, dtype) for name, values in given.items()}
         )
         self.optimiser = _optimiser(self.stack, table)
         self.l1 = column(table["l1"], dtype) if table["l1"].any() else None
@@ -51,7 +61,7 @@ class Training:
         self.masks_of = [generator_of(int(seed), DROPOUT) for seed in seeds]
         self.labels_of = [generator_of(int(seed), REDRAW) for seed in seeds]
         self.first_row = self.data.which[chunk].unsqueeze(1) * self.data.rows
-        self.broken = torch.zeros(len(table), dtype=torch.int64, device=device)
+        self.broken = torch.full((len(table),), UNBROKEN, device=device)
 
     def update(self):
         """One step of every network."""
@@ -72,12 +82,14 @@ class Training:
         # Fused AdamW takes the memory as it lies, and convolutions lay it otherwise.
         gradients = [gradient.contiguous() for gradient in gradients]
         if self.l1 is not None:
-            for p, gradient in zip(self.parameters, gradients, strict=True):
-                gradient += self.l1.view(-1, *[1] * (p.dim() - 1)) * p.detach().sign()
+            # Not in place: two weights may have been given one and the same gradient.
+            gradients = [
+                gradient + self.l1.view(-1, *[1] * (p.dim() - 1)) * p.detach().sign()
+                for p, gradient in zip(self.parameters, gradients, strict=True)
+            ]
         _step(self.optimiser, gradients)
         self.step += 1
-        failed = ~loss.detach().isfinite() & (self.broken == 0)
-        self.broken.masked_fill_(failed, self.step)
+        self._note_broken(loss.detach())
 
     @torch.no_grad()
     def measure(self):
@@ -86,14 +98,23 @@ class Training:
         at_step = fleet._measured.setdefault(self.step, {})
         for part, data in fleet._sets.items():
             x, y = (data.of_networks(v, chunk) for v in (data.x, data.y))
-            features = (self.stack.features(rows) for rows in blocks(x))
+            features = (self.stack.features(rows) for rows in blocks(x, self.stack))
             logits = torch.cat([self.stack.head(h) for h in features], 1)
-            for name, values in measures(logits, y, self.loss).items():
+            found = measures(logits, y, self.loss)
+            if part == "train":  # the first: what it finds holds for the others
+                self._note_broken(found["loss"])
+            for name in MEASURES:
+                values = found[name].masked_fill(self.broken != UNBROKEN, np.nan)
                 empty = np.full(len(fleet), np.nan)
                 array = at_step.setdefault(part, {}).setdefault(name, empty)
                 array[chunk] = values.double().cpu().numpy()
-        for place in self.broken.nonzero().flatten().tolist():
-            fleet.diverged[chunk.start + place] = int(self.broken[place])
+        for place, step in enumerate(self.broken.tolist()):
+            if step != UNBROKEN:
+                fleet.diverged[chunk.start + place] = step
+
+    def _note_broken(self, loss):
+        failed = ~loss.isfinite() & (self.broken == UNBROKEN)
+        self.broken.masked_fill_(failed, self.step)
 
     def _draw(self, generators, shape):
         """Uniform numbers (M, *shape), the same for networks with the same seed."""
@@ -109,8 +130,14 @@ class Training:
 
 def measures(logits, targets, loss):
     """The measures of M networks, each (M,); nan where logits are not finite."""
+    losses = loss(logits, targets)
+    if losses.shape != targets.shape:
+        raise ValueError(
+            f"loss must return a number for each of (M, B) rows, {tuple(targets.shape)}"
+            f" here, got shape {tuple(losses.shape)}."
+        )
     found = {
-        "loss": loss(logits, targets),
+        "loss": losses,
         "nll": smoothed_cross_entropy(logits, targets, 0.0),
         "accuracy": (logits.argmax(-1) == targets).double(),
         "gap": logit_gap(logits, targets),
@@ -145,6 +172,45 @@ def _step(optimiser, gradients):
     optimiser.step()
 
 
-def blocks(x):
-    """(M, N, ...) in pieces of rows that are not too much at once."""
-    return x.split(max(1, VALUES_AT_ONCE // max(1, x[:, 0].numel())), dim=1)
+def blocks(x, stack):
+    """(M, N, ...) in pieces of rows that are not too much at once for the networks."""
+    if stack.mixes_rows:
+        return [x]
+    values_of_rows = len(x) * math.prod(x.shape[2:])
+    return x.split(max(1, VALUES_AT_ONCE // max(1, values_of_rows)), dim=1)
+
+
+def chunks_within(fleet, memory, batch_size):
+    """Slices of the grid that can each be trained within ``memory`` bytes."""
+    if (
+        isinstance(memory, bool)
+        or not isinstance(memory, (int, float))
+        or not memory > 0
+    ):
+        raise ValueError(f"memory must be a number of bytes above 0, got {memory!r}.")
+    x = fleet._sets["train"].x
+    values = _values_of_a_row(fleet._stack, x[:2])
+    weights = sum(p[0].numel() for p in fleet._stack.parameters())
+    # Weight, gradient and its copy, two moments; activations and their gradients.
+    bytes_each = fleet._stack.parameters()[0].element_size()
+    needed = bytes_each * (5 * weights + 4 * batch_size * values)
+    size = int(min(len(fleet), max(1, memory / needed)))
+    count = -(-len(fleet) // size)
+    if count > 1:
+        print(
+            f"fit_fleet: {len(fleet)} networks in {count} chunks of at most {size}, to "
+            f"stay within {memory / 1e9:g} GB."
+        )
+    starts = range(0, len(fleet), size)
+    return [slice(start, min(start + size, len(fleet))) for start in starts]
+
+
+@torch.no_grad()
+def _values_of_a_row(stack, x):
+    """Numbers that one network holds for one row of input, layer by layer."""
+    rows, total = len(x), x.numel()  # two of them: batch norm takes no single row
+    x = x.unsqueeze(0)
+    for layer in stack[:1].layers:
+        x = layer(x, None)
+        total += x.numel()
+    return total // rows

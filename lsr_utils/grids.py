@@ -31,6 +31,8 @@ SETTINGS = {
     "redrawn": (0.0, lambda value: check_rate(value, "redrawn")),
 }
 OF_THE_WHOLE_FLEET = ("steps", "batch_size", "measure_every")
+MEASURES = ("loss", "nll", "accuracy", "gap", "confidence")
+ADDED = ("step", "part", *MEASURES)  # columns that ``Fleet.table`` adds
 
 
 def grid(**columns):
@@ -42,9 +44,10 @@ def grid(**columns):
     """
     import pandas as pd
 
+    plain = [v.tolist() if hasattr(v, "tolist") else v for v in columns.values()]
     lists = [
         [v] if isinstance(v, str) or not hasattr(v, "__iter__") else list(v)
-        for v in columns.values()
+        for v in plain
     ]
     return pd.DataFrame(list(itertools.product(*lists)), columns=list(columns))
 
@@ -69,13 +72,21 @@ def read_grid(given, users, loss):
     if not len(table):
         raise ValueError("grid must have at least 1 row, got 0.")
     taken = {name for user in users for name in columns_of(user)}
+    if not table.columns.is_unique:
+        raise ValueError(f"grid must have each column once, got {list(table)}.")
     for name in table.columns:
+        if name in ADDED:
+            raise ValueError(
+                f"grid must not have the column {name!r}, which the tables of a fleet "
+                "add. Call it otherwise."
+            )
         if name in OF_THE_WHOLE_FLEET:
             raise ValueError(
                 f"grid must not have the column {name!r}: all networks of a fleet take "
                 "the same batches together. Call fit_fleet once for each value."
             )
-        is_label = not pd.api.types.is_numeric_dtype(table[name])
+        values = table[name].dropna()
+        is_label = len(values) and all(isinstance(v, str) for v in values)
         if name not in SETTINGS and name not in taken and not is_label:
             raise ValueError(
                 f"grid has the column {name!r}, which nothing takes: the settings are "
@@ -83,17 +94,27 @@ def read_grid(given, users, loss):
                 "or loss, or be text."
             )
     for name, (default, check) in SETTINGS.items():
-        values = table[name] if name in table else pd.Series([default] * len(table))
-        values = values.astype(object).where(values.notna(), default)
+        values = table[name] if name in table else [default] * len(table)
+        values = [default if _is_empty(v) else _plain(v) for v in values]
         for row, value in enumerate(values):
             try:
                 check(value)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"grid, row {row}: {error}") from None
-        table[name] = values.astype(int if name == "seed" else float)
+        table[name] = [int(v) if name == "seed" else float(v) for v in values]
     if table["eps"].any() and "eps" not in columns_of(loss):
         raise ValueError("grid must not set eps for a loss that does not take eps.")
     return table
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_empty(value):
+    import pandas as pd
+
+    return pd.api.types.is_scalar(value) and pd.isna(value)
 
 
 def columns_of(function):
@@ -111,14 +132,17 @@ def columns_of(function):
 def arguments_of(function, table):
     """What a function is given in each row of the grid: a list of M dicts.
 
+    An argument that is no column of the grid is left to its default.
     raises : ValueError where a row has no value and the function no default
     """
     rows = [{} for _ in range(len(table))]
     for name, default in columns_of(function).items():
+        if name not in table and default is not inspect.Parameter.empty:
+            continue
         values = table[name] if name in table else [np.nan] * len(table)
         for number, (row, value) in enumerate(zip(rows, values, strict=True)):
-            value = value.item() if isinstance(value, np.generic) else value
-            if value is None or value != value:  # an empty place is nan
+            value = _plain(value)
+            if _is_empty(value):
                 value = default
             if value is inspect.Parameter.empty:
                 raise ValueError(
@@ -127,6 +151,19 @@ def arguments_of(function, table):
                 )
             row[name] = value
     return rows
+
+
+def check_evaluate(evaluate):
+    """Its parts, or ``TypeError`` or ``ValueError`` where they are no new parts."""
+    evaluate = {} if evaluate is None else evaluate
+    if not isinstance(evaluate, dict) or not all(isinstance(k, str) for k in evaluate):
+        raise TypeError(
+            'evaluate must be a dict of names, as {"test": data}, got '
+            f"{type(evaluate).__name__}."
+        )
+    if "train" in evaluate:
+        raise ValueError("evaluate must not have the part 'train', which is there.")
+    return evaluate
 
 
 class DataSets:
@@ -158,6 +195,12 @@ class DataSets:
                 f"{name} must have the same number of rows, at least 1, in every arm, "
                 f"or their batches would differ: got {lengths}. Call fit_fleet once "
                 "for each size."
+            )
+        kinds = {(tuple(data.x.shape), data.x.dtype) for data in sets}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{name} must have inputs of one shape and dtype in every arm, got "
+                f"{sorted(map(str, kinds))}."
             )
         self.rows = lengths[0]
         self.x = torch.cat([data.x for data in sets]).to(device or sets[0].x.device)

@@ -45,12 +45,15 @@ def pair_noise(rate, pairs, num_classes=6):
     num_classes = check_count(num_classes, "num_classes", least=2)
     transition = torch.eye(num_classes, dtype=torch.float64)
     for pair in pairs:
-        if len(set(pair)) != 2 or not set(pair) <= set(range(num_classes)):
+        try:
+            a, b = (check_count(label, "pairs", least=0) for label in pair)
+        except (TypeError, ValueError):
+            a = b = None
+        if a == b or max(a, b) >= num_classes:
             raise ValueError(
                 f"pairs must hold two different classes of 0 ... {num_classes - 1} "
                 f"each, got {pair!r}."
             )
-        a, b = pair
         transition[a, a] -= rate
         transition[a, b] += rate
     if transition.min() < -1e-12:
@@ -68,13 +71,21 @@ def corrupt(data, transition, seed=0):
     returns    : SixClass; its posterior, where known, is that of the noisy label
     raises     : ValueError for a matrix that is no transition matrix of these classes
     """
-    transition = torch.as_tensor(transition, dtype=torch.float64)
     num_classes = len(data.class_names)
-    is_square = transition.shape == (num_classes, num_classes)
-    if not is_square or not (transition >= 0).all():
+    try:
+        transition = torch.as_tensor(transition, dtype=torch.float64).cpu()
+        got = f"shape {tuple(transition.shape)}"
+    except (TypeError, ValueError):
+        transition, got = torch.empty(0), repr(transition)
+    if transition.shape != (num_classes, num_classes):
         raise ValueError(
             f"transition must be {num_classes} rows of {num_classes} probabilities, "
-            f"got shape {tuple(transition.shape)}."
+            f"got {got}."
+        )
+    if not (transition >= 0).all():  # also refuses nan
+        raise ValueError(
+            "transition must have probabilities, at least 0, got "
+            f"{transition.min().item():g}."
         )
     if not torch.allclose(transition.sum(1), torch.ones_like(transition[0])):
         raise ValueError(

@@ -33,7 +33,12 @@ class Stacked:
     def __init__(self, networks, which):
         for network in networks:
             _check_stackable(network, networks[0])
-        self.template = networks[0]
+        self.template = networks[0].train()
+        modules = list(self.template.modules())
+        self.has_dropout = any(isinstance(m, Dropout) for m in modules)
+        # What a row gives then depends on the rows it is evaluated with.
+        batch_norm = nn.modules.batchnorm._BatchNorm
+        self.mixes_rows = any(isinstance(m, batch_norm) for m in modules)
         children = [[*network.body, network.head] for network in networks]
         self.layers = [
             _layer_for(same_place[0])(same_place, which)
@@ -56,6 +61,7 @@ class Stacked:
 
     def to(self, device):
         """The same networks with their weights on ``device``."""
+        self.template.to(device)  # for its buffers
         for layer in self.layers:
             layer.parameters = [
                 p.detach().to(device).requires_grad_() for p in layer.parameters
@@ -182,6 +188,8 @@ class _Other(_Layer):
         ]
 
     def __call__(self, x, dropout):
+        x = x.contiguous()  # group norm asks for it under vmap
+
         def one(parameters, x):
             named = dict(zip(self.names, parameters, strict=True))
             return torch.func.functional_call(self.module, named, (x,))
@@ -239,6 +247,20 @@ def _check_stackable(network, first):
             raise ValueError(
                 f"build must put models.Dropout directly into the body, got {name!r}."
             )
+        if getattr(module, "padding_idx", None) is not None and not isinstance(
+            module, nn.EmbeddingBag
+        ):
+            # torch 2.13 zeroes the gradient of that row in the first network alone.
+            raise ValueError(
+                f"build must make a network without padding_idx, got "
+                f"{type(module).__name__} as {name!r}: torch.func.vmap trains that row "
+                "too. Use nn.EmbeddingBag, or a mask."
+            )
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise ValueError(
+                f"build must make a network without hooks, got {type(module).__name__} "
+                f"as {name!r} with some (the older weight_norm is one)."
+            )
     if any(not p.requires_grad for p in network.parameters()):
         raise ValueError("build must make a network without frozen weights, got some.")
     placed = sum(p.numel() for m in [*body, head] for p in m.parameters())
@@ -255,3 +277,8 @@ def _check_stackable(network, first):
             "build must make the same architecture for every seed, got two: "
             f"{first!r} and {network!r}."
         )
+    for name, buffer in first.named_buffers():
+        if not buffer.equal(network.get_buffer(name)):
+            raise ValueError(
+                f"build must make the same buffers for every seed, got two of {name!r}."
+            )

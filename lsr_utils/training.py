@@ -43,7 +43,8 @@ def passes(n, batch_size, seed):
 
 def check_batch_size(batch_size, n):
     """Raise ``ValueError`` when ``batch_size`` is not in 1 ... n."""
-    if isinstance(batch_size, bool) or batch_size not in range(1, n + 1):
+    wrong_kind = isinstance(batch_size, (bool, float))
+    if wrong_kind or batch_size not in range(1, n + 1):
         raise ValueError(f"batch_size must lie in 1 ... {n} rows, got {batch_size}.")
 
 
@@ -177,6 +178,7 @@ def fit(
     import pandas as pd  # slow to import, and only the history needs it
 
     steps = check_count(steps, "steps")
+    seed = check_count(seed, "seed", least=0)
     if measure_every is None:
         measure_every = max(1, steps // 20)
     measure_every = check_count(measure_every, "measure_every")

@@ -105,3 +105,52 @@ def test_an_input_that_does_not_fit_a_cnn_is_named(shape):
 def test_arguments_of_another_kind_are_named(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         models.build(*arguments, **options)
+
+
+# --- dropout ------------------------------------------------------------------------
+
+
+def test_dropout_does_nothing_until_it_is_told():
+    layer, x = models.Dropout(), torch.randn(5, 4)
+    assert layer(x) is x and layer.eval()(x) is x
+    layer.rate = 0.5
+    assert layer(x) is x  # in evaluation
+    assert list(layer.parameters()) == [] and models.Dropout.rate == 0
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_drops_its_share(rate):
+    layer, x = models.Dropout(), torch.ones(300, 400)
+    layer.rate, layer.generator = rate, torch.Generator().manual_seed(2)
+    out = layer(x)
+    kept = out != 0
+    assert kept.float().mean().item() == pytest.approx(1 - rate, abs=0.01)
+    assert torch.allclose(out[kept], torch.tensor(1 / (1 - rate)))
+    assert not torch.equal(kept, layer(x) != 0)  # drawn anew in each call
+
+
+def test_a_higher_rate_drops_more_values_never_others():
+    kept = []
+    for rate in (0.2, 0.6):
+        layer = models.Dropout()
+        layer.rate, layer.generator = rate, torch.Generator().manual_seed(1)
+        kept.append(layer(torch.ones(50, 40)) != 0)
+    assert (kept[0] | ~kept[1]).all() and kept[0].sum() > kept[1].sum()
+
+
+def test_dropout_has_its_own_random_numbers_and_a_gradient():
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    layer, x = models.Dropout(), torch.ones(6, 3, requires_grad=True)
+    layer.rate, layer.generator = 0.5, torch.Generator().manual_seed(0)
+    out = layer(x)
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    assert torch.equal(gradient, out.detach())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_networks_drop_their_hidden_units_alone():
+    for name, layers in (("mlp", 2), ("cnn", 1)):
+        found = [type(m) for m in models.build(name, (1, 8, 8)).body]
+        assert found.count(models.Dropout) == layers
+        assert found[-2:] == [torch.nn.ReLU, models.Dropout]

@@ -131,6 +131,62 @@ def test_confidence_histograms_hold_shares_and_the_target():
     assert max(bar.get_height() for bar in axes[0].patches) == pytest.approx(0.75)
 
 
+def comparison(arm="eps", arms=(0.05, 0.1)):
+    rows = [
+        {arm: a, "value": value, "difference": 0.02 * k, "low": 0.02 * k - 0.01,
+         "high": 0.02 * k + 0.03, "verdict": "higher" if k else "no difference"}
+        for value in ("accuracy", "ece") for k, a in enumerate(arms)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_differences_show_each_interval_and_whether_it_holds():
+    titles = {"a": "a: up", "b": "b: up", "c": "c", "d": "d"}
+    figure = plots.differences(
+        dict.fromkeys("abcd", comparison()), "ece", "eps", titles, "points", 100
+    )
+    axes = check(figure, 4)
+    assert len(figure.axes) == 6  # three a row, the last two left empty
+    assert [axis.get_title(loc="left") for axis in axes] == list(titles.values())
+    zero, *_ = axes[0].get_lines()
+    assert set(zero.get_ydata()) == {0}
+    marks = [bars.lines[0] for bars in axes[0].containers]
+    assert [mark.get_ydata().item() for mark in marks] == pytest.approx([0, 2])
+    assert [mark.get_markerfacecolor() for mark in marks] == ["white", "#b12a90"]
+    ends = [bars.lines[2][0].get_segments()[0][:, 1] for bars in axes[0].containers]
+    np.testing.assert_allclose(ends, [[-1, 3], [1, 5]])
+    assert [text.get_text() for text in axes[0].get_xticklabels()] == ["0.05", "0.1"]
+
+
+def test_differences_take_arms_by_name():
+    table = comparison("method", ("none at all", "dropout"))
+    figure = plots.differences({"a": table}, "ece", "method", {"a": "a"}, "points")
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    labels = [text.get_text() for text in axis.get_xticklabels()]
+    assert labels == ["none at all", "dropout"] and axis.get_ylabel() == "points"
+    colors = [bars.lines[0].get_color() for bars in axis.containers]
+    assert colors == list(style.CLASS_COLORS[:2])
+
+
+def test_means_have_student_intervals_over_the_rows():
+    table = pd.DataFrame(
+        {"eps": 3 * [0.0] + 3 * [0.1], "rate": 6 * [0.2], "y": [1, 2, 3, 2, 2, 2.0]}
+    )
+    figure = plots.means_with_intervals(
+        {"a": table}, "rate", "y", "eps", {"a": "both"}, "rate", "y", factor=10
+    )
+    (axis,) = check(figure, 1)
+    spread, none = axis.containers
+    assert spread.lines[0].get_ydata() == none.lines[0].get_ydata() == 20
+    half = 10 * 4.302653 / np.sqrt(3)  # Student's t, two degrees of freedom
+    ends = spread.lines[2][0].get_segments()[0][:, 1]
+    np.testing.assert_allclose(ends, [20 - half, 20 + half], rtol=1e-6)
+    assert np.ptp(none.lines[2][0].get_segments()[0][:, 1]) == 0
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["ε = 0", "ε = 0.1"]
+
+
 @pytest.mark.parametrize("eps", style.EPS_GRID)
 def test_an_eps_looks_the_same_everywhere(eps):
     look = style.eps_style(eps)

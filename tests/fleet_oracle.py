@@ -1,0 +1,82 @@
+"""What the fleet is compared with: its networks trained one after another."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lsr_utils import datasets, fleet, models, training
+
+SETTINGS = ("seed", "eps", "lr", "weight_decay", "l1", "dropout", "redrawn")
+
+
+ARMS = [
+    {},
+    {"eps": 0.1, "dropout": 0.3},
+    {"eps": 0.4, "redrawn": 0.2, "lr": 0.01},
+    {"weight_decay": 0.5, "l1": 0.01, "lr": 0.01},
+    {"eps": 1.0, "lr": 0.03, "dropout": 0.6, "redrawn": 1.0, "l1": 1e-3},
+]
+ALL_ARMS = pd.DataFrame([{**arm, "seed": s} for s in (7, 2) for arm in ARMS])
+
+
+def double(data):
+    """The same task with inputs of float64, in which rounding does not grow."""
+    return datasets.SixClass(data.x.double(), data.y, data.posterior, data.class_names)
+
+
+def points(n=40, seed=0):
+    return double(datasets.gaussians(n, seed))
+
+
+def paired_data(seed, n=40):
+    return points(n, seed=100 + seed)
+
+
+def build(seed):
+    """A small fully connected network for ``points``."""
+    return models.build("mlp", (2,), widths=(8, 5), seed=seed).double()
+
+
+def build_digits(name, seed, dtype=torch.float64):
+    small = {"mlp": {"widths": (9, 7)}, "cnn": {"channels": (2, 3), "width": 8}}
+    return models.build(name, (1, 8, 8), seed=seed, **small[name]).to(dtype)
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def trained(build, train, grid, **options):
+    """A fleet after a few steps, without a bar."""
+    settings = {"steps": 20, "batch_size": 16, "progress": False} | options
+    return fleet.fit_fleet(build, train, grid, **settings)
+
+
+def one_by_one(build, train, table, validation=None, **options):
+    """Each row of a grid trained by ``training.fit``: networks and histories."""
+    settings = {"steps": 20, "batch_size": 16, "progress": False} | options
+    networks, histories = [], []
+    for row in table[list(SETTINGS)].to_dict("records"):
+        data = train(row["seed"]) if callable(train) else train
+        networks.append(build(seed=row["seed"]))
+        histories.append(
+            training.fit(networks[-1], data, validation=validation, **settings, **row)
+        )
+    return networks, histories
+
+
+def assert_same_networks(trained, networks, tolerance=1e-8):
+    for index, network in enumerate(networks):
+        found, wanted = weights(trained.network(index)), weights(network)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance)
+
+
+def assert_same_history(trained, histories, parts, tolerance=1e-8):
+    """``parts``: name in the history of ``fit`` to name in the fleet."""
+    for index, history in enumerate(histories):
+        for name, part in parts.items():
+            rows = history[history["part"] == name]
+            assert rows["step"].tolist() == trained.steps.tolist()
+            for measure in ("loss", "nll", "accuracy", "gap"):
+                found = trained.history[part][measure][index]
+                np.testing.assert_allclose(found, rows[measure], rtol=0, atol=tolerance)

@@ -1,0 +1,210 @@
+"""What a fleet does when a network breaks, or when the keyboard interrupts it."""
+
+import functools
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fleet_oracle import (
+    ALL_ARMS,
+    assert_same_networks,
+    build,
+    build_digits,
+    double,
+    points,
+    trained,
+    weights,
+)
+
+from lsr_utils import datasets, fleet, fleet_training
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return double(datasets.digits()[:90])
+
+
+# --- a network that breaks ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_a_network_that_diverges_is_named_and_no_other_notices(digits, name):
+    make = functools.partial(build_digits, name)
+    sound = ALL_ARMS[:4]
+    absurd = pd.DataFrame([{"seed": 5, "eps": 0.3, "lr": 1e200}])
+    grid = pd.concat([sound[:2], absurd, sound[2:]])
+    options = {"measure_every": 1, "evaluate": {"test": digits[50:]}}
+    message = (
+        "The loss is no longer a number in network 2 (seed 5, eps 0.3, lr 1e+200) at "
+        "step 1. The other 4 of 5 networks are not affected."
+    )
+    with pytest.warns(RuntimeWarning) as caught:
+        found = trained(make, digits[:50], grid, **options)
+    assert [str(w.message) for w in caught] == [message]
+    assert caught[0].filename.endswith("fleet_oracle.py")  # whoever called it
+    assert found.diverged == {2: 1}
+    wanted = trained(make, digits[:50], sound, **options)
+    others = [0, 1, 3, 4]
+    for part, measured in found.history.items():
+        for measure, values in measured.items():
+            assert np.isfinite(values[2, 0]), (part, measure)
+            assert np.isnan(values[2, 1:]).all(), (part, measure)
+            same = wanted.history[part][measure]
+            np.testing.assert_allclose(values[others], same, rtol=0, atol=1e-12)
+    for k, place in enumerate(others):
+        one, two = weights(found.network(place)), weights(wanted.network(k))
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)
+
+
+def test_a_network_that_breaks_in_the_last_step_is_named_too():
+    with pytest.warns(RuntimeWarning, match=r"network 1 .* at step 1\."):
+        found = trained(build, points(), [{}, {"lr": 1e200}], steps=1)
+    assert found.diverged == {1: 1}
+
+
+def test_a_training_set_with_nan_breaks_its_own_networks_alone():
+    def train(seed):
+        data = points(40, seed)
+        if seed == 1:
+            data.x[:] = torch.nan
+        return data
+
+    for seeds in ([0, 1, 2], [1, 0, 2]):
+        grid = fleet.grid(seed=seeds, eps=0.1)
+        with pytest.warns(RuntimeWarning) as caught:
+            found = trained(build, train, grid, evaluate={"test": points()})
+        place = seeds.index(1)
+        assert f"in network {place} (seed 1, eps 0.1, lr 0.002) at step 0." in str(
+            caught[0].message
+        )
+        assert found.diverged == {place: 0}
+        assert np.isnan(found.table("train")["accuracy"][place])
+        wanted = trained(build, train, fleet.grid(seed=[0, 2], eps=0.1))
+        others = [k for k in range(3) if k != place]
+        np.testing.assert_allclose(
+            found.history["train"]["nll"][others],
+            wanted.history["train"]["nll"],
+            rtol=0,
+            atol=1e-12,
+        )
+
+
+def test_an_infinite_loss_is_a_break_although_the_weights_stay_finite():
+    def loss(logits, targets, eps, broken=0.0):
+        values = fleet.smoothed_cross_entropy(logits, targets, eps)
+        return values + torch.where(broken > 0, torch.inf, 0.0)
+
+    with pytest.warns(RuntimeWarning, match="network 1 "):
+        found = trained(build, points(), [{"broken": 0}, {"broken": 1}], loss=loss)
+    assert found.diverged == {1: 0}
+    assert np.isnan(found.history["train"]["accuracy"][1]).all()
+    assert np.isfinite(found.history["train"]["accuracy"][0]).all()
+
+
+def test_many_that_diverge_are_counted_in_chunks_too():
+    grid = fleet.grid(lr=[0.01, 1e200], seed=range(5))
+    with pytest.warns(RuntimeWarning) as caught:
+        found = trained(build, points(), grid, memory=1)
+    message = str(caught[-1].message)
+    assert message.startswith("The loss is no longer a number in network 5 (seed 0, ")
+    assert "network 7 (seed 2" in message and "network 8" not in message
+    assert message.endswith(
+        "at step 2, and 2 more (see diverged). The other 5 of 10 networks are not "
+        "affected."
+    )
+    assert sorted(found.diverged) == [5, 6, 7, 8, 9]
+
+
+def test_nan_in_a_test_set_is_no_divergence():
+    bad = points(20, 3)
+    bad.x[4] = torch.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = trained(build, points(), [{}], evaluate={"bad": bad})
+    assert found.diverged == {} and np.isnan(found.table("bad")["accuracy"][0])
+    assert np.isfinite(found.table("train")["accuracy"][0])
+
+
+# --- interrupted --------------------------------------------------------------------
+
+
+def stop_in_step(monkeypatch, number, where):
+    """The keyboard interrupts the update that is the ``number``-th of all chunks."""
+    update, calls = fleet_training.Training.update, []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == number and where == "before":
+            raise KeyboardInterrupt
+        if len(calls) == number:
+            with monkeypatch.context() as patch:
+                patch.setattr(fleet_training, "_step", interrupt)
+                update(self)
+        update(self)
+
+    def interrupt(optimiser, gradients):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fleet_training.Training, "update", interrupted)
+
+
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where):
+    options = {"measure_every": 5, "evaluate": {"test": points(30, 4)}}
+    wanted = trained(build, points(), ALL_ARMS, steps=12, **options)
+    assert not wanted.interrupted
+    stop_in_step(monkeypatch, 13, where)
+    found = trained(build, points(), ALL_ARMS, steps=20, **options)
+    assert capsys.readouterr().out == (
+        "fit_fleet: interrupted. Networks 0 to 9 of 10 have 12 of 20 steps.\n"
+    )
+    assert found.interrupted and found.steps.tolist() == [0, 5, 10, 12]
+    assert_same_networks(found, [wanted.network(k) for k in range(10)], 0)
+    for part, measured in wanted.history.items():
+        for name, values in measured.items():
+            np.testing.assert_array_equal(values, found.history[part][name])
+    pd.testing.assert_frame_equal(found.table("test"), wanted.table("test"))
+    pd.testing.assert_frame_equal(found.tidy(), wanted.tidy())
+
+
+def test_interrupted_in_the_second_chunk_the_first_is_whole(monkeypatch, capsys):
+    grid = fleet.grid(seed=[3, 1, 2], eps=0.1)
+    whole = trained(build, points(), grid, measure_every=5)
+    stop_in_step(monkeypatch, 20 + 8, "before")
+    found = trained(build, points(), grid, measure_every=5, memory=1)
+    assert capsys.readouterr().out.endswith(
+        "fit_fleet: interrupted. Networks 1 to 1 of 3 have 7 of 20 steps, those before "
+        "all 20 steps, those after no step and no history.\n"
+    )
+    assert found.interrupted and found.steps.tolist() == [0, 5, 7, 10, 15, 20]
+    for name, values in found.history["train"].items():
+        wanted = whole.history["train"][name]
+        np.testing.assert_allclose(values[0, [0, 1, 3, 4, 5]], wanted[0], atol=1e-12)
+        np.testing.assert_allclose(values[1, [0, 1]], wanted[1, [0, 1]], atol=1e-12)
+        assert np.isnan(values[0, 2]) and np.isfinite(values[1, 2])
+        assert np.isnan(values[1, 3:]).all() and np.isnan(values[2]).all()
+    assert found.table("train")["accuracy"].isna().tolist() == [False, True, True]
+    assert found.tidy()["step"].is_monotonic_increasing
+    np.testing.assert_allclose(
+        weights(found.network(0)), weights(whole.network(0)), rtol=0, atol=1e-12
+    )
+    assert torch.equal(weights(found.network(2)), weights(build(2)))  # untrained
+
+
+def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
+    measures, calls = fleet_training.measures, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # of the second measurement the second part
+            raise KeyboardInterrupt
+        return measures(*arguments)
+
+    monkeypatch.setattr(fleet_training, "measures", interrupted)
+    found = trained(
+        build, points(), ALL_ARMS, measure_every=5, evaluate={"test": points(30, 4)}
+    )
+    assert found.interrupted and found.steps.tolist() == [0, 5]
+    assert np.isfinite(found.history["test"]["nll"]).all()
