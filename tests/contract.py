@@ -18,7 +18,9 @@ WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
-TAGS = re.compile(rf"{IGNORE}|reported|benchmark|(?:shown|simple|bug):[\w.]+")
+TAGS = re.compile(
+    rf"{IGNORE}|reported|benchmark|experiment|(?:shown|simple|bug):[\w.]+"
+)
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
 
 

@@ -86,19 +86,20 @@ def build_after_thirty_plain_steps(data):
 def test_in_float32_accuracy_is_distributed_as_one_by_one():
     """Rounding grows into other networks, which must be neither better nor worse.
 
-    The two-sample Kolmogorov-Smirnov test over 20 seeds, and the interval of the mean
-    paired difference within a point.
+    A run as long as notebook 03's on 100 digits. Two tests: the two-sample
+    Kolmogorov-Smirnov test over 20 seeds does not reject at 1 %, and the 95 % interval
+    of the mean paired difference lies within a point.
     """
     digits = datasets.digits()
     train, test = digits[:100], digits[300:]
     make = functools.partial(build_digits, "mlp", dtype=torch.float32)
-    grid = fleet.grid(eps=0.1, dropout=0.1, lr=0.01, seed=range(20))
-    options = {"steps": 160, "batch_size": 32, "measure_every": 160}
+    grid = fleet.grid(eps=0.1, dropout=0.1, seed=range(20))
+    options = {"steps": 600, "batch_size": 32, "measure_every": 600}
     together = trained(make, train, grid, evaluate={"test": test}, **options)
     networks, _ = one_by_one(make, train, together.grid, **options)
     found = together.table("test")["accuracy"]
     wanted = [training.evaluate(network, test)["accuracy"] for network in networks]
-    assert ks_2samp(found, wanted).pvalue > 0.1
+    assert ks_2samp(found, wanted).pvalue > 0.01
     difference = paired_difference(found, wanted)
     assert -0.01 < difference.low <= difference.high < 0.01
     assert 0.7 < np.mean(wanted) < 0.99 and np.std(wanted) > 0.005

@@ -1,0 +1,118 @@
+"""Run an experiment that takes longer than a lecture, and store what it measured.
+
+    python tools/record.py ambiguous_shapes [--seeds 20] [--out FILE]
+
+An experiment is a function of that name in a notebook's cells tagged "experiment": it
+takes the seeds and returns a dict of tables: DataFrames, or dicts of columns. They are
+written to ``data/recorded/NAME.json`` with where, when and by what they were made.
+"""
+
+import argparse
+import ast
+import hashlib
+import json
+import pathlib
+import sys
+
+import pandas as pd
+import torch
+from provenance import ROOT, provenance
+
+sys.path.insert(0, str(ROOT / "tests"))
+from notebook_files import (  # noqa: E402
+    by_number,
+    cells_tagged,
+    run_cells,
+    without_docstring,
+)
+
+# Name of the experiment to the notebook that holds it, and what it was trained on.
+EXPERIMENTS = {
+    "generalisation": (
+        "03",
+        "fresh draws of shapes and gaussians: a training set a seed (seeds 0 ..., and "
+        "100 to 104 for the search), 200 validation points a seed (seed + 1000), 2000 "
+        "test points (seed 10000) common to all networks",
+    ),
+    "ambiguous_shapes": (
+        "04",
+        "shapes: 600 training images a seed (seeds 0 ...), 30 % morphs; 300 validation "
+        "images (seed 20000) and 2000 test images (seed 10000) common to all networks",
+    ),
+}
+
+
+def experiment_cells(name):
+    """The cells that define an experiment, from its notebook."""
+    number, _ = EXPERIMENTS[name]
+    return [cell for _, cell in cells_tagged(by_number(number), "experiment")]
+
+
+def fingerprint(cells):
+    """Of what the cells define; order, layout, comments, docstrings do not count."""
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    texts = []
+    for node in (node for cell in cells for node in ast.parse(cell.source).body):
+        if isinstance(node, definitions):
+            node = without_docstring(node)
+        if isinstance(node, (*definitions, ast.Assign)):
+            texts.append(ast.unparse(node))
+    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]
+
+
+def plain(value):
+    """Tables as dicts of columns, wherever they lie in a dict; rounded."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, pd.DataFrame):
+        return {name: value[name].round(5).tolist() for name in value}
+    return value
+
+
+def record(name, seeds, **options):
+    """Run an experiment: its provenance and its tables, as one dict.
+
+    options : of the experiment, to make it smaller
+    """
+    cells = experiment_cells(name)
+    names = run_cells(cells)  # sets threads and seeds, as the notebook does
+    number, data = EXPERIMENTS[name]
+    made = {
+        "experiment": name,
+        "notebook": number,
+        "code": fingerprint(cells),
+        "data": data,
+        "seeds": seeds,
+        **provenance(f"python tools/record.py {name} --seeds {seeds}"),
+        "threads": torch.get_num_threads(),
+    }
+    return {**made, **plain(names[name](range(seeds), **options))}
+
+
+def as_text(made):
+    """JSON with a column a line: compact, and readable in a diff."""
+    lines = []
+    for key, value in made.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, dict):
+            columns = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            text = "{\n" + ",\n".join(columns) + "\n }"
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=sorted(EXPERIMENTS))
+    parser.add_argument("--seeds", type=int, default=20, help="how many")
+    parser.add_argument("--out", type=pathlib.Path)
+    options = parser.parse_args(arguments)
+    out = options.out or ROOT / "data" / "recorded" / f"{options.name}.json"
+    text = as_text(record(options.name, options.seeds))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    print(f"{out.name}: {len(text)} bytes")
+
+
+if __name__ == "__main__":
+    main()
