@@ -13,7 +13,13 @@ import warnings
 import numpy as np
 import torch
 
-from .fleet_training import Training, blocks, chunks_within, smoothed_cross_entropy
+from .fleet_training import (
+    Training,
+    blocks,
+    chunks_within,
+    portions_of,
+    smoothed_cross_entropy,
+)
 from .grids import MEASURES, DataSets, arguments_of, check_evaluate, grid, read_grid
 from .stacked import Stacked
 from .targets import check_count
@@ -76,21 +82,21 @@ def fit_fleet(
     fleet = Fleet(table, stack, sets)
     _check_networks(fleet, networks, which)
     chunks = chunks_within(fleet, memory, batch_size)
-    ticks = (step for _ in chunks for step in range(1, steps + 1))
-    bar = progress_bar(ticks, steps * len(chunks), f"{len(table)} networks", progress)
-    bar = iter(bar)
-    for chunk in chunks:
-        training = Training(fleet, chunk, loss, arguments[chunk], batch_size)
+    portions = [portions_of(fleet, chunk, batch_size) for chunk in chunks]
+    total = steps * sum(map(len, portions))
+    ticks = progress_bar(range(total), total, f"{len(table)} networks", progress)
+    ticks = iter(ticks)
+    for chunk, slices in zip(chunks, portions, strict=True):
+        trainings = [
+            Training(fleet, part, loss, arguments[part], batch_size) for part in slices
+        ]
         try:
-            training.measure()
-            for step in itertools.islice(bar, steps):
-                training.update()
-                if step % measure_every == 0 or step == steps:
-                    training.measure()
+            _train(trainings, steps, measure_every, ticks)
         except KeyboardInterrupt:
             fleet.interrupted = True
-            training.measure()
-            _say_interrupted(training.step, steps, chunk, len(table))
+            for training in trainings:
+                training.measure()
+            _say_interrupted(trainings, steps, chunk, len(table))
             break
     _warn_of_divergence(fleet)
     return fleet
@@ -113,6 +119,7 @@ class Fleet:
         self.grid, self.diverged, self.interrupted = table, {}, False
         self._stack, self._sets = stack, sets
         self._measured = {}  # step to part to measure to (M,) array
+        self._present = {}  # step to (M,) array: which networks were measured
 
     def __len__(self):
         return len(self.grid)
@@ -136,11 +143,14 @@ class Fleet:
     def table(self, part, step=None):
         """The grid with the measures of a part: a tidy DataFrame, a row a network.
 
-        step   : a measured step; the last when None
+        step   : a measured step; when None the last at which all networks were (after
+                 an interrupt not all are trained alike), or the last of any
         raises : ValueError for a part or a step that was not measured
         """
         self._check_part(part)
-        step = self.steps[-1] if step is None else step
+        if step is None:
+            whole = [s for s in self.steps if self._present[s].all()]
+            step = whole[-1] if whole else self.steps[-1]
         if step not in self._measured:
             raise ValueError(
                 f"step must be one of {self.steps.tolist()}, got {step!r}."
@@ -200,12 +210,26 @@ class Fleet:
             raise ValueError(f"part must be one of {known}, got {part!r}.")
 
 
-def _say_interrupted(step, steps, chunk, networks):
+def _train(trainings, steps, measure_every, ticks):
+    """All steps of some portions, which take turns from measurement to measurement."""
+    for training in trainings:
+        training.measure()
+    for first in range(0, steps, measure_every):
+        for training in trainings:
+            for _ in range(min(measure_every, steps - first)):
+                training.update()
+                next(ticks)
+            training.measure()
+
+
+def _say_interrupted(trainings, steps, chunk, networks):
+    done = sorted({training.step for training in trainings})
+    done = " to ".join(str(step) for step in {done[0]: 0, done[-1]: 0})
     before = f", those before all {steps} steps" * (chunk.start > 0)
     after = ", those after no step and no history" * (chunk.stop < networks)
     print(
         f"fit_fleet: interrupted. Networks {chunk.start} to {chunk.stop - 1} of "
-        f"{networks} have {step} of {steps} steps{before}{after}."
+        f"{networks} have {done} of {steps} steps{before}{after}."
     )
 
 

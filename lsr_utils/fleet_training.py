@@ -12,6 +12,7 @@ from .noise import redraw
 from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes
 
 VALUES_AT_ONCE = 4_000_000  # of input, when all networks are evaluated
+CACHED_BYTES = 48e6  # trained in turn on a CPU; about as much as it keeps at hand
 UNBROKEN = -1
 
 
@@ -53,6 +54,9 @@ class Training:
         self.l1 = column(table["l1"], dtype) if table["l1"].any() else None
         self.dropout = column(table["dropout"], dtype)
         self.redrawn = column(table["redrawn"], torch.float32)
+        # Of the table, not of the tensors: to ask those would wait for the device.
+        self.has_dropout = bool(table["dropout"].any())
+        self.has_redrawn = bool(table["redrawn"].any())
 
         seeds, which = np.unique(table["seed"], return_inverse=True)
         self.which = torch.as_tensor(which, device=device)
@@ -72,9 +76,9 @@ class Training:
             rows = next(self.order)
         rows = self.first_row + rows[self.which]
         targets = self.data.y[rows]
-        masks = self._dropout_factors if self.dropout.any() else None
+        masks = self._dropout_factors if self.has_dropout else None
         logits = self.stack.head(self.stack.features(self.data.x[rows], masks))
-        if self.redrawn.any():
+        if self.has_redrawn:
             draws = self._draw(self.labels_of, targets.shape[1:])
             targets = redraw(targets, self.redrawn, draws, logits.shape[-1])
         loss = self.loss(logits, targets).mean(1)  # (M,)
@@ -96,6 +100,8 @@ class Training:
         """Note the measures of all parts under the current step."""
         fleet, chunk = self.fleet, self.chunk
         at_step = fleet._measured.setdefault(self.step, {})
+        present = np.zeros(len(fleet), dtype=bool)
+        fleet._present.setdefault(self.step, present)[chunk] = True
         for part, data in fleet._sets.items():
             x, y = (data.of_networks(v, chunk) for v in (data.x, data.y))
             features = (self.stack.features(rows) for rows in blocks(x, self.stack))
@@ -188,21 +194,42 @@ def chunks_within(fleet, memory, batch_size):
         or not memory > 0
     ):
         raise ValueError(f"memory must be a number of bytes above 0, got {memory!r}.")
-    x = fleet._sets["train"].x
-    values = _values_of_a_row(fleet._stack, x[:2])
-    weights = sum(p[0].numel() for p in fleet._stack.parameters())
-    # Weight, gradient and its copy, two moments; activations and their gradients.
-    bytes_each = fleet._stack.parameters()[0].element_size()
-    needed = bytes_each * (5 * weights + 4 * batch_size * values)
-    size = int(min(len(fleet), max(1, memory / needed)))
-    count = -(-len(fleet) // size)
-    if count > 1:
+    size = int(min(len(fleet), max(1, memory / _bytes_of_one(fleet, batch_size))))
+    chunks = _even_slices(0, len(fleet), size)
+    if len(chunks) > 1:
         print(
-            f"fit_fleet: {len(fleet)} networks in {count} chunks of at most {size}, to "
-            f"stay within {memory / 1e9:g} GB."
+            f"fit_fleet: {len(fleet)} networks in {len(chunks)} chunks of at most "
+            f"{size}, to stay within {memory / 1e9:g} GB."
         )
-    starts = range(0, len(fleet), size)
-    return [slice(start, min(start + size, len(fleet))) for start in starts]
+    return chunks
+
+
+def portions_of(fleet, chunk, batch_size):
+    """Slices of a chunk that a processor trains faster than the chunk as a whole.
+
+    A step over more networks than its cache holds waits for memory all the time. On
+    CUDA there is one portion.
+    """
+    if fleet._sets["train"].x.is_cuda:
+        return [chunk]
+    size = max(1, int(CACHED_BYTES / _bytes_of_one(fleet, batch_size)))
+    return _even_slices(chunk.start, chunk.stop, size)
+
+
+def _even_slices(start, stop, size):
+    """``start`` to ``stop`` in as few slices as ``size`` allows, about alike."""
+    count = -(-(stop - start) // size)
+    bounds = [start + (stop - start) * k // count for k in range(count + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
+def _bytes_of_one(fleet, batch_size):
+    """Bytes in which one network is trained, about."""
+    values = _values_of_a_row(fleet._stack, fleet._sets["train"].x[:2])
+    weight, *_ = weights = fleet._stack.parameters()
+    # Weight, gradient and its copy, two moments; activations and their gradients.
+    numbers = 5 * sum(p[0].numel() for p in weights) + 4 * batch_size * values
+    return weight.element_size() * numbers
 
 
 @torch.no_grad()

@@ -10,6 +10,12 @@ from .targets import check_count
 
 BATCH_NUMBERS = 2_000_000  # that the bootstrap draws at once: some 32 MB
 
+# Columns of ``compare_arms`` beside the arm's own.
+RESULTS = (
+    "value", "baseline", "mean", "difference", "low", "high", "p_value", "p_holm",
+    "verdict",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -162,6 +168,8 @@ def compare_arms(
             f"arm, seed and values must name columns of the table, got "
             f"{missing or values} and columns {list(table.columns)}."
         )
+    if arm in RESULTS:
+        raise ValueError(f"arm must not be one of {', '.join(RESULTS)}, got {arm!r}.")
     arms = _paired_arms(table, arm, baseline, values, seed)
     control = arms.pop(baseline)
     rows = []

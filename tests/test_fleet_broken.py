@@ -193,6 +193,25 @@ def test_interrupted_in_the_second_chunk_the_first_is_whole(monkeypatch, capsys)
     assert torch.equal(weights(found.network(2)), weights(build(2)))  # untrained
 
 
+def test_interrupted_between_portions_all_stop_near_the_same_step(monkeypatch, capsys):
+    grid = fleet.grid(seed=[3, 1, 2], eps=0.1)
+    whole = trained(build, points(), grid, measure_every=5)
+    monkeypatch.setattr(fleet_training, "CACHED_BYTES", 1.0)  # a portion each
+    stop_in_step(monkeypatch, 3 * 5 + 5 + 3, "before")  # the second in its step 8
+    found = trained(build, points(), grid, measure_every=5)
+    assert capsys.readouterr().out == (
+        "fit_fleet: interrupted. Networks 0 to 2 of 3 have 5 to 10 of 20 steps.\n"
+    )
+    assert found.steps.tolist() == [0, 5, 7, 10]
+    accuracy = found.history["train"]["accuracy"]
+    assert np.isnan(accuracy).tolist() == [
+        [False, False, True, False], [False, False, False, True],
+        [False, False, True, True],
+    ]  # fmt: skip
+    at_5 = whole.table("train", step=5)
+    pd.testing.assert_frame_equal(found.table("train"), at_5, rtol=1e-12)
+
+
 def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
     measures, calls = fleet_training.measures, []
 

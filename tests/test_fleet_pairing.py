@@ -155,3 +155,19 @@ def test_measuring_more_often_changes_nothing():
         assert torch.equal(weights(often.network(k)), weights(once.network(k)))
     usual = trained(build, points(), ALL_ARMS[:1], steps=35)
     assert usual.steps.tolist() == [*range(0, 34, 3), 35]
+
+
+@pytest.mark.parametrize("bytes_at_hand", [1.0, 9e4])
+def test_portions_for_the_cache_change_nothing(monkeypatch, capsys, bytes_at_hand):
+    whole = trained(build, points(), ALL_ARMS, steps=25, measure_every=7)
+    monkeypatch.setattr(fleet_training, "CACHED_BYTES", bytes_at_hand)
+    slices = fleet_training.portions_of(whole, slice(0, len(whole)), 8)
+    assert len(slices) > 1 and [k for s in slices for k in range(10)[s]] == [*range(10)]
+    found = trained(build, points(), ALL_ARMS, steps=25, measure_every=7)
+    assert found.steps.tolist() == [0, 7, 14, 21, 25]
+    for k in range(10):
+        torch.testing.assert_close(
+            weights(found.network(k)), weights(whole.network(k)), rtol=0, atol=1e-12
+        )
+    pd.testing.assert_frame_equal(found.tidy(), whole.tidy(), rtol=1e-10)
+    assert capsys.readouterr().out == ""

@@ -397,3 +397,13 @@ def test_a_table_that_cannot_be_compared_is_named(table, change, wanted):
 def test_no_values_are_nothing_to_compare(table):
     wanted = "arm, seed and values must name columns of the table, got [] and columns"
     assert message(compare_arms, table, "eps", 0.0, []).startswith(wanted)
+
+
+def test_an_arm_named_as_a_column_of_the_result_is_refused():
+    rows = [{"value": v, "seed": s, "y": s * v} for v in (0, 1) for s in range(3)]
+    with pytest.raises(ValueError) as caught:
+        compare_arms(pd.DataFrame(rows), "value", 0, "y")
+    assert str(caught.value) == (
+        "arm must not be one of value, baseline, mean, difference, low, high, p_value, "
+        "p_holm, verdict, got 'value'."
+    )
