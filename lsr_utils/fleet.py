@@ -64,7 +64,7 @@ def fit_fleet(
                whose loss stops being a number are named in a RuntimeWarning, with the
                step; the others do not notice
 
-    Taught in 03 section 7.
+    Taught in 03 section 5.
     """
     steps = check_count(steps, "steps")
     measure_every = max(1, steps // 10) if measure_every is None else measure_every
