@@ -17,6 +17,7 @@ _SUBMODULES = (
     "calibration",
     "datasets",
     "fleet",
+    "fleet_checks",
     "fleet_training",
     "grids",
     "live",

@@ -5,7 +5,6 @@ Rows with the same seed share training data, initial weights, batches, dropout m
 and drawn labels, so that arms are compared pair by pair.
 """
 
-import copy
 import functools
 import itertools
 import warnings
@@ -13,11 +12,12 @@ import warnings
 import numpy as np
 import torch
 
+from .fleet_checks import check_networks
 from .fleet_training import (
     Training,
-    blocks,
     chunks_within,
     portions_of,
+    row_slices,
     smoothed_cross_entropy,
 )
 from .grids import MEASURES, DataSets, arguments_of, check_evaluate, grid, read_grid
@@ -51,14 +51,16 @@ def fit_fleet(
     grid     : DataFrame or list of dicts, a row a network. Columns: seed, eps, lr,
                weight_decay, l1, dropout, redrawn, as in ``training.fit``; whatever
                ``train``, ``evaluate`` or ``loss`` ask for; text, which only labels.
-               An empty place (nan) has the default of ``fit``
+               An empty place (nan) has the default of ``fit``. Rows with equal lr and
+               weight_decay are updated together where they are neighbours
     evaluate : name to SixClass, or to such a function: measured besides "train"
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
                grid that it names, and eps, comes as a tensor (M, 1)
     steps, batch_size, measure_every : one for the whole fleet; measured ten times when
                measure_every is None
     device   : where to train; where the data are when None
-    memory   : bytes to train with; a larger grid is trained in chunks, and says so
+    memory   : bytes to train with, beside all weights and data; a larger grid is
+               trained in chunks, and says so
     returns  : Fleet, also when interrupted from the keyboard
     raises   : TypeError or ValueError, naming the argument and its value. Networks
                whose loss stops being a number are named in a RuntimeWarning, with the
@@ -80,24 +82,29 @@ def fit_fleet(
     networks = [build(seed=int(seed)) for seed in seeds]
     stack = Stacked(networks, torch.as_tensor(which)).to(sets["train"].x.device)
     fleet = Fleet(table, stack, sets)
-    _check_networks(fleet, networks, which)
+    check_networks(fleet, networks, which)
     chunks = chunks_within(fleet, memory, batch_size)
     portions = [portions_of(fleet, chunk, batch_size) for chunk in chunks]
     total = steps * sum(map(len, portions))
     ticks = progress_bar(range(total), total, f"{len(table)} networks", progress)
     ticks = iter(ticks)
     for chunk, slices in zip(chunks, portions, strict=True):
-        trainings = [
-            Training(fleet, part, loss, arguments[part], batch_size) for part in slices
-        ]
+        trainings = []
         try:
+            for part in slices:
+                made = Training(fleet, part, loss, arguments[part], batch_size)
+                trainings.append(made)
             _train(trainings, steps, measure_every, ticks)
         except KeyboardInterrupt:
+            if not trainings and not len(fleet.steps):
+                raise  # there is nothing to return
             fleet.interrupted = True
             for training in trainings:
                 training.measure()
             _say_interrupted(trainings, steps, chunk, len(table))
             break
+    else:
+        next(ticks, None)  # past the end, or tqdm takes the bar for a broken-off one
     _warn_of_divergence(fleet)
     return fleet
 
@@ -194,15 +201,22 @@ class Fleet:
     def _features(self, inputs):
         if isinstance(inputs, str):
             self._check_part(inputs)
-            x = self._sets[inputs].of_networks(self._sets[inputs].x)
+            data = self._sets[inputs]
+            x, rows = data.x, data.rows
+            piece = functools.partial(data.of_networks, x, slice(None))
         elif isinstance(inputs, torch.Tensor):
-            x = inputs.expand(len(self), *inputs.shape)
+            x, rows = inputs, len(inputs)
+
+            def piece(rows):
+                return inputs[rows].expand(len(self), -1, *inputs.shape[1:])
+
         else:
             raise TypeError(
                 "inputs must be the name of a part or a tensor, got "
                 f"{type(inputs).__name__}."
             )
-        yield from (self._stack.features(rows) for rows in blocks(x, self._stack))
+        for part in row_slices((len(self), rows), x, self._stack):
+            yield self._stack.features(piece(part))
 
     def _check_part(self, part):
         if part not in self._sets:
@@ -223,7 +237,7 @@ def _train(trainings, steps, measure_every, ticks):
 
 
 def _say_interrupted(trainings, steps, chunk, networks):
-    done = sorted({training.step for training in trainings})
+    done = sorted({training.step for training in trainings}) or [0]
     done = " to ".join(str(step) for step in {done[0]: 0, done[-1]: 0})
     before = f", those before all {steps} steps" * (chunk.start > 0)
     after = ", those after no step and no history" * (chunk.stop < networks)
@@ -231,47 +245,6 @@ def _say_interrupted(trainings, steps, chunk, networks):
         f"fit_fleet: interrupted. Networks {chunk.start} to {chunk.stop - 1} of "
         f"{networks} have {done} of {steps} steps{before}{after}."
     )
-
-
-@torch.no_grad()
-def _check_networks(fleet, networks, which):
-    """Raise ``ValueError`` when a network is not its head behind its body."""
-    dtype = fleet._stack.parameters()[0].dtype
-    for name, data in fleet._sets.items():  # whole numbers are for an embedding
-        if data.x.is_floating_point() and data.x.dtype != dtype:
-            raise ValueError(f"{name} must have inputs of {dtype}, got {data.x.dtype}.")
-    if fleet.grid["dropout"].any() and not fleet._stack.has_dropout:
-        raise ValueError(
-            "grid must not set dropout for a network without models.Dropout."
-        )
-    # Weights are all that may differ from network to network: two are looked at.
-    for row in {0, int(fleet.grid["seed"].argmax())}:
-        _check_network(fleet, row, networks[which[row]])
-
-
-def _check_network(fleet, row, network):
-    x, stack = fleet._sets["train"].x[:2], fleet._stack[row : row + 1]
-    network = copy.deepcopy(network).to(x.device)
-    try:
-        logits = [network.train(mode)(x) for mode in (True, False)]
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"build must make a network for inputs of {x.dtype} and shape "
-            f"{tuple(x.shape)}, got {error}"
-        ) from error
-    try:
-        stacked = stack.head(stack.features(x.unsqueeze(0)))[0]
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            "build must make a network of layers that run under torch.func.vmap, "
-            f"without random numbers of their own, got {error}"
-        ) from error
-    near = functools.partial(torch.allclose, rtol=1e-3, atol=1e-4, equal_nan=True)
-    if any(z.shape != stacked.shape or not near(z, stacked) for z in logits):
-        raise ValueError(
-            "build must make a network that is its head behind its body, in training "
-            "as in evaluation, got one whose logits differ from head(body(x))."
-        )
 
 
 def _warn_of_divergence(fleet):

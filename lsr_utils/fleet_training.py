@@ -103,8 +103,11 @@ class Training:
         present = np.zeros(len(fleet), dtype=bool)
         fleet._present.setdefault(self.step, present)[chunk] = True
         for part, data in fleet._sets.items():
-            x, y = (data.of_networks(v, chunk) for v in (data.x, data.y))
-            features = (self.stack.features(rows) for rows in blocks(x, self.stack))
+            y = data.of_networks(data.y, chunk)
+            # Piece by piece: all networks' inputs at once may be M data sets.
+            pieces = row_slices(y.shape, data.x, self.stack)
+            x = (data.of_networks(data.x, chunk, rows) for rows in pieces)
+            features = (self.stack.features(rows) for rows in x)
             logits = torch.cat([self.stack.head(h) for h in features], 1)
             found = measures(logits, y, self.loss)
             if part == "train":  # the first: what it finds holds for the others
@@ -178,19 +181,20 @@ def _step(optimiser, gradients):
     optimiser.step()
 
 
-def blocks(x, stack):
-    """(M, N, ...) in pieces of rows that are not too much at once for the networks."""
-    if stack.mixes_rows:
-        return [x]
-    values_of_rows = len(x) * math.prod(x.shape[2:])
-    return x.split(max(1, VALUES_AT_ONCE // max(1, values_of_rows)), dim=1)
+def row_slices(shape, x, stack):
+    """Slices of rows of ``x`` that are not too much at once for (M, N) = ``shape``."""
+    networks, rows = shape
+    values = networks * math.prod(x.shape[1:])
+    size = rows if stack.mixes_rows else VALUES_AT_ONCE // max(1, values)
+    size = max(1, size)
+    return [slice(k, k + size) for k in range(0, max(1, rows), size)]
 
 
 def chunks_within(fleet, memory, batch_size):
     """Slices of the grid that can each be trained within ``memory`` bytes."""
     if (
         isinstance(memory, bool)
-        or not isinstance(memory, (int, float))
+        or not isinstance(memory, (int, float, np.number))
         or not memory > 0
     ):
         raise ValueError(f"memory must be a number of bytes above 0, got {memory!r}.")

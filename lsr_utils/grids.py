@@ -8,7 +8,7 @@ import torch
 
 from .datasets import SixClass
 from .noise import check_rate
-from .targets import check_count, check_eps
+from .targets import check_eps, check_seed
 from .training import check_dropout, check_penalty
 
 
@@ -16,13 +16,9 @@ def _check_lr(value):
     check_penalty(value, "lr")
 
 
-def _check_seed(value):
-    check_count(value, "seed", least=0)
-
-
 # What a row may set, as in ``training.fit``: the value it has otherwise, and a check.
 SETTINGS = {
-    "seed": (0, _check_seed),
+    "seed": (0, check_seed),
     "eps": (0.0, check_eps),
     "lr": (2e-3, _check_lr),
     "weight_decay": (0.0, lambda value: check_penalty(value, "weight_decay")),
@@ -180,8 +176,20 @@ class DataSets:
     def __init__(self, given, table, name, device=None):
         if not callable(given):
             given, table = (lambda data=given: data), table[[]]
+        kinds = {a.kind for a in inspect.signature(given).parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD in kinds:
+            raise ValueError(
+                f"{name} must name the columns that it takes, as in lambda seed: ..., "
+                "got a function of any (**), which would be given none."
+            )
         arguments = [tuple(row.items()) for row in arguments_of(given, table)]
-        place = {key: k for k, key in enumerate(dict.fromkeys(arguments))}
+        try:
+            place = {key: k for k, key in enumerate(dict.fromkeys(arguments))}
+        except TypeError:
+            raise TypeError(
+                f"grid must have numbers, text or tuples in the columns that {name} "
+                f"takes, got {arguments[0]!r}."
+            ) from None
         sets = [given(**dict(key)) for key in place]
         for data in sets:
             if not isinstance(data, SixClass):
@@ -205,17 +213,22 @@ class DataSets:
         self.rows = lengths[0]
         self.x = torch.cat([data.x for data in sets]).to(device or sets[0].x.device)
         self.y = torch.cat([data.y for data in sets]).to(self.x.device)
+        if not self.y.is_floating_point():
+            self.y = self.y.long()  # that is what gather takes
         known = all(data.posterior is not None for data in sets)
         self.posterior = torch.cat([d.posterior for d in sets]) if known else None
+        if known:
+            self.posterior = self.posterior.to(self.x.device)
         which = torch.tensor([place[key] for key in arguments])
         self.which = which.to(self.x.device)
 
-    def of_networks(self, values, networks=slice(None)):
+    def of_networks(self, values, networks=slice(None), rows=slice(None)):
         """``x``, ``y`` or ``posterior`` of each network: (M, rows, ...).
 
         A view, not a copy, where all networks have one set.
         """
-        values, which = values.unflatten(0, (-1, self.rows)), self.which[networks]
+        values = values.unflatten(0, (-1, self.rows))[:, rows]
+        which = self.which[networks]
         if len(values) == 1:
             return values.expand(len(which), *values.shape[1:])
         return values[which.to(values.device)]

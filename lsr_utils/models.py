@@ -9,7 +9,7 @@ import math
 import torch
 from torch import nn
 
-from .targets import check_count
+from .targets import check_count, check_seed
 
 
 class Dropout(nn.Module):
@@ -110,7 +110,7 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
         raise ValueError(f"name must be one of {known}, got {name!r}.")
     input_shape = _check_sizes(input_shape, "input_shape")
     num_classes = check_count(num_classes, "num_classes")
-    seed = check_count(seed, "seed", least=0)
+    seed = check_seed(seed)
     if "widths" in options:
         options["widths"] = _check_sizes(options["widths"], "widths")
     if name == "cnn" and (len(input_shape) != 3 or min(input_shape[1:]) < 4):

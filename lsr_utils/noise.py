@@ -1,13 +1,13 @@
 """Label noise: transition matrices, labels corrupted once, labels re-drawn each step.
 
 A transition matrix T has T[a, b] = p(label becomes b | class is a): rows sum to 1.
-Taught in 04 section 1 and 2.
+Taught in 04 section 1, 3 and 5.
 """
 
 import torch
 
 from .datasets import SixClass
-from .targets import check_count
+from .targets import check_count, check_seed
 
 
 def check_rate(rate, name="rate"):
@@ -92,7 +92,7 @@ def corrupt(data, transition, seed=0):
             "transition must have rows that sum to 1, "
             f"got sums {[round(s, 4) for s in transition.sum(1).tolist()]}."
         )
-    seed = check_count(seed, "seed", least=0)
+    seed = check_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     draws = torch.rand(len(data), generator=generator, dtype=torch.float64)
     y = data.y.cpu()

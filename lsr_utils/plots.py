@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import t as student_t
 
 from . import style
 
@@ -234,6 +233,8 @@ def means_with_intervals(tables, x, y, arm, titles, xlabel, ylabel, factor=1.0):
     titles  : name to the panel's title, the finding
     returns : matplotlib Figure
     """
+    from scipy.stats import t as student_t  # slow to import, and only needed here
+
     figure, axes = plt.subplots(
         1, len(tables), figsize=style.PANELS, sharey=True, squeeze=False
     )
@@ -257,7 +258,9 @@ def _look_of_arm(arm, place):
     """Colour and marker: those of eps on the course's grid, else of the place."""
     if isinstance(arm, float) and arm in style.EPS_COLORS:
         return style.EPS_COLORS[arm], style.EPS_MARKERS[arm]
-    return style.CLASS_COLORS[place], style.CLASS_MARKERS[place]
+    colors, markers = style.CLASS_COLORS, style.CLASS_MARKERS
+    turn, place = divmod(place, len(colors))  # another marker in every turn
+    return colors[place], markers[(place + turn) % len(markers)]
 
 
 def _label_end(axis, x, y, text, color):

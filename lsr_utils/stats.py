@@ -136,7 +136,7 @@ def holm(p_values):
 def verdict(difference, p_value, level=0.95):
     """The verdict "higher", "lower" or "no difference", the last at p >= 1 - level."""
     _check_between(level, "level", 1)
-    if not p_value < 1 - level:
+    if not p_value + level < 1:  # 1 - 0.95 is a little above 0.05
         return "no difference"
     return "higher" if difference > 0 else "lower"
 

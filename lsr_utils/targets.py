@@ -55,6 +55,14 @@ def check_count(value, name, least=1):
     return int(value)
 
 
+def check_seed(value):
+    """Return ``value`` as an int, or raise ``ValueError`` when it is no seed."""
+    seed = check_count(value, "seed", least=0)
+    if seed >= 2**32:  # torch's generator would take it modulo 2**32
+        raise ValueError(f"seed must be below 2**32, got {seed}.")
+    return seed
+
+
 def smooth_distribution(probabilities, eps, spread="all"):
     """Move the share ``eps`` of each distribution to all classes, or to the others.
 

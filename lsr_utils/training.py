@@ -10,7 +10,7 @@ import torch
 from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
 from .noise import check_rate, redraw
-from .targets import check_count
+from .targets import check_count, check_seed
 
 DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches
 
@@ -23,7 +23,7 @@ def batches(n, batch_size, steps, seed=0):
     raises : ValueError when batch_size is not in 1 ... n. Taught in 03 section 3.
     """
     steps = check_count(steps, "steps")
-    seed = check_count(seed, "seed", least=0)
+    seed = check_seed(seed)
     check_batch_size(batch_size, n)
     rows = itertools.chain.from_iterable(passes(n, batch_size, seed))
     return itertools.islice(rows, steps)
@@ -178,7 +178,7 @@ def fit(
     import pandas as pd  # slow to import, and only the history needs it
 
     steps = check_count(steps, "steps")
-    seed = check_count(seed, "seed", least=0)
+    seed = check_seed(seed)
     if measure_every is None:
         measure_every = max(1, steps // 20)
     measure_every = check_count(measure_every, "measure_every")

@@ -22,7 +22,7 @@ from fleet_oracle import (
 from scipy.stats import ks_2samp
 from torch import nn
 
-from lsr_utils import datasets, fleet, fleet_training, training
+from lsr_utils import datasets, fleet, fleet_training, grids, training
 from lsr_utils.stats import paired_difference
 
 
@@ -214,7 +214,7 @@ def test_blocks_of_rows_give_the_same(own_sets, monkeypatch, values):
 
 def test_blocks_are_as_large_as_allowed(monkeypatch):
     stack = trained(build, points(), [{}])._stack
-    x = torch.zeros(3, 10, 2, 2)
+    x = torch.zeros(10, 2, 2)
     for allowed, sizes in [
         (1, 10 * [1]),
         (35, 5 * [2]),
@@ -222,7 +222,42 @@ def test_blocks_are_as_large_as_allowed(monkeypatch):
         (999, [10]),
     ]:
         monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", allowed)
-        assert [b.shape[1] for b in fleet_training.blocks(x, stack)] == sizes
+        slices = fleet_training.row_slices((3, 10), x, stack)
+        assert [len(x[rows]) for rows in slices] == sizes
+
+
+def test_own_sets_are_gathered_piece_by_piece(monkeypatch):
+    seen, of_networks = [], grids.DataSets.of_networks
+
+    def noted(self, values, *arguments):
+        found = of_networks(self, values, *arguments)
+        seen.append(found.shape)
+        return found
+
+    monkeypatch.setattr(grids.DataSets, "of_networks", noted)
+    monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", 2 * 10 * 5)
+    found = trained(build, paired_data, ALL_ARMS)
+    found.logits("train")
+    inputs = [shape for shape in seen if len(shape) == 3]
+    assert len(inputs) > 20 and max(shape[1] for shape in inputs) == 5
+
+
+def test_the_bar_reaches_its_end(monkeypatch):
+    class Bar:
+        def __init__(self, items, **options):
+            self.items, self.state = iter(items), "broken off"
+
+        def __iter__(self):
+            yield from self.items
+            self.state = "done"
+
+    bars = []
+    monkeypatch.setattr(
+        "tqdm.auto.tqdm", lambda *a, **k: bars.append(Bar(*a, **k)) or bars[-1]
+    )
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    trained(build, points(), ALL_ARMS, steps=5, progress=True)
+    assert [bar.state for bar in bars] == ["done"]
 
 
 def test_the_smoothed_loss_is_that_of_pytorch():

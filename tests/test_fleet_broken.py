@@ -227,3 +227,26 @@ def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
     )
     assert found.interrupted and found.steps.tolist() == [0, 5]
     assert np.isfinite(found.history["test"]["nll"]).all()
+
+
+@pytest.mark.parametrize("chunk", [0, 1])
+def test_interrupted_while_a_chunk_is_set_up(monkeypatch, capsys, chunk):
+    class Stops(fleet_training.Training):
+        made = 0
+
+        def __init__(self, *arguments):
+            Stops.made += 1
+            if Stops.made == chunk + 1:
+                raise KeyboardInterrupt
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(fleet, "Training", Stops)
+    run = functools.partial(trained, build, points(), fleet.grid(seed=[1, 2]), memory=1)
+    if chunk == 0:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+        return
+    found = run()
+    assert found.interrupted and "have 0 of 20 steps" in capsys.readouterr().out
+    accuracy = found.history["train"]["accuracy"]
+    assert np.isfinite(accuracy[0]).all() and np.isnan(accuracy[1]).all()

@@ -12,7 +12,7 @@ import torch
 from fleet_oracle import build, points, trained
 from torch import nn
 
-from lsr_utils import datasets, fleet, models
+from lsr_utils import datasets, fleet, models, training
 
 
 def refused(error=ValueError, build=build, train=None, grid=({},), **options):
@@ -359,3 +359,45 @@ def test_inputs_are_a_part_or_a_tensor(small, inputs):
 def test_the_builder_can_be_a_partial_function():
     make = functools.partial(models.build, "mlp", (2,), widths=(4,))
     assert len(trained(make, datasets.gaussians(20), [{"seed": 3}])) == 1
+
+
+def test_a_function_of_any_columns_is_refused():
+    load = functools.partial(datasets.load, "gaussians", n=60)
+    with pytest.raises(ValueError, match="^train must name the columns that it takes"):
+        trained(build, load, fleet.grid(seed=[0, 1]))
+
+
+def test_labels_and_inputs_that_do_not_fit_are_named():
+    good = points()
+
+    def with_labels(y):
+        return datasets.SixClass(good.x, y, None, good.class_names)
+
+    six = with_labels(torch.full_like(good.y, 6))
+    with pytest.raises(ValueError) as caught:
+        trained(build, good, [{}], evaluate={"test": six})
+    assert str(caught.value) == (
+        "test must have labels in 0 ... 5, got 6 ... 6 of torch.int64."
+    )
+    ignored = with_labels(torch.full_like(good.y, -100))
+    with pytest.raises(
+        ValueError, match=r"^train must have labels in 0 \.\.\. 5, got -1"
+    ):
+        trained(build, ignored, [{}])
+    wide = datasets.SixClass(
+        torch.cat([good.x, good.x], 1), good.y, None, good.class_names
+    )
+    with pytest.raises(ValueError, match="^test must have inputs that the network"):
+        trained(build, good, [{}], evaluate={"test": wide})
+    small = trained(build, with_labels(good.y.to(torch.uint8)), [{}])
+    assert small.targets("train").dtype == torch.int64
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**40])
+def test_a_seed_that_would_repeat_another_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed must be below 2[*][*]32, got {seed}"):
+        trained(build, points(), fleet.grid(seed=[0, seed]))
+    with pytest.raises(ValueError, match="seed must be below"):
+        models.build("mlp", (2,), seed=seed)
+    with pytest.raises(ValueError, match="seed must be below"):
+        training.batches(10, 2, 1, seed=seed)

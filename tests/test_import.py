@@ -16,8 +16,9 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
     "targets", "losses", "fused", "outlines", "datasets", "models", "noise", "training",
-    "stacked", "grids", "fleet_training", "fleet", "stats", "calibration", "geometry",
-    "measure", "style", "plots", "live", "checks", "notebook",
+    "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
+    "calibration", "geometry", "measure", "style", "plots", "live", "checks",
+    "notebook",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 NAMES = [path.stem for path in MODULES]

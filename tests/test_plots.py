@@ -169,6 +169,18 @@ def test_differences_take_arms_by_name():
     assert colors == list(style.CLASS_COLORS[:2])
 
 
+def test_more_arms_than_colours_still_differ():
+    arms = tuple(f"arm {k}" for k in range(14))
+    table = comparison("method", arms)
+    figure = plots.differences({"a": table}, "ece", "method", {"a": "a"}, "points")
+    (axis,) = figure.axes
+    looks = {
+        (bars.lines[0].get_color(), bars.lines[0].get_marker())
+        for bars in axis.containers
+    }
+    assert len(looks) == 14
+
+
 def test_means_have_student_intervals_over_the_rows():
     table = pd.DataFrame(
         {"eps": 3 * [0.0] + 3 * [0.1], "rate": 6 * [0.2], "y": [1, 2, 3, 2, 2, 2.0]}

@@ -7,6 +7,7 @@ import pytest
 from notebook_files import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
+import provenance  # noqa: E402
 import record  # noqa: E402
 
 PROVENANCE = {"device", "threads", "torch", "python", "date", "commit", "command"}
@@ -62,3 +63,23 @@ def test_main_writes_where_it_is_told(tmp_path, monkeypatch, capsys):
     record.main(["ambiguous_shapes", "--seeds", "3", "--out", str(out)])
     assert json.loads(out.read_text()) == {"seeds": 3}
     assert "file.json" in capsys.readouterr().out
+
+
+def test_provenance_needs_no_git(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance.provenance("command")["commit"] is None
+
+
+def test_a_tiny_study_has_the_columns_of_the_stored_one():
+    tiny = [("gaussians", "mlp", 60, 40, 2e-3)]
+    made = record.record("generalisation", 2, settings=tiny)
+    (study,) = made["studies"].values()
+    assert study.keys() == stored("generalisation")["studies"]["gaussians, 300"].keys()
+    assert len(study["seed"]) == 6 * 2 and set(study["method"]) >= {"none", "L1"}
+
+
+@each_experiment
+def test_no_seeds_are_refused(name, capsys):
+    with pytest.raises(SystemExit):
+        record.main([name, "--seeds", "0"])
+    assert "--seeds must be at least 1, got 0." in capsys.readouterr().err

@@ -407,3 +407,8 @@ def test_an_arm_named_as_a_column_of_the_result_is_refused():
         "arm must not be one of value, baseline, mean, difference, low, high, p_value, "
         "p_holm, verdict, got 'value'."
     )
+
+
+def test_a_p_value_at_the_limit_is_no_difference():
+    assert verdict(1.0, 0.05) == "no difference" and verdict(1.0, 0.0499) == "higher"
+    assert verdict(-1.0, 0.01, 0.99) == "no difference"

@@ -18,12 +18,12 @@ def provenance(command, device="cpu"):
     command : that makes the file again, as typed in the course's folder
     device  : "cpu" or "cuda"
     """
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        made = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True)
+        commit = made.stdout.strip() or None
+    except OSError:  # no git here: the folder may be an unpacked archive
+        commit = None
     return {
         "device": device_name(device),
         "torch": torch.__version__,
@@ -32,7 +32,7 @@ def provenance(command, device="cpu"):
         "system": platform.system(),
         "cores": os.cpu_count(),
         "date": datetime.date.today().isoformat(),
-        "commit": commit.stdout.strip() or None,
+        "commit": commit,
         "command": command,
     }
 

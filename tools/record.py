@@ -107,6 +107,8 @@ def main(arguments=None):
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {options.seeds}.")
     out = options.out or ROOT / "data" / "recorded" / f"{options.name}.json"
     text = as_text(record(options.name, options.seeds))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -153,7 +153,13 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args(arguments)
-    device, command = options.device, "python tests/benchmarks/fleet_speed.py"
+    device, command = (
+        options.device,
+        (
+            f"python tests/benchmarks/fleet_speed.py --device {options.device} "
+            f"--rounds {options.rounds} --steps {options.steps}"
+        ),
+    )
     record = {
         **provenance(command, device),
         "steps": options.steps,
