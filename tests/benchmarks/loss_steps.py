@@ -8,34 +8,18 @@ notebook 02 finds it. On the CPU it is only printed unless ``--out`` says where 
 """
 
 import argparse
-import datetime
 import json
 import pathlib
-import subprocess
 import sys
 
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "tools")]
 from notebook_files import ROOT, by_number, cells_tagged, run_cells  # noqa: E402
+from provenance import provenance  # noqa: E402
 
 SIZES = {"cuda": [(262_144, 6), (8192, 1000), (8192, 32_000)], "cpu": [(1024, 1000)]}
-
-
-def provenance(device):
-    cuda = device == "cuda"
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    )
-    return {
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "torch": torch.__version__,
-        "python": sys.version.split()[0],
-        "cuda": torch.version.cuda if cuda else None,
-        "date": datetime.date.today().isoformat(),
-        "commit": commit.stdout.strip() or None,
-        "command": "python tests/benchmarks/loss_steps.py",
-    }
 
 
 def measure(device, sizes, rounds):
@@ -60,7 +44,8 @@ def main(arguments=None):
     if out is None and options.device == "cuda":
         name = torch.cuda.get_device_name().replace(" ", "_")
         out = ROOT / "data" / "recorded" / f"loss_steps_cuda_{name}.json"
-    record = provenance(options.device)
+    command = f"python tests/benchmarks/loss_steps.py --device {options.device}"
+    record = provenance(command, options.device)
     record["rows"] = measure(options.device, SIZES[options.device], options.rounds)
     text = json.dumps(record, indent=1) + "\n"
     print(text, end="")
