@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from .datasets import SixClass
-from .noise import check_rate
-from .targets import check_eps, check_seed
+from .targets import check_eps, check_rate, check_seed
 from .training import check_dropout, check_penalty
 
 

@@ -7,18 +7,7 @@ Taught in 04 section 1, 3 and 5.
 import torch
 
 from .datasets import SixClass
-from .targets import check_count, check_seed
-
-
-def check_rate(rate, name="rate"):
-    """Return ``rate`` as a float, or raise ``ValueError`` outside [0, 1] or for nan."""
-    try:
-        value = float(rate)
-    except (TypeError, ValueError, RuntimeError):
-        value = float("nan")
-    if isinstance(rate, (str, bool)) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must lie in [0, 1], got {rate!r}.")
-    return value
+from .targets import check_count, check_rate, check_seed
 
 
 def symmetric_noise(rate, num_classes=6):

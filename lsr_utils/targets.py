@@ -55,6 +55,17 @@ def check_count(value, name, least=1):
     return int(value)
 
 
+def check_rate(rate, name="rate"):
+    """Return ``rate`` as a float, or raise ``ValueError`` outside [0, 1] or for nan."""
+    try:
+        value = float(rate)
+    except (TypeError, ValueError, RuntimeError):
+        value = float("nan")
+    if isinstance(rate, (str, bool)) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must lie in [0, 1], got {rate!r}.")
+    return value
+
+
 def check_seed(value):
     """Return ``value`` as an int, or raise ``ValueError`` when it is no seed."""
     seed = check_count(value, "seed", least=0)

@@ -9,8 +9,8 @@ import torch
 
 from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
-from .noise import check_rate, redraw
-from .targets import check_count, check_seed
+from .noise import redraw
+from .targets import check_count, check_rate, check_seed
 
 DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches
 
