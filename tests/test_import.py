@@ -20,8 +20,8 @@ ORDER = [
     "calibration", "geometry", "measure", "style", "plots", "live", "checks",
     "notebook",
 ]  # fmt: skip
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
-NAMES = [path.stem for path in MODULES]
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
+MODULES += sorted(path for path in PACKAGE.glob("*.py") if path.name != "__init__.py")
 NO_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
@@ -66,16 +66,31 @@ def test_importing_the_package_adds_little_to_torch(tmp_path):
 
 
 def test_importing_every_module_seeds_and_writes_nothing(tmp_path):
-    every = ", ".join(f"lsr_utils.{name}" for name in NAMES)
-    unchanged, new, files = imported(every, tmp_path)
+    every = {dotted(path) for path in MODULES}
+    unchanged, new, files = imported(", ".join(sorted(every)), tmp_path)
     assert unchanged and files == []
-    assert {f"lsr_utils.{name}" for name in NAMES} <= set(new)
+    assert every <= set(new)
+
+
+def dotted(path):
+    """lsr_utils/plots/data.py as lsr_utils.plots.data."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def topic(path):
+    """The module, or the package of several files, that a file belongs to."""
+    return dotted(path).split(".")[1]
 
 
 def imports_of(path):
-    """Modules of the package that a file imports, at its top or inside a function."""
+    """Topics that a file imports from, at its top or inside a function."""
+    inside = len(path.relative_to(PACKAGE).parts)  # dots that lead to lsr_utils
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
+            assert node.level <= inside, f"{path.name} reaches beyond the package"
+            if node.level < inside:
+                continue  # another file of the same topic
             if node.module:
                 yield node.module.split(".")[0]
             else:
@@ -85,14 +100,14 @@ def imports_of(path):
             assert "lsr_utils" not in absolute, f"{path.name}: {absolute}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_a_module_imports_only_those_above_it(path):
-    assert path.stem in ORDER, "a new module: give it its place in ORDER"
-    above = ORDER[: ORDER.index(path.stem)]
+    assert topic(path) in ORDER, "a new module: give it its place in ORDER"
+    above = ORDER[: ORDER.index(topic(path))]
     assert set(imports_of(path)) <= set(above)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_a_module_stays_readable_and_says_what_it_is(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 300
@@ -121,12 +136,12 @@ def test_the_whole_package_stays_small():
     text += "    y = 1  # z\n"
     assert lines_of_code(text) == 4
     code = [lines_of_code(path.read_text(encoding="utf-8")) for path in MODULES]
-    assert sum(code) <= 2500
+    assert sum(code) <= 4000
 
 
 def test_submodules_come_when_first_used_and_unknown_names_do_not():
     assert lsr_utils.targets.target_values(0.0, 6) == (1.0, 0.0)
-    assert set(NAMES) <= set(dir(lsr_utils))
+    assert set(map(topic, MODULES)) <= set(dir(lsr_utils))
     with pytest.raises(AttributeError, match="'lsr_utils' has no attribute 'loses'"):
         _ = lsr_utils.loses
     for name in lsr_utils.__all__:

@@ -1,0 +1,23 @@
+"""Figures of the course: arrays in, a matplotlib figure out."""
+
+from .comparisons import differences, means_with_intervals
+from .data import image_grid, target_bars
+from .training import (
+    confidence_histograms,
+    curves_against_gap,
+    gap_curves,
+    loss_curves,
+    validation_curves,
+)
+
+__all__ = [
+    "confidence_histograms",
+    "curves_against_gap",
+    "differences",
+    "gap_curves",
+    "image_grid",
+    "loss_curves",
+    "means_with_intervals",
+    "target_bars",
+    "validation_curves",
+]

@@ -1,0 +1,86 @@
+"""Arms compared over seeds, with their intervals."""
+
+import matplotlib.pyplot as plt
+
+from .. import style
+from .common import look_of_arm
+
+
+def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
+    """Paired differences with their intervals, one panel for each comparison.
+
+    Three panels a row.
+
+    comparisons : name to the DataFrame of ``stats.compare_arms``
+    value, arm  : the measure to draw, the column that tells the arms apart
+    titles      : name to the panel's title, the finding
+    ylabel      : of the difference, with its unit after ``factor`` (100 for points)
+    returns     : matplotlib Figure; a filled mark is a difference that holds, an empty
+                  one is "no difference"
+    """
+    columns = min(3, len(comparisons))
+    lines = -(-len(comparisons) // columns)
+    width, height = style.PANELS
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(width, height * (1 + 0.7 * (lines - 1))),
+        sharey=True, squeeze=False,
+    )  # fmt: skip
+    for axis, (name, comparison) in zip(axes.flat, comparisons.items(), strict=False):
+        rows = comparison[comparison["value"] == value]
+        axis.axhline(0, color="#444444", lw=1)
+        for place, row in enumerate(rows.to_dict("records")):
+            color, marker = look_of_arm(row[arm], place)
+            middle, low, high = (row[k] * factor for k in ("difference", "low", "high"))
+            axis.errorbar(
+                place,
+                middle,
+                yerr=[[middle - low], [high - middle]],
+                color=color,
+                marker=marker,
+                ms=7,
+                capsize=4,
+                mfc="white" if row["verdict"] == "no difference" else color,
+            )
+        names = [f"{a:g}" if isinstance(a, float) else str(a) for a in rows[arm]]
+        axis.set_xticks(range(len(names)), names)
+        if max(map(len, names)) > 5:
+            slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+            plt.setp(axis.get_xticklabels(), **slanted)
+        axis.set_title(titles[name])
+        axis.set_xlabel("ε" if arm == "eps" else "")
+        axis.margins(x=0.15)
+    for axis in axes[:, 0]:
+        axis.set_ylabel(ylabel)
+    for axis in axes.flat[len(comparisons) :]:
+        axis.axis("off")
+    return figure
+
+
+def means_with_intervals(tables, x, y, arm, titles, xlabel, ylabel, factor=1.0):
+    """Mean over seeds with its 95 % interval against ``x``, one line for each arm.
+
+    tables  : name to a tidy DataFrame with a row a network, one panel each
+    x, y    : columns to draw
+    arm     : column that tells the lines apart; lines in order of appearance
+    titles  : name to the panel's title, the finding
+    returns : matplotlib Figure
+    """
+    from scipy.stats import t as student_t  # slow to import, and only needed here
+
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=style.PANELS, sharey=True, squeeze=False
+    )
+    for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
+        for place, (label, rows) in enumerate(table.groupby(arm, sort=False)):
+            color, marker = look_of_arm(label, place)
+            groups = rows.groupby(x)[y]
+            mean = groups.mean() * factor
+            half = factor * groups.sem() * student_t.ppf(0.975, groups.count() - 1)
+            axis.errorbar(
+                mean.index, mean, yerr=half, color=color, marker=marker, capsize=3,
+                label=f"ε = {label:g}" if arm == "eps" else str(label),
+            )  # fmt: skip
+        axis.set(title=titles[name], xlabel=xlabel)
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, 0].legend()
+    return figure
