@@ -1,0 +1,100 @@
+"""Confidence mended after training: by a temperature, or by undoing the smoothing."""
+
+import math
+
+import torch
+
+from ..targets import check_eps, check_spread
+from .rows import checked_logits, checked_probabilities, checked_targets
+
+LEAST, MOST = 0.01, 100.0  # temperatures looked at
+HALVINGS = 50
+
+
+def fit_temperature(logits, targets):
+    """The temperature T at which softmax(logits / T) has the least NLL.
+
+    Fit it on validation data, and apply it to others with ``with_temperature``.
+
+    logits  : (..., N, K) tensor; leading axes are networks, each with a temperature
+              of its own
+    targets : (N,) or (..., N) tensor of class indices
+    returns : (...) float64 tensor in [0.01, 100], at the lower end when it would be
+              less, at the upper end for logits that are worse than none. 1 where all
+              logits of each row are equal, and T changes nothing
+    raises  : ValueError (shapes, logits not finite, or probabilities), TypeError or
+              IndexError (targets)
+
+    Where no label has a logit below another's, as when every row is right, NLL falls
+    as long as T does. A row then counts as right with probability (N + 1) / (N + 2),
+    the target of Platt 1999, section 2.2, and the temperature is a finite one.
+
+    Guo et al. 2017, section 4.2. The NLL is convex in 1 / T: its slope is halved to 0.
+    Taught in 06 section 7.
+    """
+    z = checked_logits(logits)
+    *leading, rows, num_classes = z.shape
+    targets = checked_targets(targets, z)
+    of_target = z.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    wanted = of_target.mean(-1)
+    if num_classes > 1:
+        of_others = (z.sum(-1) - of_target) / (num_classes - 1)
+        pulled = ((rows + 1) * of_target + of_others) / (rows + 2)
+        no_error = (of_target >= z.amax(-1)).all(-1)
+        wanted = torch.where(no_error, pulled.mean(-1), wanted)
+    low = z.new_full(leading, -math.log(MOST))  # of log(1 / T)
+    high = z.new_full(leading, -math.log(LEAST))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        p = (z * middle.exp()[..., None, None]).softmax(-1)
+        rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
+        low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
+    flat = (z.amax(-1) == z.amin(-1)).all(-1)
+    return torch.where(flat, 1.0, (-middle).exp())
+
+
+def with_temperature(logits, temperature):
+    """Probabilities softmax(logits / T).
+
+    logits      : (..., N, K) tensor
+    temperature : number above 0, or (...) tensor, one a network
+    returns     : (..., N, K) float64 tensor
+    raises      : ValueError
+    """
+    z = checked_logits(logits)
+    temperature = torch.as_tensor(temperature, dtype=z.dtype, device=z.device)
+    if not ((temperature > 0) & temperature.isfinite()).all():
+        raise ValueError(
+            f"temperature must be a finite number above 0, got {temperature.tolist()}."
+        )
+    if temperature.dim() and temperature.shape != z.shape[:-2]:
+        raise ValueError(
+            f"temperature must be a number or have shape {tuple(z.shape[:-2])}, got "
+            f"{tuple(temperature.shape)}."
+        )
+    return (z / temperature[..., None, None]).softmax(-1)
+
+
+def unsmoothed(probabilities, eps, spread="all"):
+    """The distributions of which these are the smoothed ones: affine, no temperature.
+
+    probabilities : (..., N, K) tensor
+    eps, spread   : of the smoothing, as in ``targets.smooth_distribution``
+    returns       : (..., N, K) float64 tensor, (p - eps / K) / (1 - eps). A network
+                    may go below eps / K, where no smoothed distribution is: what would
+                    be negative becomes 0, and the row is divided by its sum
+    raises        : ValueError (probabilities, spread, eps; eps of 1, or what amounts
+                    to 1, leaves nothing to recover)
+
+    Taught in 06 section 8.
+    """
+    p = checked_probabilities(probabilities).double()
+    eps, num_classes = check_eps(eps), p.shape[-1]
+    check_spread(spread, eps, num_classes)
+    moved = eps
+    if spread == "others" and eps > 0:
+        moved = eps * num_classes / (num_classes - 1)
+    if moved >= 1:
+        raise ValueError(f"eps must leave something of the target, got {eps}.")
+    p = ((p - moved / num_classes) / (1 - moved)).clamp(min=0)
+    return p / p.sum(-1, keepdim=True)
