@@ -1,11 +1,13 @@
 """What chance does to a calibration error, a bin and a diagram."""
 
+import math
+
 import numpy as np
 import torch
 
 from ..targets import check_count, check_seed
 from .bins import assign, bin_sums
-from .rows import checked_probabilities, checked_targets
+from .rows import checked_numbers, checked_probabilities, checked_targets
 
 NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
 
@@ -26,11 +28,13 @@ def calibrated_errors(
     raises        : ValueError (probabilities, bins, binning, size, draws, seed)
     """
     confidence = checked_probabilities(probabilities).amax(-1)
-    bins = check_count(bins, "bins")
+    bins, draws = check_count(bins, "bins"), check_count(draws, "draws")
     rows = confidence.shape[-1] if size is None else check_count(size, "size")
     _, index = assign(confidence, bins, binning)
+    columns = 1 if size is None else 2
+    numbers = columns * rows * confidence[..., 0].numel()
     found = []
-    for uniform in _uniform(confidence, draws, seed, rows, 1 if size is None else 2):
+    for uniform in _uniform((columns, rows), draws, seed, numbers, confidence.device):
         drawn, in_bin = confidence.unsqueeze(0), index.unsqueeze(0)
         if size is not None:
             drawn = _drawn(confidence, uniform[:, 1])
@@ -52,9 +56,11 @@ def ece_floor(
 
     Taught in 06 section 3.
     """
-    return calibrated_errors(
+    found = calibrated_errors(
         probabilities, bins, binning, size=size, draws=draws, seed=seed
-    ).mean(0)
+    )
+    # Summed in the same order whatever the number of networks.
+    return found.movedim(0, -1).contiguous().mean(-1)
 
 
 def consistency_band(
@@ -67,7 +73,8 @@ def consistency_band(
 
     level   : share of the draws inside the band, bin by bin: pointwise. In a bin of
               few rows the accuracy has few possible values, and more lie inside
-    returns : low, high: (..., B) float64 each; nan in a bin that is empty
+    returns : low, high: (..., B) float64 each; nan in a bin that is empty, or was in
+              every draw
     raises  : ValueError (probabilities, bins, binning, level, resamples, seed)
 
     Bröcker & Smith, Weather and Forecasting 22, 2007, section 3. Taught in 06
@@ -75,10 +82,11 @@ def consistency_band(
     """
     confidence = checked_probabilities(probabilities).amax(-1)
     quantiles = tails(level)
-    bins = check_count(bins, "bins")
+    bins, draws = check_count(bins, "bins"), check_count(resamples, "resamples")
     _, index = assign(confidence, bins, binning)
     accuracies = []
-    for uniform in _uniform(confidence, resamples, seed, confidence.shape[-1], 2):
+    columns, numbers = (2, confidence.shape[-1]), 2 * confidence.numel()
+    for uniform in _uniform(columns, draws, seed, numbers, confidence.device):
         drawn, in_bin = (_drawn(v, uniform[:, 1]) for v in (confidence, index))
         correct = (_beside(uniform[:, 0], drawn) < drawn).double()
         count, right = bin_sums(in_bin, bins, torch.ones_like(correct), correct)
@@ -96,22 +104,30 @@ def clopper_pearson(successes, trials, level=0.95):
     successes, trials : (...) whole numbers, 0 <= successes <= trials
     level             : it covers the true share with at least this probability
     returns           : low, high: (...) float64 tensors; 0 and 1 at no trials
-    raises            : ValueError
+    raises            : ValueError (also shapes that do not fit), TypeError (no numbers)
 
     Clopper & Pearson, Biometrika 26, 1934.
     """
     from scipy.stats import beta
 
     low_tail, high_tail = tails(level).tolist()
-    hits, trials = (
-        np.asarray(torch.as_tensor(n).cpu(), dtype=float) for n in (successes, trials)
-    )
-    fits = (hits == hits.round()) & (trials == trials.round())
-    if not (fits & (hits >= 0) & (hits <= trials)).all():
+    named = {"successes": successes, "trials": trials}
+    hits, trials = (checked_numbers(n, name).double() for name, n in named.items())
+    try:
+        hits, trials = torch.broadcast_tensors(hits.cpu(), trials.cpu())
+    except RuntimeError:
+        raise ValueError(
+            "successes and trials must have shapes that fit, got "
+            f"{tuple(hits.shape)} and {tuple(trials.shape)}."
+        ) from None
+    whole = (hits == hits.round()) & (trials == trials.round()) & trials.isfinite()
+    wrong = ~(whole & (hits >= 0) & (hits <= trials))
+    if wrong.any():
         raise ValueError(
             "successes must be whole numbers from 0 to trials, got "
-            f"{successes} of {trials}."
+            f"{hits[wrong][0].item():g} of {trials[wrong][0].item():g}."
         )
+    hits, trials = hits.numpy(), trials.numpy()
     with np.errstate(invalid="ignore"):  # no beta distribution at the two ends
         low = np.where(hits > 0, beta.ppf(low_tail, hits, trials - hits + 1), 0.0)
         high = np.where(
@@ -121,7 +137,14 @@ def clopper_pearson(successes, trials, level=0.95):
 
 
 def bootstrap(
-    measure, probabilities, targets, *, level=0.95, resamples=1000, seed=0, least=None
+    measure,
+    probabilities,
+    targets,
+    *,
+    level=0.95,
+    resamples=1000,
+    seed=0,
+    limits=(-math.inf, math.inf),
 ):
     """Interval of a measure over test rows, by the basic bootstrap.
 
@@ -135,7 +158,7 @@ def bootstrap(
                     ``expected_calibration_error``
     probabilities : (..., N, K); all networks are given the same rows
     targets       : (N,) or (..., N)
-    least         : the smallest value possible, where the interval is cut
+    limits        : the smallest and largest value possible: the interval is cut there
     returns       : low, high: (...) float64 each, of these networks on new rows
     raises        : ValueError, TypeError or IndexError, also those of the measure
 
@@ -145,36 +168,34 @@ def bootstrap(
     probabilities = checked_probabilities(probabilities)
     targets = checked_targets(targets, probabilities)
     quantiles = tails(level).to(probabilities.device)
+    draws = check_count(resamples, "resamples")
     value = measure(probabilities, targets).double()
     if not value.isfinite().all():
         raise ValueError(
             f"measure must be finite to have an interval, got {value.tolist()}."
         )
+    size, numbers = targets.shape[-1], probabilities.numel()
     found = []
-    for uniform in _uniform(probabilities, resamples, seed, targets.shape[-1], 1):
-        rows = _rows_at(uniform[:, 0], targets.shape[-1])
+    for uniform in _uniform((size,), draws, seed, numbers, targets.device):
+        rows = _rows_at(uniform, size)
         drawn = probabilities[..., rows, :].movedim(-3, 0)
         found.append(measure(drawn, targets[..., rows].movedim(-2, 0)).double())
     high, low = torch.quantile(torch.cat(found), quantiles, dim=0)
-    low, high = 2 * value - low, 2 * value - high
-    if least is not None:
-        low, high = low.clamp(min=least), high.clamp(min=least)
-    return low, high
+    return tuple((2 * value - end).clamp(*limits) for end in (low, high))
 
 
-def _uniform(values, draws, seed, rows, columns):
-    """Random numbers (d, columns, rows) for all draws, in pieces that fit in memory.
+def _uniform(shape, draws, seed, numbers, device):
+    """Random numbers (d, *shape) for all draws, in pieces that fit in memory.
 
     They come one after the other, so that pieces make no difference.
+
+    numbers : that one draw makes of them, over all networks
     """
-    draws = check_count(draws, "draws")
     generator = torch.Generator().manual_seed(check_seed(seed))
-    networks = max(1, values.numel() // values.shape[-1])
-    at_once = max(1, NUMBERS_AT_ONCE // (networks * columns * rows))
+    at_once = max(1, NUMBERS_AT_ONCE // numbers)
     for first in range(0, draws, at_once):
-        shape = min(at_once, draws - first), columns, rows
-        piece = torch.rand(shape, generator=generator, dtype=torch.float64)
-        yield piece.to(values.device)
+        piece = min(at_once, draws - first), *shape
+        yield torch.rand(piece, generator=generator, dtype=torch.float64).to(device)
 
 
 def _rows_at(uniform, rows):
@@ -193,6 +214,10 @@ def _beside(uniform, drawn):
 
 def tails(level):
     """Quantiles between which the share ``level`` lies, as a float64 tensor."""
-    if isinstance(level, (str, bool)) or not 0 < level < 1:
+    try:
+        share = float(level)
+    except (TypeError, ValueError, RuntimeError):
+        share = float("nan")
+    if isinstance(level, (str, bool)) or not 0 < share < 1:
         raise ValueError(f"level must lie in (0, 1), got {level!r}.")
-    return torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    return torch.tensor([(1 - share) / 2, (1 + share) / 2], dtype=torch.float64)

@@ -77,10 +77,11 @@ def debiased_squared_error(probabilities, targets, bins=15, binning="width"):
     """Mean squared distance in the bins, minus what chance adds to it.
 
     returns : (...) float64 tensor, sum over bins of n_b / N times
-              (acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1). Its mean over draws is
-              the squared error without chance: it is 0 for a calibrated network, which
-              shows about as often a negative as a positive number. A bin of one row
-              says nothing about chance and is left out, of N as well
+              (acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1). Its mean over draws of
+              labels is the squared error without chance, 0 for a calibrated network,
+              which can show a negative number: exactly so where the chance of being
+              right is the same all over a bin, else less by its variance / (n_b - 1).
+              A bin of one row says nothing about chance and is left out, of N as well
     raises  : as ``reliability_bins``; ValueError when no bin has two rows
 
     Kumar, Liang, Ma 2019, section 5. The bins must not depend on the labels.

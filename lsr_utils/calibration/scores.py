@@ -130,12 +130,23 @@ def _groups(p, one_hot, bins, binning):
     confidence, predicted = p.max(-1)
     _, index = assign(confidence, bins, binning)
     *leading, rows, num_classes = p.shape
-    index = predicted * bins + index
+    index = _renumbered(predicted * bins + index)
+    groups = int(index.max()) + 1
     per_class = index.unsqueeze(-2).expand(*leading, num_classes, rows)
-    groups = bins * num_classes
     (count,) = bin_sums(index, groups, torch.ones_like(confidence).double())
     columns = (values.double().transpose(-2, -1) for values in (p, one_hot))
     means = bin_sums(per_class, groups, *columns)
     count = count.unsqueeze(-1)
     forecast, outcome = (m.transpose(-2, -1) / count.clamp(min=1) for m in means)
     return count / rows, forecast, outcome
+
+
+def _renumbered(index):
+    """Groups (..., N) numbered 0, 1, 2, ...: most of B K, with many classes, are empty.
+
+    Each network has its own numbers.
+    """
+    values, order = index.sort(-1)
+    rank = torch.zeros_like(index)
+    rank[..., 1:] = values.diff(dim=-1).ne(0).cumsum(-1)
+    return torch.empty_like(index).scatter(-1, order, rank)

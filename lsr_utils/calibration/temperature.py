@@ -5,7 +5,12 @@ import math
 import torch
 
 from ..targets import check_eps, check_spread
-from .rows import checked_logits, checked_probabilities, checked_targets
+from .rows import (
+    checked_logits,
+    checked_numbers,
+    checked_probabilities,
+    checked_targets,
+)
 
 LEAST, MOST = 0.01, 100.0  # temperatures looked at
 HALVINGS = 50
@@ -33,6 +38,7 @@ def fit_temperature(logits, targets):
     Taught in 06 section 7.
     """
     z = checked_logits(logits)
+    z = z - z.amax(-1, keepdim=True)
     *leading, rows, num_classes = z.shape
     targets = checked_targets(targets, z)
     of_target = z.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
@@ -40,7 +46,7 @@ def fit_temperature(logits, targets):
     if num_classes > 1:
         of_others = (z.sum(-1) - of_target) / (num_classes - 1)
         pulled = ((rows + 1) * of_target + of_others) / (rows + 2)
-        no_error = (of_target >= z.amax(-1)).all(-1)
+        no_error = (of_target == 0).all(-1)
         wanted = torch.where(no_error, pulled.mean(-1), wanted)
     low = z.new_full(leading, -math.log(MOST))  # of log(1 / T)
     high = z.new_full(leading, -math.log(LEAST))
@@ -49,7 +55,7 @@ def fit_temperature(logits, targets):
         p = (z * middle.exp()[..., None, None]).softmax(-1)
         rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
-    flat = (z.amax(-1) == z.amin(-1)).all(-1)
+    flat = (z == 0).flatten(-2).all(-1)
     return torch.where(flat, 1.0, (-middle).exp())
 
 
@@ -59,10 +65,10 @@ def with_temperature(logits, temperature):
     logits      : (..., N, K) tensor
     temperature : number above 0, or (...) tensor, one a network
     returns     : (..., N, K) float64 tensor
-    raises      : ValueError
+    raises      : ValueError (logits, temperature), TypeError (no numbers)
     """
     z = checked_logits(logits)
-    temperature = torch.as_tensor(temperature, dtype=z.dtype, device=z.device)
+    temperature = checked_numbers(temperature, "temperature").to(z)
     if not ((temperature > 0) & temperature.isfinite()).all():
         raise ValueError(
             f"temperature must be a finite number above 0, got {temperature.tolist()}."
@@ -72,6 +78,7 @@ def with_temperature(logits, temperature):
             f"temperature must be a number or have shape {tuple(z.shape[:-2])}, got "
             f"{tuple(temperature.shape)}."
         )
+    z = z - z.amax(-1, keepdim=True)  # so that no quotient is inf
     return (z / temperature[..., None, None]).softmax(-1)
 
 
@@ -84,17 +91,21 @@ def unsmoothed(probabilities, eps, spread="all"):
                     may go below eps / K, where no smoothed distribution is: what would
                     be negative becomes 0, and the row is divided by its sum
     raises        : ValueError (probabilities, spread, eps; eps of 1, or what amounts
-                    to 1, leaves nothing to recover)
+                    to 1 within 1e-6, leaves nothing to recover)
 
     Taught in 06 section 8.
     """
     p = checked_probabilities(probabilities).double()
+    p = p / p.sum(-1, keepdim=True)
     eps, num_classes = check_eps(eps), p.shape[-1]
     check_spread(spread, eps, num_classes)
-    moved = eps
+    most = 1.0  # where every class gets the same
     if spread == "others" and eps > 0:
-        moved = eps * num_classes / (num_classes - 1)
-    if moved >= 1:
-        raise ValueError(f"eps must leave something of the target, got {eps}.")
+        most = (num_classes - 1) / num_classes
+    moved = eps / most
+    if moved > 1 - 1e-6:
+        raise ValueError(
+            f"eps must be below {most:.4g}, where all classes get the same, got {eps}."
+        )
     p = ((p - moved / num_classes) / (1 - moved)).clamp(min=0)
     return p / p.sum(-1, keepdim=True)
