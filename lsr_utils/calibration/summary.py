@@ -39,6 +39,7 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
             "probabilities must have shape (N, K) or (S, N, K), got "
             f"{tuple(probabilities.shape)}."
         )
+    tails = chance.tails(level)
     bins, draws = check_count(bins, "bins"), check_count(resamples, "resamples")
     if bins >= size:
         raise ValueError(f"bins must be fewer than the {size} rows, got {bins}.")
@@ -57,8 +58,8 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
             rows[name] = value.item(), *(end.item() for end in ends)
     drawn = chance.calibrated_errors(probabilities, bins, draws=draws, seed=seed)
     drawn = drawn.reshape(draws, -1).mean(1)
-    tails = chance.tails(level).to(drawn.device)
-    rows["ECE if calibrated"] = drawn.mean().item(), *drawn.quantile(tails).tolist()
+    ends = drawn.quantile(tails.to(drawn.device)).tolist()
+    rows["ECE if calibrated"] = drawn.mean().item(), *ends
     return pd.DataFrame.from_dict(
         rows, orient="index", columns=["value", "low", "high"]
     )

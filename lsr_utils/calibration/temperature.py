@@ -82,16 +82,18 @@ def with_temperature(logits, temperature):
     return (z / temperature[..., None, None]).softmax(-1)
 
 
-def unsmoothed(probabilities, eps, spread="all"):
+def unsmoothed(probabilities, eps, spread="all", *, least=0.0):
     """The distributions of which these are the smoothed ones: affine, no temperature.
 
     probabilities : (..., N, K) tensor
     eps, spread   : of the smoothing, as in ``targets.smooth_distribution``
-    returns       : (..., N, K) float64 tensor, (p - eps / K) / (1 - eps). A network
-                    may go below eps / K, where no smoothed distribution is: what would
-                    be negative becomes 0, and the row is divided by its sum
-    raises        : ValueError (probabilities, spread, eps; eps of 1, or what amounts
-                    to 1 within 1e-6, leaves nothing to recover)
+    least         : what a probability must have, in [0, 1 / K]. A network may go below
+                    eps / K, where no smoothed distribution is, and the inverse below
+                    0: it is cut at ``least``, and the row divided by its sum. At 0 a
+                    target there has an infinite NLL
+    returns       : (..., N, K) float64 tensor, (p - eps / K) / (1 - eps) where not cut
+    raises        : ValueError (probabilities, spread, least, eps; eps of 1, or what
+                    amounts to 1 within 1e-6, leaves nothing to recover)
 
     Taught in 06 section 8.
     """
@@ -107,5 +109,9 @@ def unsmoothed(probabilities, eps, spread="all"):
         raise ValueError(
             f"eps must be below {most:.4g}, where all classes get the same, got {eps}."
         )
-    p = ((p - moved / num_classes) / (1 - moved)).clamp(min=0)
+    if isinstance(least, (str, bool)) or not 0 <= least <= 1 / num_classes:
+        raise ValueError(
+            f"least must lie in [0, 1 / K] = [0, {1 / num_classes:.4g}], got {least!r}."
+        )
+    p = ((p - moved / num_classes) / (1 - moved)).clamp(min=least)
     return p / p.sum(-1, keepdim=True)

@@ -1,0 +1,215 @@
+"""The bootstrap and the summary: coverage, plain loops, and the functions they use."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+from calibration_oracle import draw_labels, ece_by_hand, simulated
+from scipy.stats import binomtest
+from scipy.stats import t as student
+
+from lsr_utils import datasets
+from lsr_utils.calibration import (
+    accuracy,
+    bootstrap,
+    brier_score,
+    calibrated_errors,
+    chance,
+    confidence_gap,
+    debiased_ece,
+    ece_floor,
+    expected_calibration_error,
+    maximum_calibration_error,
+    nll,
+    summary,
+    true_calibration_error,
+)
+from lsr_utils.targets import smooth_distribution
+
+POOL = datasets.gaussians(50_000, seed=9).posterior
+
+
+def test_it_is_a_plain_loop_over_drawn_rows():
+    p, y = simulated((50,), seed=2, dtype=torch.float64)
+    low, high = bootstrap(expected_calibration_error, p, y, resamples=80, seed=7)
+    uniform = torch.rand(
+        80, 50, generator=torch.Generator().manual_seed(7), dtype=float
+    )
+    errors = []
+    for numbers in uniform:
+        rows = (numbers * 50).long()
+        errors.append(ece_by_hand(p[rows], y[rows], 15))
+    of_all = ece_by_hand(p, y, 15)
+    wanted = 2 * of_all - np.quantile(errors, [0.975, 0.025])
+    assert [low.item(), high.item()] == pytest.approx(wanted, abs=1e-12)
+    wanted = 2 * of_all - np.quantile(errors, [0.75, 0.25])
+    half = bootstrap(expected_calibration_error, p, y, level=0.5, resamples=80, seed=7)
+    assert [end.item() for end in half] == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("own_targets", [False, True])
+@pytest.mark.parametrize("at_once", [1, 4_000_000])
+def test_all_networks_are_given_the_same_rows(monkeypatch, own_targets, at_once):
+    p, y = simulated((3, 2, 40))
+    if own_targets:
+        y = torch.stack(
+            [torch.stack([y.roll(3 * i + j) for j in range(2)]) for i in range(3)]
+        )
+    low, high = bootstrap(nll, p, y, resamples=30)
+    assert low.shape == high.shape == (3, 2) and (low < high).all()
+    monkeypatch.setattr(chance, "NUMBERS_AT_ONCE", at_once)
+    for i, j in np.ndindex(3, 2):
+        alone = bootstrap(nll, p[i, j], y[i, j] if own_targets else y, resamples=30)
+        assert alone[0].item() == pytest.approx(low[i, j].item(), abs=1e-13)
+        assert alone[1].item() == pytest.approx(high[i, j].item(), abs=1e-13)
+
+
+def coverage(model, repetitions=120, rows=1000, resamples=200):
+    """How often the basic and the plain percentile interval of ECE hold the truth."""
+    p, truth = model(POOL), []
+    truth = true_calibration_error(p, POOL).item()
+    rng = np.random.default_rng(4)
+    picks = torch.tensor(rng.integers(0, len(p), (repetitions, rows)))
+    labels = torch.stack([draw_labels(POOL[i], 1, int(i[0]))[0] for i in picks])
+    drawn = p[picks].float()
+    value = expected_calibration_error(drawn, labels)
+    low, high = bootstrap(
+        expected_calibration_error, drawn, labels, resamples=resamples
+    )
+    basic = (low <= truth) & (truth <= high)
+    percentile = (2 * value - high <= truth) & (truth <= 2 * value - low)
+    return basic.double().mean().item(), percentile.double().mean().item()
+
+
+def test_the_interval_holds_the_true_error_where_it_is_large():
+    basic, _ = coverage(lambda p: smooth_distribution(p, 0.2))
+    assert basic >= 0.85
+
+
+def test_where_the_error_is_small_plain_percentiles_lie_above_it():
+    basic, percentile = coverage(lambda p: (p.log() / 0.9).softmax(-1))
+    assert basic > percentile + 0.3 and percentile < 0.5
+
+
+def test_the_interval_is_cut_at_what_is_possible():
+    p, y = simulated((30,))
+    low, high = bootstrap(accuracy, p, p.argmax(-1), resamples=20)
+    assert low == high == 1  # no resample differs
+    y = p.argmax(-1)
+    y[0] = (y[0] + 1) % 6
+    low, high = bootstrap(accuracy, p, y, resamples=200)
+    assert high > 1
+    assert bootstrap(accuracy, p, y, resamples=200, limits=(0, 1)) == (low, 1)
+
+
+def test_a_measure_without_end_has_no_interval():
+    p, y = torch.eye(2), torch.tensor([0, 0])
+    with pytest.raises(ValueError) as caught:
+        bootstrap(nll, p, y)
+    assert str(caught.value) == "measure must be finite to have an interval, got inf."
+
+
+# --- the summary --------------------------------------------------------------------
+
+MEASURES = {
+    "accuracy": accuracy,
+    "NLL": nll,
+    "Brier": brier_score,
+    "confidence - accuracy": confidence_gap,
+    "ECE": functools.partial(expected_calibration_error, bins=10),
+    "debiased ECE": functools.partial(debiased_ece, bins=10),
+    "MCE (bins of 10 or more)": functools.partial(maximum_calibration_error, bins=10),
+}
+RANGES = {
+    "NLL": (0, math.inf), "Brier": (0, 2), "confidence - accuracy": (-1, 1),
+}  # fmt: skip
+
+
+def test_the_summary_of_one_network_is_made_of_the_functions():
+    p, y = simulated((300,), seed=4)
+    found = summary(p, y, 10, level=0.9, resamples=60, seed=5)
+    assert list(found.index) == [*MEASURES, "ECE if calibrated"]
+    assert list(found.columns) == ["value", "low", "high"]
+    options = {"level": 0.9, "resamples": 60, "seed": 5}
+    for name, measure in MEASURES.items():
+        row = found.loc[name]
+        assert row["value"] == measure(p, y).item()
+        if name == "accuracy":
+            right = int((p.argmax(-1) == y).sum())
+            ends = binomtest(right, 300).proportion_ci(0.9, method="exact")
+        else:
+            ends = bootstrap(measure, p, y, limits=RANGES.get(name, (0, 1)), **options)
+            ends = [end.item() for end in ends]
+        assert row[["low", "high"]].tolist() == pytest.approx(ends, abs=1e-12)
+    floor = found.loc["ECE if calibrated"]
+    assert floor["value"] == pytest.approx(
+        ece_floor(p, 10, draws=60, seed=5).item(), abs=1e-15
+    )
+    errors = calibrated_errors(p, 10, draws=60, seed=5)
+    wanted = np.quantile(errors, [0.05, 0.95])
+    assert floor[["low", "high"]].tolist() == pytest.approx(wanted, abs=1e-15)
+    assert (found["low"] <= found["high"]).all()
+
+
+def test_the_summary_of_a_fleet_is_over_networks():
+    p, y = simulated((4, 200), seed=4)
+    found = summary(p, y, 10, resamples=50, seed=5)
+    for name, measure in MEASURES.items():
+        each = np.array([measure(one, y).item() for one in p])
+        half = student.ppf(0.975, 3) * each.std(ddof=1) / 2
+        row = found.loc[name].tolist()
+        wanted = np.clip(
+            [each.mean(), each.mean() - half, each.mean() + half], -1, None
+        )
+        low, high = RANGES.get(name, (0, 1))
+        assert row == pytest.approx(np.clip(wanted, low, high), abs=1e-12)
+    floor = found.loc["ECE if calibrated"]
+    of_mean = np.mean([calibrated_errors(one, 10, draws=50, seed=5) for one in p], 0)
+    wanted = [of_mean.mean(), *np.quantile(of_mean, [0.025, 0.975])]
+    assert floor.tolist() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_fleet_of_one_is_one_network():
+    p, y = simulated((1, 60))
+    alone = summary(p[0], y, resamples=20)
+    assert summary(p, y, resamples=20).equals(alone)
+    assert summary(p, y.unsqueeze(0), resamples=20).equals(alone)
+
+
+def test_no_interval_leaves_the_values_possible():
+    p = torch.tensor([[0.99, 0.01]]).repeat(40, 1)
+    y = torch.tensor([0] * 39 + [1])
+    fleet = torch.stack([p, p.flip(-1), torch.full_like(p, 0.5)])
+    for found in (summary(p, y, resamples=50), summary(fleet, y, resamples=50)):
+        shares = found.drop(["NLL", "Brier", "confidence - accuracy"])
+        assert (shares >= 0).all(axis=None) and (shares <= 1).all(axis=None)
+        assert (found["low"] <= found["value"]).all() and not found.isna().any(
+            axis=None
+        )
+    right = summary(p, torch.zeros(40, dtype=int), resamples=50).loc["accuracy"]
+    assert right["high"] == 1 and right["low"] == pytest.approx(0.025 ** (1 / 40))
+
+
+@pytest.mark.parametrize("networks", [(), (3,)])
+def test_an_infinite_nll_is_inf_and_the_rest_is_finite(networks):
+    p = torch.eye(2)[torch.arange(20) % 2].expand(*networks, 20, 2)
+    y = torch.zeros(20, dtype=int)
+    found = summary(p, y, 4, resamples=20)
+    assert (found.loc["NLL"] == math.inf).all()
+    assert np.isfinite(found.drop("NLL")).all(axis=None)
+
+
+def test_few_rows_need_few_bins():
+    p, y = simulated((16,))
+    found = summary(p, y, resamples=20)
+    assert "MCE (bins of 1 or more)" in found.index and not found.isna().any(axis=None)
+    with pytest.raises(ValueError) as caught:
+        summary(p[:15], y[:15])
+    assert str(caught.value) == "bins must be fewer than the 15 rows, got 15."
+    with pytest.raises(ValueError) as caught:
+        summary(p.expand(2, 2, 16, 6), y)
+    assert str(caught.value) == (
+        "probabilities must have shape (N, K) or (S, N, K), got (2, 2, 16, 6)."
+    )
