@@ -60,12 +60,19 @@ _SCRIPT = """
         '</text>';
     });
     bars.forEach(function (v, i) {
+      if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (height - 6) +
+        '" text-anchor="middle">' + data.labels[i] + '</text>';
+      if (v === null) return;
       const fill = i === data.highlight ? '#D55E00' : '#0072B2';
       svg += '<rect x="' + (x(i) - wide / 2) + '" y="' + y(v) + '" width="' + wide +
         '" height="' + (y(0) - y(v)) + '" fill="' + fill + '"/>';
       if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (y(v) - 5) +
-        '" text-anchor="middle">' + v.toFixed(3) + '</text><text x="' + x(i) + '" y="' +
-        (height - 6) + '" text-anchor="middle">' + (i + 1) + '</text>';
+        '" text-anchor="middle">' + v.toFixed(3) + '</text>';
+    });
+    frame.marks.forEach(function (v, i) {
+      if (v === null) return;
+      svg += '<line x1="' + (x(i) - wide / 2 - 5) + '" x2="' + (x(i) + wide / 2 + 5) +
+        '" y1="' + y(v) + '" y2="' + y(v) + '" stroke="#D55E00" stroke-width="3"/>';
     });
     const text = Object.entries(frame.readout).map(e => e[0] + ': ' + e[1]).join(' · ');
     picture.innerHTML = '<svg viewBox="0 0 ' + width + ' ' + height +
@@ -88,10 +95,12 @@ class BarSliders:
 
     controls  : name to the values its slider steps through
     frame     : called with one value of each control, in order; returns the bars'
-                heights and a dict of readouts (name to text)
+                heights, a dict of readouts (name to text) and, if wanted, heights of
+                marks across the bars. A height of None is not drawn
     start     : name to the value shown first
     key       : identifies the slider in the page; one of its own in each notebook
-    highlight : index of the bar in another colour
+    labels    : one under each bar, when there are at most ten; 1, 2, ... when None
+    highlight : index of the bar in another colour, or None
     top       : height of the axis
     raises    : ValueError when a start value is not one of its control's values,
                 a bar is not finite, or the key cannot stand in a page
@@ -99,7 +108,7 @@ class BarSliders:
     Display it as the last line of a cell. Taught in 01 section 9.
     """
 
-    def __init__(self, controls, frame, start, key, highlight=0, top=1.0):
+    def __init__(self, controls, frame, start, key, labels=None, highlight=0, top=1.0):
         self.controls = {name: list(values) for name, values in controls.items()}
         for name, values in self.controls.items():
             if start.get(name) not in values:
@@ -113,8 +122,13 @@ class BarSliders:
         self.highlight, self.top = highlight, top
         self.frames = []
         for values in itertools.product(*self.controls.values()):
-            bars, readout = frame(*values)
-            self.frames.append({"bars": _rounded(bars), "readout": dict(readout)})
+            bars, readout, *marks = frame(*values)
+            marks = _rounded(marks[0]) if marks else []
+            self.frames.append(
+                {"bars": _rounded(bars), "readout": dict(readout), "marks": marks}
+            )
+        count = max(len(made["bars"]) for made in self.frames)
+        self.labels = list(labels or range(1, count + 1))
 
     def _data(self):
         return {
@@ -123,6 +137,7 @@ class BarSliders:
                 for n, v in self.controls.items()
             ],
             "frames": self.frames,
+            "labels": self.labels,
             "highlight": self.highlight,
             "top": self.top,
         }
@@ -160,7 +175,7 @@ class BarSliders:
 
 
 def _rounded(bars):
-    bars = [round(float(height), 6) for height in bars]
-    if not all(map(math.isfinite, bars)):
+    bars = [None if height is None else round(float(height), 6) for height in bars]
+    if not all(height is None or math.isfinite(height) for height in bars):
         raise ValueError(f"frame must give finite bars, got {bars}.")
     return bars

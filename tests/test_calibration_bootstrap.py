@@ -18,13 +18,16 @@ from lsr_utils.calibration import (
     calibrated_errors,
     chance,
     confidence_gap,
-    debiased_ece,
+    debiased_squared_error,
     ece_floor,
     expected_calibration_error,
     maximum_calibration_error,
     nll,
+    reliability_bins,
     summary,
     true_calibration_error,
+    true_reliability_bins,
+    with_temperature,
 )
 from lsr_utils.targets import smooth_distribution
 
@@ -119,23 +122,42 @@ MEASURES = {
     "Brier": brier_score,
     "confidence - accuracy": confidence_gap,
     "ECE": functools.partial(expected_calibration_error, bins=10),
-    "debiased ECE": functools.partial(debiased_ece, bins=10),
+    "debiased ECE": functools.partial(debiased_squared_error, bins=10),
     "MCE (bins of 10 or more)": functools.partial(maximum_calibration_error, bins=10),
 }
 RANGES = {
     "NLL": (0, math.inf), "Brier": (0, 2), "confidence - accuracy": (-1, 1),
+    "debiased ECE": (-1, 1),
 }  # fmt: skip
+
+
+def rooted(squares):
+    return np.sqrt(np.maximum(squares, 0))
 
 
 def test_the_summary_of_one_network_is_made_of_the_functions():
     p, y = simulated((300,), seed=4)
     found = summary(p, y, 10, level=0.9, resamples=60, seed=5)
-    assert list(found.index) == [*MEASURES, "ECE if calibrated"]
+    assert list(found.index) == [*MEASURES, "ECE floor"]
     assert list(found.columns) == ["value", "low", "high"]
     options = {"level": 0.9, "resamples": 60, "seed": 5}
     for name, measure in MEASURES.items():
-        row = found.loc[name]
-        assert row["value"] == measure(p, y).item()
+        row, value = found.loc[name], measure(p, y).item()
+        if name == "debiased ECE":
+            resampled = bootstrap(measure, p, y, limits=(-1, 1), **options)
+            bins = reliability_bins(p, y, 10)
+            square = sum(
+                n * (a - c) ** 2 / 300
+                for n, a, c in zip(
+                    bins.count, bins.accuracy, bins.confidence, strict=True
+                )
+                if n
+            )  # with the chance that is in the data
+            ends = [end + square - value for end in resampled]
+            wanted = rooted([value, *ends])
+            assert row.tolist() == pytest.approx(wanted, abs=1e-12)
+            continue
+        assert row["value"] == value
         if name == "accuracy":
             right = int((p.argmax(-1) == y).sum())
             ends = binomtest(right, 300).proportion_ci(0.9, method="exact")
@@ -143,7 +165,7 @@ def test_the_summary_of_one_network_is_made_of_the_functions():
             ends = bootstrap(measure, p, y, limits=RANGES.get(name, (0, 1)), **options)
             ends = [end.item() for end in ends]
         assert row[["low", "high"]].tolist() == pytest.approx(ends, abs=1e-12)
-    floor = found.loc["ECE if calibrated"]
+    floor = found.loc["ECE floor"]
     assert floor["value"] == pytest.approx(
         ece_floor(p, 10, draws=60, seed=5).item(), abs=1e-15
     )
@@ -163,12 +185,30 @@ def test_the_summary_of_a_fleet_is_over_networks():
         wanted = np.clip(
             [each.mean(), each.mean() - half, each.mean() + half], -1, None
         )
-        low, high = RANGES.get(name, (0, 1))
-        assert row == pytest.approx(np.clip(wanted, low, high), abs=1e-12)
-    floor = found.loc["ECE if calibrated"]
+        wanted = np.clip(wanted, *RANGES.get(name, (0, 1)))
+        wanted = rooted(wanted) if name == "debiased ECE" else wanted
+        assert row == pytest.approx(wanted, abs=1e-12)
+    floor = found.loc["ECE floor"]
     of_mean = np.mean([calibrated_errors(one, 10, draws=50, seed=5) for one in p], 0)
     wanted = [of_mean.mean(), *np.quantile(of_mean, [0.025, 0.975])]
     assert floor.tolist() == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.9])
+def test_the_debiased_interval_reaches_the_error_without_chance(temperature):
+    def network(n, seed):
+        data = datasets.gaussians(n, seed=seed)
+        return with_temperature(data.posterior.log(), temperature), data
+
+    p, data = network(200_000, 7)
+    bins = true_reliability_bins(p, data.posterior)
+    aim = (bins.count / len(data) * bins.gap**2).nansum().sqrt().item()
+    reached = []
+    for seed in range(40):
+        p, data = network(500, 3000 + seed)
+        row = summary(p, data.y, resamples=100).loc["debiased ECE"]
+        reached.append(row["low"] <= aim <= row["high"])
+    assert np.mean(reached) > 0.9
 
 
 def test_a_fleet_of_one_is_one_network():

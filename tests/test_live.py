@@ -89,6 +89,22 @@ def test_the_data_come_back_as_they_went_in():
         assert data["frames"][index]["readout"] == readout
 
 
+def test_marks_labels_and_bars_left_out():
+    def with_marks(eps, num_classes):
+        bars, readout = frame(eps, num_classes)
+        return [None, *bars[1:]], readout, [0.5, *bars[2:], None]
+
+    made = sliders(frame=with_marks, labels="abcdef")
+    data = json.loads(page_of(made).scripts[0])
+    assert data["labels"] == list("abcdef")
+    assert data["frames"][3]["bars"] == pytest.approx([None] + 5 * [0.1 / 6], abs=1e-6)
+    assert data["frames"][3]["marks"][0] == 0.5
+    assert data["frames"][3]["marks"][5] is None
+    plain = json.loads(page_of(sliders()).scripts[0])
+    assert plain["labels"] == [1, 2, 3, 4, 5, 6]  # for the longest of the frames
+    assert all(made["marks"] == [] for made in plain["frames"])
+
+
 def test_without_scripts_the_table_holds_every_setting_and_readout():
     page = page_of(sliders())
     wanted = ["ε", "K", "true", "other"]

@@ -66,11 +66,17 @@ def shown_cells(prefix):
     ]
 
 
+def files_of(module):
+    """The files of a module of the package, or of a package of several files."""
+    folder = ROOT / "lsr_utils"
+    return sorted([*folder.glob(f"{module}.py"), *folder.glob(f"{module}/*.py")])
+
+
 @pytest.mark.parametrize(("name", "cell"), shown_cells("shown:"))
 def test_shown_code_is_the_package_code(name, cell):
     module, function = name.split(".")
-    source = (ROOT / "lsr_utils" / f"{module}.py").read_text(encoding="utf-8")
-    package = dict(definitions(source))[function]
+    texts = (path.read_text(encoding="utf-8") for path in files_of(module))
+    package = dict(pair for text in texts for pair in definitions(text))[function]
     shown = dict(definitions(cell.source))[function]
     assert ast.dump(without_docstring(shown)) == ast.dump(without_docstring(package))
 
@@ -105,7 +111,40 @@ def check_fit(names):
         torch.testing.assert_close(shown, package, rtol=0, atol=1e-9)
 
 
+def random_rows(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(300, 6, generator=generator, dtype=torch.float64)
+    return logits, torch.randint(6, (300,), generator=generator)
+
+
+def check_expected_calibration_error(names):
+    logits, y = random_rows()
+    for bins in (2, 10, 15):
+        expected = lsr.calibration.expected_calibration_error(
+            logits.softmax(1), y, bins
+        )
+        assert abs(names["ece"](logits.softmax(1), y, bins) - expected) < 1e-12
+
+
+def check_ece_floor(names):
+    p = random_rows()[0].softmax(1)
+    for bins in (10, 15):
+        expected = lsr.calibration.ece_floor(p, bins)
+        assert abs(names["floor_of"](p, bins) - expected) < 1e-9
+
+
+def check_fit_temperature(names):
+    logits, _ = random_rows(1)
+    for scale in (0.5, 1.0, 3.0):  # some labels are those of the logits, some not
+        y = torch.where(torch.arange(300) % 3 > 0, logits.argmax(1), random_rows(2)[1])
+        expected = lsr.calibration.fit_temperature(scale * logits, y)
+        assert abs(names["temperature_of"](scale * logits, y) - expected) < 1e-8
+
+
 SIMPLE_FORMS = {
+    "calibration.expected_calibration_error": check_expected_calibration_error,
+    "calibration.ece_floor": check_ece_floor,
+    "calibration.fit_temperature": check_fit_temperature,
     "targets.smooth_distribution": check_smooth_distribution,
     "losses.label_smoothing_cross_entropy": check_label_smoothing_cross_entropy,
     "training.fit": check_fit,
@@ -122,7 +161,7 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
 
 
 def taught():
-    for path in sorted((ROOT / "lsr_utils").glob("*.py")):
+    for path in sorted((ROOT / "lsr_utils").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for words in re.findall(r"Taught\s+in\s+(\d\d\s+section[^.]*)\.", text):
             number, *sections = re.findall(r"\d+", words)

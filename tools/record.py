@@ -28,6 +28,11 @@ from notebook_files import (  # noqa: E402
 
 # Name of the experiment to the notebook that holds it, and what it was trained on.
 EXPERIMENTS = {
+    "calibrated_shapes": (
+        "06",
+        "shapes: 600 training images, 300 validation and 4000 test images for each "
+        "seed (seeds 0 ..., + 1000, + 10000), 30 % morphs",
+    ),
     "generalisation": (
         "03",
         "fresh draws of shapes and gaussians: a training set a seed (seeds 0 ..., and "

@@ -2,6 +2,7 @@
 
 from .comparisons import differences, means_with_intervals
 from .data import image_grid, target_bars
+from .reliability import reliability_diagram
 from .training import (
     confidence_histograms,
     curves_against_gap,
@@ -18,6 +19,7 @@ __all__ = [
     "image_grid",
     "loss_curves",
     "means_with_intervals",
+    "reliability_diagram",
     "target_bars",
     "validation_curves",
 ]

@@ -9,7 +9,7 @@ from .common import look_of_arm
 def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     """Paired differences with their intervals, one panel for each comparison.
 
-    Three panels a row.
+    Three panels a row, two where there are four.
 
     comparisons : name to the DataFrame of ``stats.compare_arms``
     value, arm  : the measure to draw, the column that tells the arms apart
@@ -18,7 +18,7 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     returns     : matplotlib Figure; a filled mark is a difference that holds, an empty
                   one is "no difference"
     """
-    columns = min(3, len(comparisons))
+    columns = 2 if len(comparisons) == 4 else min(3, len(comparisons))
     lines = -(-len(comparisons) // columns)
     width, height = style.PANELS
     figure, axes = plt.subplots(
