@@ -153,7 +153,7 @@ def test_the_summary_of_one_network_is_made_of_the_functions():
                 )
                 if n
             )  # with the chance that is in the data
-            ends = [end + square - value for end in resampled]
+            ends = [(end + square - value).item() for end in resampled]
             wanted = rooted([value, *ends])
             assert row.tolist() == pytest.approx(wanted, abs=1e-12)
             continue

@@ -64,7 +64,7 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
         # Resamples scatter about the square with its chance, which is in the data they
         # are drawn from: the value without chance would be corrected for it twice.
         found = reliability_bins(probabilities, targets, bins)
-        with_chance = (found.count / size * found.gap**2).nansum().item()
+        with_chance = (found.count.double() / size * found.gap**2).nansum().item()
         square, *ends = rows["debiased ECE"]
         rows["debiased ECE"] = square, *(end + with_chance - square for end in ends)
         right = confidence_and_correct(probabilities, targets)[1]
