@@ -178,11 +178,13 @@ def _numbers(axis, columns, looks, bins):
             right, down = (0.17, 0) if alone else (0, 0.04)
             axis.text(start, lines[row], value, size=11, va="center")
             axis.text(
-                start + right, lines[row] - down, " – ".join(ends), size=8.5,
+                start + right, lines[row] - down, " to ".join(ends), size=8.5,
                 va="center", color=DARK,
             )  # fmt: skip
     for row, y in lines.items():
         unit = {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
-        words = row.replace(" - ", " − ") + unit * ("(" not in row)
+        words = row.replace("confidence - accuracy", "conf − acc") + unit * (
+            "(" not in row
+        )
         axis.text(0, y, words, size=10, va="center")
     axis.text(0, 0.0, f"errors in {bins} bins of equal width", size=8.5, color=DARK)
