@@ -115,6 +115,8 @@ def test_a_temperature_has_the_shape_of_the_fleet():
     ("targets", "error", "wanted"),
     [
         ([0, 1, 1], ValueError, "must have shape (2,) or (3, 2), got (3,)."),
+        ([0], ValueError, "must have shape (2,) or (3, 2), got (1,)."),
+        ([[0, 1]], ValueError, "must have shape (2,) or (3, 2), got (1, 2)."),
         ([[0, 0], [0, 0]], ValueError, "must have shape (2,) or (3, 2), got (2, 2)."),
         (0, ValueError, "must have shape (2,) or (3, 2), got ()."),
         ([0.0, 1.0], TypeError, "must be class indices, got dtype torch.float64."),

@@ -46,8 +46,8 @@ def reliability_bins(probabilities, targets, bins=15, binning="width"):
                     nearly as whole rows allow; equal confidences stay together, and
                     bins between them are empty
     returns       : ReliabilityBins
-    raises        : ValueError (probabilities, shapes, bins, binning), TypeError or
-                    IndexError (targets)
+    raises        : ValueError (probabilities, shapes, bins, binning), IndexError
+                    (targets out of range), TypeError (targets, and what is no number)
 
     Guo et al. 2017, section 2. Taught in 06 section 2.
     """
@@ -59,6 +59,7 @@ def true_reliability_bins(probabilities, posterior, bins=15, binning="width"):
 
     posterior : (N, K) or (..., N, K) known p(class | input), as ``gaussians`` has
     returns   : ReliabilityBins, whose accuracy has no noise of drawn labels
+    raises    : ValueError, TypeError (no numbers)
 
     Taught in 06 section 3.
     """

@@ -25,7 +25,8 @@ def calibrated_errors(
                     draw has that many rows, drawn from the N with replacement
     draws         : their number D; the same random numbers for every network
     returns       : (D, ...) float64 tensor
-    raises        : ValueError (probabilities, bins, binning, size, draws, seed)
+    raises        : ValueError (probabilities, bins, binning, size, draws, seed),
+                    TypeError (no numbers)
     """
     confidence = checked_probabilities(probabilities).amax(-1)
     bins, draws = check_count(bins, "bins"), check_count(draws, "draws")
@@ -75,7 +76,8 @@ def consistency_band(
               few rows the accuracy has few possible values, and more lie inside
     returns : low, high: (..., B) float64 each; nan in a bin that is empty, or was in
               every draw
-    raises  : ValueError (probabilities, bins, binning, level, resamples, seed)
+    raises  : ValueError (probabilities, bins, binning, level, resamples, seed),
+              TypeError (no numbers)
 
     Bröcker & Smith, Weather and Forecasting 22, 2007, section 3. Taught in 06
     section 4.

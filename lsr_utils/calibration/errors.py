@@ -32,7 +32,7 @@ def true_calibration_error(probabilities, posterior, bins=15, binning="width"):
     posterior : (N, K) or (..., N, K) known p(class | input)
     returns   : (...) float64 tensor; exactly 0 for the posterior itself. What is left
                 of chance is the draw of the inputs, and it falls with N
-    raises    : ValueError
+    raises    : ValueError, TypeError (no numbers)
 
     Taught in 06 section 3.
     """

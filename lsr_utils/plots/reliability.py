@@ -31,7 +31,8 @@ def reliability_diagram(
                 and a point the mean of a bin over networks. Band: 95 % of a calibrated
                 network's points, bin by bin. Empty bins are left out. Table:
                 ``calibration.summary``
-    raises    : as ``calibration.summary``; ValueError for no model
+    raises    : as ``calibration.summary``; ValueError for no model, or a name that
+                targets or posterior lack
 
     Bröcker & Smith 2007 (band). Taught in 06 section 4.
     """
@@ -42,7 +43,9 @@ def reliability_diagram(
     figure, picture, counts, table = _layout(len(models))
     columns, looks = {}, {}
     for place, (name, p) in enumerate(models.items()):
-        p, y, known = (_of_model(v, name) for v in (p, targets, posterior))
+        p = torch.as_tensor(p).detach().cpu()
+        y = _of_model(targets, name, "targets")
+        known = _of_model(posterior, name, "posterior")
         if p.dim() == 3 and len(p) == 1:  # a fleet of one is one network
             p, y = p[0], y.reshape(-1)
             known = known if known is None else known.reshape(p.shape)
@@ -74,8 +77,11 @@ def _layout(models):
     return figure, picture, counts, table
 
 
-def _of_model(values, name):
-    values = values[name] if isinstance(values, dict) else values
+def _of_model(values, name, argument):
+    if isinstance(values, dict):
+        if name not in values:
+            raise ValueError(f"models names {name!r}, which {argument} lacks.")
+        values = values[name]
     return None if values is None else torch.as_tensor(values).detach().cpu()
 
 
@@ -126,6 +132,7 @@ def _points(axis, p, y, look, alone):
         axis.errorbar(x, share, yerr=reach, fmt="none", color="#222222", capsize=3)
         look = {**look, "linestyle": "none"}
     x, share = _mean(bins.confidence), _mean(bins.accuracy)
+    x, share = x[~x.isnan()], share[~x.isnan()]
     axis.plot(x, share, ms=7, mec="white", mew=0.8, zorder=4, **look)
 
 
