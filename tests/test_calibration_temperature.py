@@ -230,6 +230,20 @@ def test_what_smoothing_cannot_give_is_cut_at_0():
         assert unsmoothed(uniform, eps).numpy() == pytest.approx(1 / 6, abs=1e-9)
 
 
+def test_what_is_cut_may_keep_a_little():
+    p = torch.tensor([[0.9, 0.08, 0.02]], dtype=torch.float64)
+    wanted = np.array([8 / 7, 0.05, 0.05]) / (8 / 7 + 0.1)
+    assert unsmoothed(p, 0.3, least=0.05)[0].tolist() == pytest.approx(wanted)
+    assert nll(unsmoothed(p, 0.3, least=0.05), [2]).isfinite()
+    for least in (-0.1, 1.5, float("nan"), "0", True, None):
+        with pytest.raises(ValueError) as caught:
+            unsmoothed(p, 0.3, least=least)
+        assert str(caught.value) == f"least must lie in [0, 1], got {least!r}."
+    with pytest.raises(ValueError) as caught:
+        unsmoothed(p, 0.3, least=0.5)
+    assert str(caught.value) == "least must lie in [0, 1 / K] = [0, 0.3333], got 0.5."
+
+
 @pytest.mark.parametrize("num_classes", [1, 2, 3, 7])
 def test_where_nothing_of_the_target_is_left_it_refuses(num_classes):
     p = torch.full((2, num_classes), 1 / num_classes, dtype=torch.float64)

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ..targets import check_eps, check_spread
+from ..targets import check_eps, check_rate, check_spread
 from .rows import (
     checked_logits,
     checked_numbers,
@@ -109,9 +109,9 @@ def unsmoothed(probabilities, eps, spread="all", *, least=0.0):
         raise ValueError(
             f"eps must be below {most:.4g}, where all classes get the same, got {eps}."
         )
-    if isinstance(least, (str, bool)) or not 0 <= least <= 1 / num_classes:
+    if check_rate(least, "least") > 1 / num_classes:
         raise ValueError(
             f"least must lie in [0, 1 / K] = [0, {1 / num_classes:.4g}], got {least!r}."
         )
-    p = ((p - moved / num_classes) / (1 - moved)).clamp(min=least)
+    p = ((p - moved / num_classes) / (1 - moved)).clamp(min=float(least))
     return p / p.sum(-1, keepdim=True)
