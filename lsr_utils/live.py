@@ -66,8 +66,11 @@ _SCRIPT = """
       const fill = i === data.highlight ? '#D55E00' : '#0072B2';
       svg += '<rect x="' + (x(i) - wide / 2) + '" y="' + y(v) + '" width="' + wide +
         '" height="' + (y(0) - y(v)) + '" fill="' + fill + '"/>';
-      if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (y(v) - 5) +
-        '" text-anchor="middle">' + v.toFixed(3) + '</text>';
+      // With marks the number stands at the foot, where no mark crosses it.
+      const foot = frame.marks.length > 0;
+      if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (foot ? y(0) - 6 : y(v) - 5) +
+        '" text-anchor="middle"' + (foot ? ' fill="white"' : '') + '>' + v.toFixed(3) +
+        '</text>';
     });
     frame.marks.forEach(function (v, i) {
       if (v === null) return;
