@@ -87,10 +87,10 @@ def unsmoothed(probabilities, eps, spread="all", *, least=0.0):
 
     probabilities : (..., N, K) tensor
     eps, spread   : of the smoothing, as in ``targets.smooth_distribution``
-    least         : what a probability must have, in [0, 1 / K]. A network may go below
-                    eps / K, where no smoothed distribution is, and the inverse below
-                    0: it is cut at ``least``, and the row divided by its sum. At 0 a
-                    target there has an infinite NLL
+    least         : in [0, 1 / K]. A network may go below eps / K, where no smoothed
+                    distribution is, and the inverse below 0: what is less than
+                    ``least`` is raised to it, then the row divided by its sum. With
+                    0 a target there has an infinite NLL
     returns       : (..., N, K) float64 tensor, (p - eps / K) / (1 - eps) where not cut
     raises        : ValueError (probabilities, spread, least, eps; eps of 1, or what
                     amounts to 1 within 1e-6, leaves nothing to recover)
