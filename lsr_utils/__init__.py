@@ -19,6 +19,7 @@ _SUBMODULES = (
     "fleet",
     "fleet_checks",
     "fleet_training",
+    "geometry",
     "grids",
     "live",
     "losses",
