@@ -22,6 +22,7 @@ _SUBMODULES = (
     "geometry",
     "grids",
     "live",
+    "live_points",
     "losses",
     "measure",
     "models",

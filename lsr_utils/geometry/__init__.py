@@ -8,6 +8,7 @@ computed in float64, and every class counts alike, however many samples it has.
 from .collapse import (
     Duality,
     Scatter,
+    Spread,
     class_means,
     class_separation,
     cosines,
@@ -17,8 +18,8 @@ from .collapse import (
     scatter,
     self_duality,
 )
-from .inputs import Spread
 from .plane import (
+    Others,
     TemplatePlane,
     other_templates,
     template_distances,
@@ -27,6 +28,7 @@ from .plane import (
 
 __all__ = [
     "Duality",
+    "Others",
     "Scatter",
     "Spread",
     "TemplatePlane",

@@ -7,7 +7,6 @@ import torch
 from .inputs import (
     TINY,
     Classes,
-    Spread,
     centred_on_mean,
     check_leading,
     check_width,
@@ -66,9 +65,9 @@ def class_separation(features, targets, num_classes=6):
     of length 1 the mean cosine distance of two is their mean squared distance from
     the centre, so R^2 = between / (within + between). Taught in 05 section 4.
     """
+    classes = Classes(features, targets, num_classes)
     features = matrix(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
-    classes = Classes(features, targets, num_classes)
     for k, members in enumerate(classes.one_hot.bool().unbind(-1)):
         wrong = (members & (lengths.squeeze(-1) == 0)).any(-1)
         refuse(wrong, f"features must not be 0, got a sample of class {k} that is")
@@ -104,6 +103,13 @@ def nc1(features, targets, num_classes=6):
     zero = torch.zeros_like(classes.scale)
     inverse = torch.linalg.pinv(spread, atol=TINY * classes.scale, rtol=zero)
     return classes.mean_of((classes.deviations @ inverse.mT).square().sum(-1))
+
+
+class Spread(NamedTuple):
+    """Standard deviation (...), and the scale-free ratio of it to the mean."""
+
+    raw: torch.Tensor
+    relative: torch.Tensor
 
 
 def equal_norms(vectors):

@@ -1,19 +1,10 @@
 """What the measures share: checked inputs in float64, and the classes of a sample."""
 
-from typing import NamedTuple
-
 import torch
 
 from ..targets import check_count
 
 TINY = 1e-12  # of the largest feature: what is smaller is rounding
-
-
-class Spread(NamedTuple):
-    """Standard deviation (...), and the scale-free ratio of it to the mean."""
-
-    raw: torch.Tensor
-    relative: torch.Tensor
 
 
 class Classes:

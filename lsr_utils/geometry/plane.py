@@ -2,12 +2,13 @@
 
 import operator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from .inputs import (
+    TINY,
     Classes,
-    Spread,
     check_leading,
     check_width,
     matrix,
@@ -45,6 +46,7 @@ class TemplatePlane:
         """
         features = matrix(features, "features")
         check_width(features, self.axes.shape[-2])
+        check_leading(features, self.axes, "features")
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
@@ -118,30 +120,42 @@ def template_distances(weight, features):
     return torch.cdist(features, weight, compute_mode="donot_use_mm_for_euclid_dist")
 
 
+class Others(NamedTuple):
+    """Standard deviation of squared distances (...), and a scale-free share of it."""
+
+    raw: torch.Tensor
+    share: torch.Tensor
+
+
 def other_templates(weight, features, targets):
     """Is a feature equally far from the templates of all *other* classes?
 
     weight, features, targets : (..., K, D) with K at least 3, (..., N, D), class
                indices (N,) or (..., N)
-    returns  : Spread of the K - 1 distances, mean over samples, classes alike; 0 when
-               every sample is equally far from the others
-    raises   : ValueError for weight, features or targets
+    returns  : Others; raw is the standard deviation of the K - 1 squared distances,
+               mean over samples; share is the part of the variance of all K squared
+               distances that lies among the others, of sums over samples: 0 when every
+               sample is equally far from them, (K - 2) / (K - 1) on average when the
+               own template is like any other. Classes count alike
+    raises   : ValueError for weight, features or targets, and for equal templates
 
     Müller, Kornblith & Hinton 2019, section 2. Taught in 05 section 3.
     """
-    distances = template_distances(weight, features)
-    num_classes = distances.shape[-1]
+    squared = template_distances(weight, features).square()
+    num_classes = squared.shape[-1]
     if num_classes < 3:
         raise ValueError(
             f"weight must hold at least 3 classes to have two others, got "
             f"{num_classes}."
         )
     classes = Classes(features, targets, num_classes, least=1)
-    own = classes.one_hot.expand_as(distances).bool()
-    others = distances[~own].view(*distances.shape[:-1], num_classes - 1)
-    raw, middle = others.std(-1, correction=0), others.mean(-1)
-    refuse((middle == 0).any(-1), "templates must differ, got equal ones")
-    return Spread(classes.mean_of(raw), classes.mean_of(raw / middle))
+    own = classes.one_hot.expand_as(squared).bool()
+    others = squared[~own].view(*squared.shape[:-1], num_classes - 1)
+    among = classes.mean_of(others.var(-1, correction=0) * (num_classes - 1))
+    whole = classes.mean_of(squared.var(-1, correction=0) * num_classes)
+    tiny = TINY * squared.amax((-2, -1))
+    refuse(whole.sqrt() <= tiny, "weight must hold different templates, got equal ones")
+    return Others(classes.mean_of(others.std(-1, correction=0)), among / whole)
 
 
 def _check_triple(triple, num_classes):
@@ -164,12 +178,13 @@ def _logits_at(point, corners, bias, weight, triple):
     logits = (corners @ point.unsqueeze(-1)).squeeze(-1)
     if bias is None:
         return logits
-    bias = matrix(torch.as_tensor(bias).unsqueeze(-2), "bias")
-    if bias.shape[-1] != weight.shape[-2]:
+    bias, num_classes = torch.as_tensor(bias), weight.shape[-2]
+    if bias.shape[-1:] != (num_classes,):
         raise ValueError(
-            f"bias must have a number for each of {weight.shape[-2]} classes, got "
-            f"{bias.shape[-1]}."
+            f"bias must have a number for each of {num_classes} classes, got shape "
+            f"{tuple(bias.shape)}."
         )
+    bias = matrix(bias.unsqueeze(-2), "bias")
     check_leading(weight, bias, "bias")
     return logits + bias[..., 0, list(triple)]
 

@@ -2,6 +2,7 @@
 
 from .comparisons import differences, means_with_intervals
 from .data import image_grid, target_bars
+from .geometry import angle_matrix, seed_bands, template_plane, template_triples
 from .training import (
     confidence_histograms,
     curves_against_gap,
@@ -11,6 +12,7 @@ from .training import (
 )
 
 __all__ = [
+    "angle_matrix",
     "confidence_histograms",
     "curves_against_gap",
     "differences",
@@ -18,6 +20,9 @@ __all__ = [
     "image_grid",
     "loss_curves",
     "means_with_intervals",
+    "seed_bands",
     "target_bars",
+    "template_plane",
+    "template_triples",
     "validation_curves",
 ]
