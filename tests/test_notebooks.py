@@ -105,10 +105,22 @@ def check_fit(names):
         torch.testing.assert_close(shown, package, rtol=0, atol=1e-9)
 
 
+def check_template_plane(names):
+    weight = torch.randn(6, 9, dtype=torch.float64)
+    for triple in ((0, 1, 2), (5, 0, 3)):
+        origin, axes = names["plane_through"](weight, triple)
+        plane = lsr.geometry.template_plane(weight, triple)
+        torch.testing.assert_close(origin, plane.origin)
+        # The same plane; the package also settles which way is right and up.
+        torch.testing.assert_close(axes @ axes.T, plane.axes @ plane.axes.mT)
+        torch.testing.assert_close(axes.abs(), plane.axes.abs())
+
+
 SIMPLE_FORMS = {
     "targets.smooth_distribution": check_smooth_distribution,
     "losses.label_smoothing_cross_entropy": check_label_smoothing_cross_entropy,
     "training.fit": check_fit,
+    "geometry.template_plane": check_template_plane,
 }
 
 
@@ -122,7 +134,7 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
 
 
 def taught():
-    for path in sorted((ROOT / "lsr_utils").glob("*.py")):
+    for path in sorted((ROOT / "lsr_utils").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for words in re.findall(r"Taught\s+in\s+(\d\d\s+section[^.]*)\.", text):
             number, *sections = re.findall(r"\d+", words)

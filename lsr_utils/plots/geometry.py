@@ -23,7 +23,7 @@ def template_plane(planes, points, labels, titles, class_names):
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
     """
-    height = 0.55 + 3.1 * len(points)
+    height = 0.5 + 2.7 * len(points)
     figure, axes = plt.subplots(
         len(points), len(planes), figsize=(style.PANELS[0], height), squeeze=False
     )
@@ -33,7 +33,8 @@ def template_plane(planes, points, labels, titles, class_names):
                 _numbers(p[eps])[_of(plane, labels[q][eps])] for q, p in points.items()
             ]
             _draw_plane(axis, plane, of_eps[eps], labels[part][eps], np.vstack(scale))
-            axis.set_title(f"{titles[eps]}\n{part}")
+            is_first = part == next(iter(points))
+            axis.set_title(f"{titles[eps]}\n{part}" if is_first else part)
         row[0].set_ylabel("across the first side")
     for axis, plane in zip(axes[-1], planes.values(), strict=True):
         a, b, _ = (class_names[k] for k in plane.triple)
@@ -51,9 +52,7 @@ def template_triples(planes, points, labels, class_names):
     returns : matplotlib Figure, each panel with a scale of its own
     """
     rows = -(-len(planes) // 5)
-    figure, axes = plt.subplots(
-        rows, 5, figsize=(style.PANELS[0], 1.85 * rows + 0.5), squeeze=False
-    )
+    figure, axes = plt.subplots(rows, 5, figsize=(7.4, 1.3 * rows + 0.5), squeeze=False)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
         at = _numbers(at)
         _draw_plane(axis, plane, at, labels, at[_of(plane, labels)], size=9)
@@ -75,7 +74,8 @@ def seed_bands(tables, x, y, line, titles, xlabel, ylabel, log=False):
     x, y    : columns to draw
     line    : column that tells the lines apart; eps has the course's looks
     titles  : name to the panel's title, the finding
-    log     : whether both axes are logarithmic (or only the second, where x has a 0)
+    log     : whether the axes are logarithmic (the second alone where x has a 0); x
+              then has a tick at each of its values
     returns : matplotlib Figure
     """
     size = style.PANELS if len(tables) > 1 else style.SINGLE
@@ -96,10 +96,11 @@ def seed_bands(tables, x, y, line, titles, xlabel, ylabel, log=False):
         axis.set(title=titles[name], xlabel=xlabel)
         if log:
             axis.set_yscale("log")
-            if (table[x] > 0).all():
-                axis.set_xscale("log")
-        axis.margins(x=0.04)
-        axis.spines["right"].set_position(("axes", 1.16))  # room for the names
+        if log and (table[x] > 0).all():
+            axis.set_xscale("log")
+            places = sorted(table[x].unique())
+            axis.set_xticks(places, [f"{place:g}" for place in places])
+            axis.xaxis.set_minor_locator(plt.NullLocator())
     axes[0, 0].set_ylabel(ylabel)
     return figure
 
@@ -119,7 +120,7 @@ def angle_matrix(cosines, titles, class_names):
         matrix = _numbers(matrix)
         num_classes = len(matrix)
         off = np.abs(matrix + 1 / (num_classes - 1))
-        np.fill_diagonal(off, np.nan)
+        off[np.triu_indices(num_classes)] = np.nan  # each pair once
         image = axis.imshow(off, cmap="Greys", vmin=0, vmax=0.5)
         for i, j in np.argwhere(np.isfinite(off)):
             dark = off[i, j] > 0.28
@@ -160,9 +161,7 @@ def _draw_plane(axis, plane, points, labels, within, size=16):
     for k, template in zip(plane.triple, templates, strict=True):
         color, marker = style.CLASS_COLORS[k], style.CLASS_MARKERS[k]
         rows = labels == k
-        axis.scatter(
-            *points[rows].T, s=size, color=color, marker=marker, alpha=0.7, lw=0
-        )
+        axis.scatter(*points[rows].T, s=size, color=color, marker=marker, lw=0)
         axis.scatter(
             *template,
             s=6 * size,
