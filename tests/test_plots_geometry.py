@@ -46,7 +46,7 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps():
         e: geometry.template_plane(weight * (1 + e), (0, 2, 5), bias)
         for e in (0.0, 0.1)
     }
-    parts = {"train": features, "validation": features[:24] * 1.5}
+    parts = {"train": features, "validation": features[:24] * 5}
     points = {p: {e: planes[e].project(h) for e in planes} for p, h in parts.items()}
     classes = {p: dict.fromkeys(planes, labels[: len(h)]) for p, h in parts.items()}
     titles = {0.0: "clouds", 0.1: "points"}
@@ -65,6 +65,11 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps():
                 place = plane.templates[(0, 2, 5).index(k)]
                 np.testing.assert_allclose(template[0], place)
             assert axis.get_aspect() == 1.0
+            everything = np.vstack([*small[1], *large[1]])
+            limits = np.array([axis.get_xlim(), axis.get_ylim()])
+            assert (everything > limits[:, 0]).all() and (
+                everything < limits[:, 1]
+            ).all()
     for left, right in ((axes[0, 0], axes[1, 0]), (axes[0, 1], axes[1, 1])):
         assert left.get_xlim() == right.get_xlim()  # a column has one scale
         assert left.get_ylim() == right.get_ylim()
