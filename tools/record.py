@@ -41,9 +41,9 @@ EXPERIMENTS = {
     ),
     "clusters_shapes": (
         "05",
-        "shapes: a training set a seed (seeds 0 ...), of 600 images, 30 % morphs, or of "
-        "2000 images, no morphs; 2000 test images of the kind (seed 10000) common to "
-        "all networks",
+        "shapes: a training set a seed (seeds 0 ...), of 600 images, 30 % morphs, or "
+        "of 2000 images, no morphs; 2000 test images of the kind (seed 10000) common "
+        "to all networks",
     ),
     "distillation": (
         "05",
