@@ -117,7 +117,7 @@ def test_a_weight_without_rows_is_refused(shape):
 def test_features_that_do_not_fit_the_plane_are_refused():
     plane = geometry.template_plane(WEIGHT, (0, 1, 2))
     text = message(plane.project, FEATURES[:, :3])
-    assert text == "features must have the width of the others, 5, got 3."
+    assert text == "features must have the width 5 here, got 3."
     assert "got nan in row 2" in message(plane.project, changed(FEATURES, (2, 0), NAN))
     fleet = geometry.template_plane(WEIGHT + torch.zeros(3, 1, 1), (0, 1, 2))
     assert "leading axes" in message(fleet.project, FEATURES.expand(2, 24, 5))
@@ -271,6 +271,19 @@ def test_shapes_that_do_not_go_together_are_refused():
 @pytest.mark.parametrize("bad", ["features", None, object(), [["a"]]])
 def test_what_is_no_tensor_is_refused(bad):
     assert "features must be a tensor" in message(geometry.scatter, bad, TARGETS)
+    assert "targets must be a tensor" in message(geometry.scatter, FEATURES, bad)
+    plane = geometry.template_plane
+    assert "weight must be a tensor" in message(plane, bad, (0, 1, 2))
+    if bad is not None:
+        assert "bias must be a tensor" in message(plane, WEIGHT, (0, 1, 2), bad)
+
+
+def test_points_that_are_no_pairs_are_refused():
+    plane = geometry.template_plane(WEIGHT, (0, 1, 2))
+    assert "shape" in message(plane.logit_differences, torch.zeros(3))
+    assert "width 2" in message(plane.logit_differences, torch.zeros(4, 3))
+    nan = torch.full((4, 2), NAN)
+    assert "got nan in row 0" in message(plane.logit_differences, nan)
 
 
 def test_numbers_that_are_not_real_or_too_large_are_refused():

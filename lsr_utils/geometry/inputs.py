@@ -57,11 +57,16 @@ def matrix(values, name, note=""):
     return values
 
 
-def _as_matrix(values, name, note=""):
+def tensor(values, name, note=""):
+    """As a tensor, or ``ValueError``."""
     try:
-        values = torch.as_tensor(values)
+        return torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{name} must be a tensor, got {values!r}{note}.") from None
+
+
+def _as_matrix(values, name, note=""):
+    values = tensor(values, name, note)
     if values.is_complex() or values.dtype == torch.bool:
         raise ValueError(f"{name} must be real numbers, got dtype {values.dtype}.")
     if values.dim() < 2 or 0 in values.shape:
@@ -103,8 +108,7 @@ def check_width(values, width, name="features"):
     """Raise ``ValueError`` when values (..., rows, D) have another width."""
     if values.shape[-1] != width:
         raise ValueError(
-            f"{name} must have the width of the others, {width}, got "
-            f"{values.shape[-1]}."
+            f"{name} must have the width {width} here, got {values.shape[-1]}."
         )
 
 
@@ -136,7 +140,7 @@ def _named(network):
 
 
 def _class_indices(targets, features, num_classes):
-    targets = torch.as_tensor(targets).to(features.device)
+    targets = tensor(targets, "targets").to(features.device)
     if targets.dtype in (torch.bool, torch.cfloat) or targets.is_floating_point():
         raise ValueError(f"targets must be class indices, got dtype {targets.dtype}.")
     rows, leading = features.shape[-2], features.shape[:-2]

@@ -13,6 +13,7 @@ from .inputs import (
     check_width,
     matrix,
     refuse,
+    tensor,
     where,
 )
 
@@ -53,7 +54,11 @@ class TemplatePlane:
         """Logits a - b, a - c, b - c at points (..., N, 2) of the plane: (..., N, 3).
 
         Of a projected feature they are the network's own: linear in the two numbers.
+        raises : ValueError for points that are not finite pairs
         """
+        points = matrix(points, "points")
+        check_width(points, 2, "points")
+        check_leading(points, self.templates, "points")
         slopes = _pair_differences(self.templates, -2)  # (..., 3, 2)
         return points @ slopes.mT + self.offsets.unsqueeze(-2)
 
@@ -178,7 +183,7 @@ def _logits_at(point, corners, bias, weight, triple):
     logits = (corners @ point.unsqueeze(-1)).squeeze(-1)
     if bias is None:
         return logits
-    bias, num_classes = torch.as_tensor(bias), weight.shape[-2]
+    bias, num_classes = tensor(bias, "bias"), weight.shape[-2]
     if bias.shape[-1:] != (num_classes,):
         raise ValueError(
             f"bias must have a number for each of {num_classes} classes, got shape "
