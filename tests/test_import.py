@@ -17,8 +17,8 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 ORDER = [
     "targets", "losses", "fused", "outlines", "datasets", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
-    "calibration", "geometry", "measure", "style", "plots", "live", "checks",
-    "notebook",
+    "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
+    "checks", "notebook",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 MODULES += sorted(path for path in PACKAGE.glob("*.py") if path.name != "__init__.py")

@@ -141,6 +141,17 @@ def check_fit_temperature(names):
         assert abs(names["temperature_of"](scale * logits, y) - expected) < 1e-8
 
 
+def check_template_plane(names):
+    weight = torch.randn(6, 9, dtype=torch.float64)
+    for triple in ((0, 1, 2), (5, 0, 3)):
+        origin, axes = names["plane_through"](weight, triple)
+        plane = lsr.geometry.template_plane(weight, triple)
+        torch.testing.assert_close(origin, plane.origin)
+        # The same plane; the package also settles which way is right and up.
+        torch.testing.assert_close(axes @ axes.T, plane.axes @ plane.axes.mT)
+        torch.testing.assert_close(axes.abs(), plane.axes.abs())
+
+
 SIMPLE_FORMS = {
     "calibration.expected_calibration_error": check_expected_calibration_error,
     "calibration.ece_floor": check_ece_floor,
@@ -148,6 +159,7 @@ SIMPLE_FORMS = {
     "targets.smooth_distribution": check_smooth_distribution,
     "losses.label_smoothing_cross_entropy": check_label_smoothing_cross_entropy,
     "training.fit": check_fit,
+    "geometry.template_plane": check_template_plane,
 }
 
 

@@ -83,3 +83,42 @@ def test_no_seeds_are_refused(name, capsys):
     with pytest.raises(SystemExit):
         record.main([name, "--seeds", "0"])
     assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
+
+
+def test_tiny_clusters_have_the_columns_of_the_stored_ones():
+    names = record.run_cells(record.experiment_cells("clusters_shapes"))
+    settings = names["SHAPES"]
+    settings.update({k: (120, morphs, 2) for k, (_, morphs, _) in settings.items()})
+    made, whole = names["clusters_shapes"](range(2)), stored("clusters_shapes")
+    for table, rows in {"networks": 2 * 2 * 5 * 2, "bins": 5 * 2 * 10}.items():
+        assert list(made[table]) == list(whole[table])
+        assert len(made[table]) == rows
+        assert len(whole[table]["seed"]) == rows * whole["seeds"] // 2
+
+
+def test_a_tiny_distillation_has_the_columns_of_the_stored_one():
+    names = record.run_cells(record.experiment_cells("distillation"))
+    study = names["study"]
+    names["study"] = lambda *arguments: study(*arguments[:-1], 2)  # steps
+    made, whole = names["distillation"](range(2)), stored("distillation")
+    for table, rows in {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2}.items():
+        assert list(made[table]) == list(whole[table])
+        assert len(made[table]) == rows
+        assert len(whole[table]["seed"]) == rows * whole["seeds"] // 2
+
+
+def test_students_of_a_seed_start_alike_and_learn_what_their_teacher_says():
+    names = record.run_cells(record.experiment_cells("distillation"))
+    torch = names["torch"]
+    weights = names["new_students"]([3, 3, 4], 2, (5,))
+    assert torch.equal(weights[0][0], weights[0][1])
+    assert not torch.equal(weights[0][0], weights[0][2])
+    x = torch.randn(1, 64, 2, generator=torch.Generator().manual_seed(0))
+    soft = torch.stack([torch.tensor([0.5, 0.3, 0.2, 0, 0, 0]).expand(64, 6)] * 3)
+    temperature = torch.tensor([1.0, 2.0, 1.0])[:, None, None]
+    which = torch.zeros(3, dtype=torch.long)
+    names["distil"](weights, x, which, soft, temperature, 1500)
+    with torch.no_grad():
+        z = names["answer"](weights, x.expand(3, -1, -1))
+    taught = (z / temperature).softmax(-1)
+    torch.testing.assert_close(taught, soft, rtol=0, atol=0.03)

@@ -2,6 +2,7 @@
 
 from .comparisons import differences, means_with_intervals
 from .data import image_grid, target_bars
+from .geometry import angle_matrix, seed_bands, template_plane, template_triples
 from .reliability import reliability_diagram
 from .training import (
     confidence_histograms,
@@ -12,6 +13,7 @@ from .training import (
 )
 
 __all__ = [
+    "angle_matrix",
     "confidence_histograms",
     "curves_against_gap",
     "differences",
@@ -19,7 +21,10 @@ __all__ = [
     "image_grid",
     "loss_curves",
     "means_with_intervals",
+    "seed_bands",
     "reliability_diagram",
     "target_bars",
+    "template_plane",
+    "template_triples",
     "validation_curves",
 ]

@@ -1,0 +1,189 @@
+"""Clusters of features: the template plane, tightness, angles."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from .. import style
+from .common import label_end, look_of_arm
+
+LINE = "#444444"
+
+
+def template_plane(planes, points, labels, titles, class_names):
+    """Features in the plane of three templates: a row a part, a column an eps.
+
+    A column has one scale, so that its parts can be compared; axes are equally long in
+    both directions, so that right angles are right.
+
+    planes      : eps to the ``geometry.TemplatePlane`` of one network
+    points      : part to eps to points (N, 2) of that plane
+    labels      : part to eps to their classes (N,); other classes are left out
+    titles      : eps to the column's title, the finding
+    class_names : names of all classes
+    returns     : matplotlib Figure; large marks are templates, lines are where two of
+                  the three logits are equal and largest
+    """
+    height = 0.5 + 2.7 * len(points)
+    figure, axes = plt.subplots(
+        len(points), len(planes), figsize=(style.PANELS[0], height), squeeze=False
+    )
+    for row, (part, of_eps) in zip(axes, points.items(), strict=True):
+        for axis, (eps, plane) in zip(row, planes.items(), strict=True):
+            scale = [
+                _numbers(p[eps])[_of(plane, labels[q][eps])] for q, p in points.items()
+            ]
+            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], np.vstack(scale))
+            is_first = part == next(iter(points))
+            axis.set_title(f"{titles[eps]}\n{part}" if is_first else part)
+        row[0].set_ylabel("across the first side")
+    for axis, plane in zip(axes[-1], planes.values(), strict=True):
+        a, b, _ = (class_names[k] for k in plane.triple)
+        axis.set_xlabel(f"from template {a} to template {b}")
+    _name_classes(figure, next(iter(planes.values())).triple, class_names)
+    return figure
+
+
+def template_triples(planes, points, labels, class_names):
+    """The planes of many triples of one network as small multiples, five a row.
+
+    planes  : list of ``geometry.TemplatePlane``
+    points  : list of (N, 2), the same features in each plane
+    labels  : (N,) their classes
+    returns : matplotlib Figure, each panel with a scale of its own
+    """
+    rows = -(-len(planes) // 5)
+    figure, axes = plt.subplots(rows, 5, figsize=(7.4, 1.3 * rows + 0.5), squeeze=False)
+    for axis, plane, at in zip(axes.flat, planes, points, strict=False):
+        at = _numbers(at)
+        _draw_plane(axis, plane, at, labels, at[_of(plane, labels)], size=9)
+        names = ", ".join(str(class_names[k]) for k in plane.triple)
+        axis.set_title(names, weight="normal", fontsize=10)
+        axis.set(xticks=[], yticks=[])
+    for axis in axes.flat[len(planes) :]:
+        axis.axis("off")
+    figure.supxlabel("from the first template to the second", fontsize=10)
+    figure.supylabel("across it, to the third", fontsize=10)
+    _name_classes(figure, sorted({k for p in planes for k in p.triple}), class_names)
+    return figure
+
+
+def seed_bands(tables, x, y, line, titles, xlabel, ylabel, log=False):
+    """Mean over networks as a line, the middle nine tenths of them as a band.
+
+    tables  : name to a tidy DataFrame, a row a network and x; one panel each
+    x, y    : columns to draw
+    line    : column that tells the lines apart; eps has the course's looks
+    titles  : name to the panel's title, the finding
+    log     : whether the axes are logarithmic (the second alone where x has a 0); x
+              then has a tick at each of its values
+    returns : matplotlib Figure
+    """
+    size = style.PANELS if len(tables) > 1 else style.SINGLE
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=size, sharey=True, squeeze=False
+    )
+    for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
+        for place, (label, rows) in enumerate(table.groupby(line, sort=False)):
+            color, marker = look_of_arm(label, place)
+            dash = style.EPS_LINES.get(label, ("-", "--", "-.", ":")[place % 4])
+            groups = rows.groupby(x)[y]
+            at, mean = groups.mean().index, groups.mean()
+            low, high = groups.quantile(0.05), groups.quantile(0.95)
+            axis.fill_between(at, low, high, color=color, alpha=0.18, lw=0)
+            axis.plot(at, mean, color=color, marker=marker, ls=dash)
+            text = f"ε = {label:g}" if line == "eps" else str(label)
+            label_end(axis, at[-1], mean.iloc[-1], text, color)
+        axis.set(title=titles[name], xlabel=xlabel)
+        if log:
+            axis.set_yscale("log")
+        if log and (table[x] > 0).all():
+            axis.set_xscale("log")
+            places = sorted(table[x].unique())
+            axis.set_xticks(places, [f"{place:g}" for place in places])
+            axis.xaxis.set_minor_locator(plt.NullLocator())
+    axes[0, 0].set_ylabel(ylabel)
+    return figure
+
+
+def angle_matrix(cosines, titles, class_names):
+    """Cosines between classes beside those of a simplex, a panel for each matrix.
+
+    cosines : name to (K, K) cosines
+    titles  : name to the panel's title, the finding
+    returns : matplotlib Figure; numbers are cosines, the darker the further from
+              -1 / (K - 1)
+    """
+    figure, axes = plt.subplots(
+        1, len(cosines), figsize=(style.PANELS[0], 3.7), sharey=True, squeeze=False
+    )
+    for axis, (name, matrix) in zip(axes.flat, cosines.items(), strict=True):
+        matrix = _numbers(matrix)
+        num_classes = len(matrix)
+        off = np.abs(matrix + 1 / (num_classes - 1))
+        off[np.triu_indices(num_classes)] = np.nan  # each pair once
+        image = axis.imshow(off, cmap="Greys", vmin=0, vmax=0.5)
+        for i, j in np.argwhere(np.isfinite(off)):
+            dark = off[i, j] > 0.28
+            axis.text(
+                j, i, f"{matrix[i, j]:.2f}".replace("-", "−"), ha="center", va="center",
+                fontsize=8.5, color="white" if dark else "black",
+            )  # fmt: skip
+        places = range(num_classes)
+        axis.set_xticks(places, class_names)
+        axis.set_yticks(places, class_names)
+        axis.set(title=titles[name], xlabel="class")
+        axis.grid(visible=False)
+    axes[0, 0].set_ylabel("class")
+    text = f"distance from −1/{num_classes - 1}"
+    figure.colorbar(image, ax=axes, label=text, shrink=0.8)
+    return figure
+
+
+def _numbers(values):
+    return np.asarray(values, dtype=float)
+
+
+def _of(plane, labels):
+    return np.isin(np.asarray(labels), plane.triple)
+
+
+def _draw_plane(axis, plane, points, labels, within, size=16):
+    """Points, templates and decision lines; ``within`` (N, 2) sets the limits."""
+    points, labels = _numbers(points), np.asarray(labels)
+    templates, centre = _numbers(plane.templates), _numbers(plane.centre)
+    shown = np.vstack([within, templates])
+    low, high = shown.min(0), shown.max(0)
+    middle, half = (low + high) / 2, 0.55 * (high - low).max()
+    reach = 4 * half + 2 * np.abs(middle - centre).max()
+    for ray in _numbers(plane.directions):
+        end = centre + reach * ray
+        axis.plot(*zip(centre, end, strict=True), color=LINE, lw=1.2, zorder=1)
+    for k, template in zip(plane.triple, templates, strict=True):
+        color, marker = style.CLASS_COLORS[k], style.CLASS_MARKERS[k]
+        rows = labels == k
+        axis.scatter(*points[rows].T, s=size, color=color, marker=marker, lw=0)
+        axis.scatter(
+            *template,
+            s=6 * size,
+            color=color,
+            marker=marker,
+            ec="black",
+            lw=1.5,
+            zorder=3,
+        )
+    axis.set(xlim=middle[0] + half * np.array([-1, 1]))
+    axis.set(ylim=middle[1] + half * np.array([-1, 1]))
+    axis.set_aspect("equal")
+    axis.grid(visible=False)
+
+
+def _name_classes(figure, classes, class_names):
+    """One legend for all panels, beside them."""
+    marks = [
+        plt.Line2D(
+            [], [], ls="", marker=style.CLASS_MARKERS[k], color=style.CLASS_COLORS[k],
+            label=str(class_names[k]),
+        )
+        for k in classes
+    ]  # fmt: skip
+    figure.legend(handles=marks, loc="outside right center", title="class")

@@ -1,0 +1,204 @@
+"""Figures of clusters: every point, template and line where the numbers put it."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex, to_rgba
+
+from lsr_utils import geometry, plots, style
+
+NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross")
+
+
+@pytest.fixture(autouse=True)
+def in_the_style_of_the_course():
+    with plt.rc_context():
+        style.use()
+        yield
+    plt.close("all")
+
+
+def network(seed=0, width=7):
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(6, width, generator=generator).double()
+    labels = torch.arange(60) % 6
+    features = 3 * weight[labels] + torch.randn(60, width, generator=generator)
+    bias = torch.randn(6, generator=generator).double()
+    return weight, bias, features, labels
+
+
+def clouds(axis):
+    """Points and templates of a panel: marker size to a list of (N, 2) by class."""
+    found = {}
+    for collection in axis.collections:
+        size = collection.get_sizes()[0]
+        found.setdefault(size, []).append(np.asarray(collection.get_offsets()))
+    return found
+
+
+def test_template_plane_has_a_row_a_part_and_a_column_an_eps():
+    weight, bias, features, labels = network()
+    planes = {
+        e: geometry.template_plane(weight * (1 + e), (0, 2, 5), bias)
+        for e in (0.0, 0.1)
+    }
+    parts = {"train": features, "validation": features[:24] * 5}
+    points = {p: {e: planes[e].project(h) for e in planes} for p, h in parts.items()}
+    classes = {p: dict.fromkeys(planes, labels[: len(h)]) for p, h in parts.items()}
+    titles = {0.0: "clouds", 0.1: "points"}
+    figure = plots.template_plane(planes, points, classes, titles, NAMES)
+    figure.canvas.draw()
+    axes = np.reshape(figure.axes, (2, 2))
+    assert [a.get_title(loc="left") for a in axes.flat] == [
+        "clouds\ntrain", "points\ntrain", "validation", "validation",
+    ]  # fmt: skip
+    for (part, h), row in zip(parts.items(), axes, strict=True):
+        for axis, (eps, plane) in zip(row, planes.items(), strict=True):
+            small, large = sorted(clouds(axis).items())
+            for k, at, template in zip((0, 2, 5), small[1], large[1], strict=True):
+                own = points[part][eps][labels[: len(h)] == k]
+                np.testing.assert_allclose(at, own)
+                place = plane.templates[(0, 2, 5).index(k)]
+                np.testing.assert_allclose(template[0], place)
+            assert axis.get_aspect() == 1.0
+            everything = np.vstack([*small[1], *large[1]])
+            limits = np.array([axis.get_xlim(), axis.get_ylim()])
+            assert (everything > limits[:, 0]).all() and (
+                everything < limits[:, 1]
+            ).all()
+    for left, right in ((axes[0, 0], axes[1, 0]), (axes[0, 1], axes[1, 1])):
+        assert left.get_xlim() == right.get_xlim()  # a column has one scale
+        assert left.get_ylim() == right.get_ylim()
+    assert axes[0, 0].get_ylabel() and "circle" in axes[1, 0].get_xlabel()
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["circle", "square", "cross"]
+
+
+def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
+    weight, bias, features, labels = network(1)
+    plane = geometry.template_plane(weight, (0, 1, 2), bias)
+    points = {"train": {0.1: plane.project(features)}}
+    classes = {"train": {0.1: labels}}
+    figure = plots.template_plane({0.1: plane}, points, classes, {0.1: "x"}, NAMES)
+    (axis,) = figure.axes
+    assert len(axis.lines) == 3
+    for line, pair in zip(axis.lines, (0, 1, 2), strict=True):
+        (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+        np.testing.assert_allclose((x0, y0), plane.centre)
+        middle = torch.tensor([[(x0 + x1) / 2, (y0 + y1) / 2]])
+        assert abs(plane.logit_differences(middle)[0, pair]) < 1e-9
+        inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
+        assert not inside.all()
+
+
+def test_every_point_lies_within_its_panel():
+    weight, bias, features, labels = network(2)
+    for scale in (0.01, 1.0, 100.0):
+        plane = geometry.template_plane(weight, (3, 4, 5), bias)
+        at = plane.project(scale * features)
+        figure = plots.template_plane(
+            {0.0: plane},
+            {"train": {0.0: at}},
+            {"train": {0.0: labels}},
+            {0.0: "x"},
+            NAMES,
+        )
+        (axis,) = figure.axes
+        for of_size in clouds(axis).values():
+            for points in of_size:
+                assert (points > [axis.get_xlim()[0], axis.get_ylim()[0]]).all()
+                assert (points < [axis.get_xlim()[1], axis.get_ylim()[1]]).all()
+
+
+def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
+    weight, bias, features, labels = network(3)
+    triples = list(itertools.combinations(range(6), 3))
+    planes = [geometry.template_plane(weight, t, bias) for t in triples]
+    figure = plots.template_triples(
+        planes, [p.project(features) for p in planes], labels, NAMES
+    )
+    figure.canvas.draw()
+    assert len(figure.axes) == 20
+    for axis, triple in zip(figure.axes, triples, strict=True):
+        title = axis.get_title(loc="left")
+        assert title == ", ".join(NAMES[k] for k in triple)
+        colors = [to_hex(c.get_facecolor()[0]) for c in axis.collections[::2]]
+        assert colors == [style.CLASS_COLORS[k].lower() for k in triple]
+        assert len(axis.collections[0].get_offsets()) == 10
+    assert len(figure.legends[0].get_texts()) == 6
+    few = plots.template_triples(planes[:3], [planes[0].project(features)] * 3, labels,
+                                 NAMES)  # fmt: skip
+    assert sum(axis.axison for axis in few.axes) == 3
+
+
+def bands_table():
+    rows = [
+        {"eps": eps, "step": step, "seed": seed, "y": (1 + eps) * step + seed}
+        for eps in (0.0, 0.1) for step in (10, 100) for seed in range(21)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_seed_bands_draw_the_mean_and_the_middle_nine_tenths():
+    table = bands_table()
+    figure = plots.seed_bands(
+        {"one": table, "two": table}, "step", "y", "eps", {"one": "1", "two": "2"},
+        "step", "value", log=True,
+    )  # fmt: skip
+    figure.canvas.draw()
+    assert len(figure.axes) == 2
+    for axis in figure.axes:
+        for line, band, eps in zip(
+            axis.lines, axis.collections, (0.0, 0.1), strict=True
+        ):
+            middle = [(1 + eps) * step + 10 for step in (10, 100)]
+            np.testing.assert_allclose(line.get_ydata(), middle)
+            assert line.get_color() == style.EPS_COLORS[eps]
+            assert line.get_marker() == style.EPS_MARKERS[eps]
+            edges = band.get_paths()[0].vertices[:, 1]
+            assert edges.min() == pytest.approx(middle[0] - 9)
+            assert edges.max() == pytest.approx(middle[1] + 9)
+        assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+        ticks = [t.get_text() for t in axis.get_xticklabels()]
+        assert ticks == ["10", "100"]
+        assert [t.get_text() for t in axis.texts] == ["ε = 0", "ε = 0.1"]
+    assert figure.axes[0].get_ylabel() == "value"
+
+
+def test_seed_bands_against_eps_keep_a_zero_and_name_other_lines():
+    table = bands_table().rename(columns={"step": "part"})
+    figure = plots.seed_bands(
+        {"one": table}, "eps", "y", "part", {"one": "1"}, "ε", "value", log=True
+    )
+    (axis,) = figure.axes
+    assert (axis.get_xscale(), axis.get_yscale()) == ("linear", "log")
+    assert [t.get_text() for t in axis.texts] == ["10", "100"]
+    assert len({line.get_linestyle() for line in axis.lines}) == 2  # told apart in grey
+    plain = plots.seed_bands({"one": table}, "eps", "y", "part", {"one": "1"}, "ε", "v")
+    assert plain.axes[0].get_yscale() == "linear"
+
+
+def test_the_angle_matrix_writes_cosines_and_shades_the_distance_from_a_simplex():
+    matrix = torch.full((6, 6), -0.2).fill_diagonal_(1)
+    matrix[0, 1] = matrix[1, 0] = 0.31
+    figure = plots.angle_matrix(
+        {"a": matrix, "b": -matrix}, {"a": "A", "b": "B"}, NAMES
+    )
+    figure.canvas.draw()
+    first, second, bar = figure.axes
+    written = [t.get_text() for t in first.texts]
+    assert len(written) == 15 and written.count("0.31") == 1
+    assert written.count("−0.20") == 14
+    shades = first.images[0].get_array()
+    assert shades[1, 0] == pytest.approx(0.51)
+    assert np.ma.is_masked(shades[2, 2]) or np.isnan(shades[2, 2])
+    assert abs(shades[4, 3]) < 1e-6
+    by_place = {t.get_position(): t.get_color() for t in first.texts}
+    assert to_rgba(by_place[0, 1]) == to_rgba("white")  # legible on the dark cell
+    assert to_rgba(by_place[2, 3]) == to_rgba("black")
+    assert (first.get_title(loc="left"), second.get_title(loc="left")) == ("A", "B")
+    assert "1/5" in bar.get_ylabel()
