@@ -182,16 +182,15 @@ def _numbers(axis, columns, looks, bins):
         axis.text(start, 0.97, head, color=looks[name]["color"], weight="bold", size=10)
         for row, numbers in table.items():
             value, *ends = (_number(row, n) for n in numbers)
-            right, down = (0.17, 0) if alone else (0, 0.04)
+            right, down, size = (0.17, 0, 10) if alone else (0, 0.04, 9)
             axis.text(start, lines[row], value, size=11, va="center")
             axis.text(
-                start + right, lines[row] - down, " to ".join(ends), size=8.5,
+                start + right, lines[row] - down, " to ".join(ends), size=size,
                 va="center", color=DARK,
             )  # fmt: skip
     for row, y in lines.items():
-        unit = {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
-        words = row.replace("confidence - accuracy", "conf − acc") + unit * (
-            "(" not in row
-        )
+        words = row.replace("confidence - accuracy", "conf − acc")
+        if "(" not in row:
+            words += {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
         axis.text(0, y, words, size=10, va="center")
     axis.text(0, 0.0, f"errors in {bins} bins of equal width", size=8.5, color=DARK)
