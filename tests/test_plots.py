@@ -140,13 +140,22 @@ def comparison(arm="eps", arms=(0.05, 0.1)):
     return pd.DataFrame(rows)
 
 
+def test_five_differences_stand_in_rows_of_three():
+    titles = dict.fromkeys("abcde", "title")
+    figure = plots.differences(
+        dict.fromkeys("abcde", comparison()), "ece", "eps", titles, "points"
+    )
+    check(figure, 5)
+    assert len(figure.axes) == 6  # the last one left empty
+
+
 def test_differences_show_each_interval_and_whether_it_holds():
     titles = {"a": "a: up", "b": "b: up", "c": "c", "d": "d"}
     figure = plots.differences(
         dict.fromkeys("abcd", comparison()), "ece", "eps", titles, "points", 100
     )
     axes = check(figure, 4)
-    assert len(figure.axes) == 6  # three a row, the last two left empty
+    assert len(figure.axes) == 4  # two rows of two
     assert [axis.get_title(loc="left") for axis in axes] == list(titles.values())
     zero, *_ = axes[0].get_lines()
     assert set(zero.get_ydata()) == {0}

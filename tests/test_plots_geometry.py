@@ -133,6 +133,12 @@ def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
     few = plots.template_triples(planes[:3], [planes[0].project(features)] * 3, labels,
                                  NAMES)  # fmt: skip
     assert sum(axis.axison for axis in few.axes) == 3
+    wide = plots.template_triples(
+        planes, [p.project(features) for p in planes], labels, NAMES, columns=10
+    )
+    wide.canvas.draw()
+    rows = {round(axis.get_position().y0, 3) for axis in wide.axes}
+    assert len(wide.axes) == 20 and len(rows) == 2
 
 
 def bands_table():
@@ -194,11 +200,15 @@ def test_the_angle_matrix_writes_cosines_and_shades_the_distance_from_a_simplex(
     assert len(written) == 15 and written.count("0.31") == 1
     assert written.count("−0.20") == 14
     shades = first.images[0].get_array()
-    assert shades[1, 0] == pytest.approx(0.51)
-    assert np.ma.is_masked(shades[2, 2]) or np.isnan(shades[2, 2])
-    assert abs(shades[4, 3]) < 1e-6
+    assert shades.shape == (5, 5)  # no row for the first class, no column for the last
+    assert shades[0, 0] == pytest.approx(0.51)
+    assert np.ma.is_masked(shades[1, 2]) or np.isnan(shades[1, 2])
+    assert abs(shades[3, 3]) < 1e-6
+    assert [t.get_text() for t in first.get_xticklabels()] == list(NAMES[:-1])
+    assert [t.get_text() for t in first.get_yticklabels()] == list(NAMES[1:])
+    assert first.images[0].get_clim() == (0, pytest.approx(0.51))  # nothing saturates
     by_place = {t.get_position(): t.get_color() for t in first.texts}
-    assert to_rgba(by_place[0, 1]) == to_rgba("white")  # legible on the dark cell
-    assert to_rgba(by_place[2, 3]) == to_rgba("black")
+    assert to_rgba(by_place[0, 0]) == to_rgba("white")  # legible on the dark cell
+    assert to_rgba(by_place[2, 2]) == to_rgba("black")
     assert (first.get_title(loc="left"), second.get_title(loc="left")) == ("A", "B")
     assert "1/5" in bar.get_ylabel()

@@ -85,6 +85,16 @@ def test_no_seeds_are_refused(name, capsys):
     assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
 
 
+def test_tiny_calibration_has_the_columns_of_the_stored_one():
+    names = record.run_cells(record.experiment_cells("calibrated_shapes"))
+    made = names["calibrated_shapes"](range(2), steps=2, test=60)["ways"]
+    whole = stored("calibrated_shapes")
+    assert list(made) == list(whole["ways"])
+    assert len(made) == 5 * 2  # five ways, two seeds
+    assert len(whole["ways"]["seed"]) == 5 * whole["seeds"]
+    assert set(made["way"]) == set(whole["ways"]["way"])
+
+
 def test_tiny_clusters_have_the_columns_of_the_stored_ones():
     names = record.run_cells(record.experiment_cells("clusters_shapes"))
     settings = names["SHAPES"]
