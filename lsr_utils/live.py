@@ -67,7 +67,7 @@ _SCRIPT = """
       svg += '<rect x="' + (x(i) - wide / 2) + '" y="' + y(v) + '" width="' + wide +
         '" height="' + (y(0) - y(v)) + '" fill="' + fill + '"/>';
       // With marks the number stands at the foot, where no mark crosses it.
-      const foot = frame.marks.length > 0;
+      const foot = frame.marks.length > 0 && v > 0.12 * data.top;
       if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (foot ? y(0) - 6 : y(v) - 5) +
         '" text-anchor="middle"' + (foot ? ' fill="white"' : '') + '>' + v.toFixed(3) +
         '</text>';
@@ -111,8 +111,13 @@ class BarSliders:
     Display it as the last line of a cell. Taught in 01 section 9.
     """
 
-    def __init__(self, controls, frame, start, key, labels=None, highlight=0, top=1.0):
-        self.controls = {name: list(values) for name, values in controls.items()}
+    def __init__(
+        self, controls, frame, start, key, *, labels=None, highlight=0, top=1.0
+    ):
+        self.controls = {
+            name: [v.item() if hasattr(v, "item") else v for v in values]
+            for name, values in controls.items()
+        }
         for name, values in self.controls.items():
             if start.get(name) not in values:
                 raise ValueError(
@@ -140,7 +145,7 @@ class BarSliders:
                 for n, v in self.controls.items()
             ],
             "frames": self.frames,
-            "labels": self.labels,
+            "labels": [html.escape(str(label)) for label in self.labels],
             "highlight": self.highlight,
             "top": self.top,
         }

@@ -123,7 +123,7 @@ MEASURES = {
     "confidence - accuracy": confidence_gap,
     "ECE": functools.partial(expected_calibration_error, bins=10),
     "debiased ECE": functools.partial(debiased_squared_error, bins=10),
-    "MCE (bins of 10 or more)": functools.partial(maximum_calibration_error, bins=10),
+    "MCE": functools.partial(maximum_calibration_error, bins=10),
 }
 RANGES = {
     "NLL": (0, math.inf), "Brier": (0, 2), "confidence - accuracy": (-1, 1),
@@ -211,6 +211,21 @@ def test_the_debiased_interval_reaches_the_error_without_chance(temperature):
     assert np.mean(reached) > 0.9
 
 
+def test_networks_with_labels_of_their_own_have_a_floor_of_their_own():
+    p, y = simulated((4, 200), seed=4)
+    found = summary(p, y.expand(4, -1), 10, resamples=50, seed=5).loc["ECE floor"]
+    drawn = [calibrated_errors(p[k], 10, draws=50, seed=5 + k) for k in range(4)]
+    of_mean = np.mean(drawn, 0)
+    wanted = [of_mean.mean(), *np.quantile(of_mean, [0.025, 0.975])]
+    assert found.tolist() == pytest.approx(wanted, abs=1e-12)
+    same = p[:1].expand(20, -1, -1)
+    own, common = (
+        summary(same, labels, resamples=100).loc["ECE floor"]
+        for labels in (y.expand(20, -1), y)
+    )
+    assert own["high"] - own["low"] < 0.5 * (common["high"] - common["low"])
+
+
 def test_a_fleet_of_one_is_one_network():
     p, y = simulated((1, 60))
     alone = summary(p[0], y, resamples=20)
@@ -244,7 +259,9 @@ def test_an_infinite_nll_is_inf_and_the_rest_is_finite(networks):
 def test_few_rows_need_few_bins():
     p, y = simulated((16,))
     found = summary(p, y, resamples=20)
-    assert "MCE (bins of 1 or more)" in found.index and not found.isna().any(axis=None)
+    assert not found.isna().any(axis=None)
+    largest = maximum_calibration_error(p, y, min_count=1).item()
+    assert found.loc["MCE", "value"] == largest
     with pytest.raises(ValueError) as caught:
         summary(p[:15], y[:15])
     assert str(caught.value) == "bins must be fewer than the 15 rows, got 15."

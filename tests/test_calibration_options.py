@@ -16,6 +16,14 @@ LABELS = torch.tensor([0, 1])
 # --- options ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("function", BINNED)
+@pytest.mark.parametrize("binning", ["width", "mass"])
+def test_a_whole_number_of_bins_may_be_a_float(function, binning):
+    p, y = simulated((40,))
+    found, wanted = (function(p, y, bins, binning) for bins in (4.0, 4))
+    assert repr(found) == repr(wanted)
+
+
 @pytest.mark.parametrize("count", [0, -1, 2.5, 1.5, True, "3", None, float("nan")])
 def test_counts_are_whole_numbers(count):
     wanted = f"must be a whole number, at least 1, got {count!r}."

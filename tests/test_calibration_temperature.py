@@ -134,15 +134,17 @@ def test_in_a_fleet_only_the_separable_network_has_platts_targets():
 
 
 def test_logits_worse_than_none_are_flattened_as_far_as_it_goes():
-    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])
-    assert fit_temperature(z, torch.tensor([1, 2])).item() == pytest.approx(100)
-    assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(100)
+    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])  # the others lie 5 / 3 below the top
+    found = fit_temperature(z, torch.tensor([1, 2])).item()
+    assert found == pytest.approx(1000 * 5 / 3)
+    assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(2000)
 
 
-def test_a_temperature_below_the_range_is_its_lower_end():
-    z, y = simulated_logits((200,), 3, scale=1e-4)
-    assert fit_temperature(z, y).item() == pytest.approx(0.01)
-    assert fit_temperature(1e-6 * z, z.argmax(-1)).item() == pytest.approx(0.01)
+@pytest.mark.parametrize("factor", [1e-9, 1e-4, 1e4, 1e9])
+def test_the_temperature_is_proportional_to_the_logits_of_any_size(factor):
+    z, y = simulated_logits((200,), 3)
+    found = fit_temperature(factor * z, y) / fit_temperature(z, y)
+    assert found.item() == pytest.approx(factor, rel=1e-9)
 
 
 @pytest.mark.parametrize("constant", [0.0, -3.0, 7.25])

@@ -2,8 +2,11 @@
 
 import json
 import math
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from lsr_utils.live import BarSliders
@@ -94,15 +97,29 @@ def test_marks_labels_and_bars_left_out():
         bars, readout = frame(eps, num_classes)
         return [None, *bars[1:]], readout, [0.5, *bars[2:], None]
 
-    made = sliders(frame=with_marks, labels="abcdef")
+    made = sliders(frame=with_marks, labels=["<b>", *"bcdef"])
     data = json.loads(page_of(made).scripts[0])
-    assert data["labels"] == list("abcdef")
+    assert data["labels"] == ["&lt;b&gt;", *"bcdef"]  # the script sets it as markup
     assert data["frames"][3]["bars"] == pytest.approx([None] + 5 * [0.1 / 6], abs=1e-6)
     assert data["frames"][3]["marks"][0] == 0.5
     assert data["frames"][3]["marks"][5] is None
     plain = json.loads(page_of(sliders()).scripts[0])
-    assert plain["labels"] == [1, 2, 3, 4, 5, 6]  # for the longest of the frames
+    assert plain["labels"] == list("123456")  # for the longest of the frames
     assert all(made["marks"] == [] for made in plain["frames"])
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node to read the script")
+def test_the_script_can_be_read(tmp_path):
+    script = tmp_path / "slider.js"
+    script.write_text(page_of(sliders()).scripts[1], encoding="utf-8")
+    done = subprocess.run(["node", "--check", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_controls_may_be_an_array():
+    made = sliders(controls={"ε": np.array([0.0, 0.1]), "K": np.array([2, 6])})
+    data = json.loads(page_of(made).scripts[0])
+    assert [control["values"] for control in data["controls"]] == [[0.0, 0.1], [2, 6]]
 
 
 def test_without_scripts_the_table_holds_every_setting_and_readout():

@@ -136,16 +136,16 @@ def test_each_model_may_have_targets_and_a_posterior_of_its_own():
     )
     assert "true curve, a" in labelled(picture)
     assert "true curve, b" not in labelled(picture)
-    assert "true ECE (posterior) (%)".replace(" (%)", "") in words(table)
+    assert "true ECE (%)" in words(table)
 
 
 def test_the_true_curve_of_the_posterior_is_the_diagonal():
     picture, _, table = drawn(EXACT, DATA.y, posterior=EXACT)
-    x, y = labelled(picture)["true curve"].get_xydata().T
+    x, y = labelled(picture)["true curve, network"].get_xydata().T
     np.testing.assert_allclose(x, y)
     assert words(table)[words(table).index("0.0")] == "0.0"
     sharp, *_ = drawn(SHARP, DATA.y, posterior=EXACT)
-    x, y = labelled(sharp)["true curve"].get_xydata().T
+    x, y = labelled(sharp)["true curve, network"].get_xydata().T
     assert (y < x).all()
 
 
@@ -158,8 +158,55 @@ def test_the_table_holds_the_summary():
         text = [f"{v:.3f}" if plain else f"{100 * v:.1f}" for v in (value, low, high)]
         assert text[0].replace("-", "−") in said
         assert " to ".join(text[1:]).replace("-", "−") in said
-    assert "ECE floor (%)" in said and "errors in 15 bins of equal width" in said
+    assert "ECE floor (%)" in said and any("15 bins of equal width" in w for w in said)
     assert inside(table.figure, table.texts)
+
+
+def test_rows_that_only_one_model_has_stay_empty_for_the_other():
+    models, y = {"a": EXACT, "b": EXACT[:100]}, {"a": DATA.y, "b": DATA.y[:100]}
+    *_, table = drawn(models, y, posterior={"a": None, "b": EXACT[:100]})
+    truth = calibration.true_calibration_error(EXACT[:100], EXACT[:100])
+    assert words(table).count(f"{100 * truth:.1f}") >= 1
+    assert words(table)[-2] == "true ECE (%)"
+
+
+def test_the_true_error_is_that_of_the_bins_asked_for():
+    for bins in (3, 40):
+        *_, table = drawn(SHARP, DATA.y, posterior=EXACT, bins=bins)
+        wanted = calibration.true_calibration_error(SHARP, EXACT, bins).item()
+        at = words(table).index("ECE floor (%)")
+        assert f"{100 * wanted:.1f}" in words(table)[:at]
+        assert any(f"{bins} bins" in text for text in words(table))
+
+
+def test_long_names_and_many_models_leave_the_picture_whole():
+    long = "label smoothing 0.1 with a temperature after training"
+    few = {long: SHARP, long + ", too": EXACT}
+    many = dict.fromkeys(["hard", "smoothed", "temperature", "both", "inverse"], EXACT)
+    for models in (few, many, dict.fromkeys(style.EPS_GRID, EXACT)):
+        picture, _, table = drawn(models, DATA.y, posterior=EXACT)
+        width, height = picture.get_window_extent().size
+        assert width > 300 and height > 250
+        assert inside(picture.figure, table.texts)
+
+
+def test_odd_but_sound_input_is_drawn():
+    y = DATA.y.numpy()
+    wanted, *_ = drawn(SHARP, DATA.y)
+    for p in (SHARP.numpy()[::-1], SHARP.tolist(), SHARP.bfloat16()):
+        flipped = y[::-1] if isinstance(p, np.ndarray) else y
+        found, *_ = drawn(p, flipped)
+        assert len(found.lines) == len(wanted.lines)
+    infinite = torch.eye(6, dtype=torch.float64)[DATA.y]
+    *_, table = drawn(infinite, (DATA.y + 1) % 6, bins=7.0)
+    assert "∞" in words(table) and any("7 bins" in text for text in words(table))
+
+
+def test_whole_numbers_as_names_are_no_eps():
+    picture, *_ = drawn({0: SHARP, 1: EXACT}, DATA.y)
+    lines = labelled(picture)
+    assert lines["0"].get_color() != style.EPS_COLORS[0.0]
+    assert lines["0"].get_linestyle() != lines["1"].get_linestyle()
 
 
 def test_a_fleet_of_one_is_drawn_as_one_network():

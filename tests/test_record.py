@@ -3,6 +3,8 @@
 import json
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 from notebook_files import ROOT
 
@@ -35,6 +37,24 @@ def test_stored_record_was_made_by_the_code_that_the_notebook_shows(name):
 @each_experiment
 def test_stored_record_is_small(name):
     assert (ROOT / "data" / "recorded" / f"{name}.json").stat().st_size < 150_000
+
+
+def test_what_was_not_measured_is_null():
+    table = pd.DataFrame({"seed": [0, 1], "a": [0.1234567, np.nan], "b": ["x", None]})
+    made = record.plain({"table": table})
+    assert made == {"table": {"seed": [0, 1], "a": [0.12346, None], "b": ["x", None]}}
+    assert "NaN" not in record.as_text(made)
+    with pytest.raises(ValueError):
+        record.as_text({"plain": np.nan})
+
+
+@each_experiment
+def test_stored_record_is_strict_json(name):
+    def refused(constant):
+        raise ValueError(constant)
+
+    path = ROOT / "data" / "recorded" / f"{name}.json"
+    json.loads(path.read_text(encoding="utf-8"), parse_constant=refused)
 
 
 def test_fingerprint_hears_code_but_not_layout():

@@ -9,6 +9,7 @@ written to ``data/recorded/NAME.json`` with where, when and by what they were ma
 
 import argparse
 import ast
+import functools
 import hashlib
 import json
 import pathlib
@@ -82,7 +83,9 @@ def plain(value):
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, pd.DataFrame):
-        return {name: value[name].round(5).tolist() for name in value}
+        # nan is no JSON: what was not measured is null.
+        columns = value.round(5).astype(object).where(value.notna(), None)
+        return {name: columns[name].tolist() for name in columns}
     return value
 
 
@@ -108,13 +111,14 @@ def record(name, seeds, **options):
 
 def as_text(made):
     """JSON with a column a line: compact, and readable in a diff."""
+    write = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False)
     lines = []
     for key, value in made.items():
-        text = json.dumps(value, ensure_ascii=False)
+        text = write(value)
         if isinstance(value, dict):
-            columns = (f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            columns = (f"  {write(k)}: {write(v)}" for k, v in value.items())
             text = "{\n" + ",\n".join(columns) + "\n }"
-        lines.append(f" {json.dumps(key)}: {text}")
+        lines.append(f" {write(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

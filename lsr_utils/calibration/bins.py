@@ -61,13 +61,13 @@ def true_reliability_bins(probabilities, posterior, bins=15, binning="width"):
     returns   : ReliabilityBins, whose accuracy has no noise of drawn labels
     raises    : ValueError, TypeError (no numbers)
 
-    Taught in 06 section 3.
+    Taught in 06 section 4.
     """
     return _binned(*confidence_and_truth(probabilities, posterior), bins, binning)
 
 
 def _binned(confidence, correct, bins, binning):
-    edges, index = assign(confidence, bins, binning)
+    edges, index, bins = assign(confidence, bins, binning)
     confidence = confidence.double()
     count, total, right = bin_sums(
         index, bins, torch.ones_like(confidence), confidence, correct
@@ -76,7 +76,7 @@ def _binned(confidence, correct, bins, binning):
 
 
 def assign(confidence, bins, binning):
-    """Edges (..., B + 1), and the bin (..., N) of each confidence (..., N)."""
+    """Edges (..., B + 1), the bin (..., N) of each confidence (..., N), and B."""
     bins = check_count(bins, "bins")
     if not isinstance(binning, str) or binning not in BINNINGS:
         raise ValueError(f"binning must be 'width' or 'mass', got {binning!r}.")
@@ -91,7 +91,7 @@ def assign(confidence, bins, binning):
     # On the left of equal values: an edge belongs to the bin below it, (l, u].
     index = torch.searchsorted(inner, confidence.double().contiguous())
     ends = inner.new_tensor([0.0, 1.0]).expand(*leading, 2)
-    return torch.cat([ends[..., :1], inner, ends[..., 1:]], -1), index
+    return torch.cat([ends[..., :1], inner, ends[..., 1:]], -1), index, bins
 
 
 def bin_sums(index, bins, *columns):

@@ -31,7 +31,7 @@ def calibrated_errors(
     confidence = checked_probabilities(probabilities).amax(-1)
     bins, draws = check_count(bins, "bins"), check_count(draws, "draws")
     rows = confidence.shape[-1] if size is None else check_count(size, "size")
-    _, index = assign(confidence, bins, binning)
+    _, index, bins = assign(confidence, bins, binning)
     columns = 1 if size is None else 2
     numbers = columns * rows * confidence[..., 0].numel()
     found = []
@@ -39,7 +39,7 @@ def calibrated_errors(
         drawn, in_bin = confidence.unsqueeze(0), index.unsqueeze(0)
         if size is not None:
             drawn = _drawn(confidence, uniform[:, 1])
-            _, in_bin = assign(drawn, bins, binning)
+            _, in_bin, bins = assign(drawn, bins, binning)
         error = (_beside(uniform[:, 0], drawn) < drawn).double() - drawn.double()
         (error,) = bin_sums(in_bin.expand(error.shape), bins, error)
         found.append(error.abs().sum(-1) / rows)
@@ -85,7 +85,7 @@ def consistency_band(
     confidence = checked_probabilities(probabilities).amax(-1)
     quantiles = tails(level)
     bins, draws = check_count(bins, "bins"), check_count(resamples, "resamples")
-    _, index = assign(confidence, bins, binning)
+    _, index, bins = assign(confidence, bins, binning)
     accuracies = []
     columns, numbers = (2, confidence.shape[-1]), 2 * confidence.numel()
     for uniform in _uniform(columns, draws, seed, numbers, confidence.device):

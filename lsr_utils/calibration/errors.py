@@ -134,7 +134,7 @@ def class_wise_ece(probabilities, targets, bins=15, binning="width"):
 
 def binned_error(confidence, correct, bins, binning):
     """Sum over bins of |sum of (correct - confidence)| / N: (..., N) to (...)."""
-    _, index = assign(confidence, bins, binning)
+    _, index, bins = assign(confidence, bins, binning)
     (error,) = bin_sums(index, bins, correct - confidence.double())
     return error.abs().sum(-1) / confidence.shape[-1]
 
@@ -142,6 +142,6 @@ def binned_error(confidence, correct, bins, binning):
 def _per_bin(probabilities, targets, bins, binning):
     """Rows, sum of (correct - confidence), and number of right rows: (..., B) each."""
     confidence, correct = confidence_and_correct(probabilities, targets)
-    _, index = assign(confidence, bins, binning)
+    _, index, bins = assign(confidence, bins, binning)
     error = correct - confidence.double()
     return bin_sums(index, bins, torch.ones_like(error), error, correct)

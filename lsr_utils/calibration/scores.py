@@ -67,7 +67,7 @@ def brier_decomposition(probabilities, targets, bins=15, binning="width"):
     raises  : as ``reliability_bins``
 
     Murphy, J. Applied Meteorology 12, 1973; the last term as in Stephenson, Coelho,
-    Jolliffe, Weather and Forecasting 23, 2008. Taught in 06 section 6.
+    Jolliffe, Weather and Forecasting 23, 2008. Taught in 06 section 11.
     """
     p, one_hot = _rows(probabilities, targets)
     score = _brier(p, one_hot).mean(-1)
@@ -128,7 +128,7 @@ def _groups(p, one_hot, bins, binning):
     Empty groups have share 0, forecast and outcome 0.
     """
     confidence, predicted = p.max(-1)
-    _, index = assign(confidence, bins, binning)
+    _, index, bins = assign(confidence, bins, binning)
     *leading, rows, num_classes = p.shape
     index = _renumbered(predicted * bins + index)
     groups = int(index.max()) + 1

@@ -10,7 +10,12 @@ from ..stats import paired_difference
 from ..targets import check_count
 from . import chance, errors, scores
 from .bins import reliability_bins
-from .rows import checked_probabilities, checked_targets, confidence_and_correct
+from .rows import (
+    checked_numbers,
+    checked_probabilities,
+    checked_targets,
+    confidence_and_correct,
+)
 
 MIN_COUNT = 10  # rows of a bin that MCE looks at
 
@@ -27,13 +32,16 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
                     accuracy, NLL, Brier, confidence - accuracy, ECE, debiased ECE (root
                     of the mean of ``debiased_squared_error`` and of its ends), MCE, and
                     the ECE floor, with the range of ``level`` of calibrated networks
-                    (of their mean over S). An infinite NLL has infinite bounds
+                    (of their mean over S; with labels in common where targets are
+                    (N,)). MCE looks at bins of 10 rows, or N // bins where that is
+                    less. An infinite NLL has infinite bounds
     raises        : as the measures; ValueError for more than one leading axis, and
                     for as many bins as rows
     """
     import pandas as pd
 
     probabilities = checked_probabilities(probabilities)
+    own_labels = checked_numbers(targets, "targets").dim() == 2
     targets = checked_targets(targets, probabilities)
     *networks, size, _ = probabilities.shape
     if len(networks) > 1:
@@ -46,7 +54,7 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
     if bins >= size:
         raise ValueError(f"bins must be fewer than the {size} rows, got {bins}.")
     if networks == [1]:  # no spread over networks
-        probabilities, targets = probabilities[0], targets[0]
+        probabilities, targets, own_labels = probabilities[0], targets[0], False
     measures = _measures(bins, size)
     values = {name: m(probabilities, targets) for name, (m, _) in measures.items()}
     rows = dict.fromkeys(values, (math.inf,) * 3)
@@ -72,8 +80,15 @@ def summary(probabilities, targets, bins=15, *, level=0.95, resamples=1000, seed
         rows["accuracy"] = rows["accuracy"][0], *(end.item() for end in ends)
     squares = rows["debiased ECE"]
     rows["debiased ECE"] = tuple(math.sqrt(max(0.0, square)) for square in squares)
-    drawn = chance.calibrated_errors(probabilities, bins, draws=draws, seed=seed)
-    drawn = drawn.reshape(draws, -1).mean(1)
+    if own_labels:  # drawn for each network by itself
+        drawn = [
+            chance.calibrated_errors(p, bins, draws=draws, seed=seed + k)
+            for k, p in enumerate(probabilities)
+        ]
+        drawn = torch.stack(drawn).mean(0)
+    else:
+        drawn = chance.calibrated_errors(probabilities, bins, draws=draws, seed=seed)
+        drawn = drawn.reshape(draws, -1).mean(1)
     ends = drawn.quantile(tails.to(drawn.device)).tolist()
     rows["ECE floor"] = drawn.mean().item(), *ends
     return pd.DataFrame.from_dict(
@@ -99,7 +114,7 @@ def _measures(bins, rows):
     binned = {
         "ECE": (errors.expected_calibration_error, 0),
         "debiased ECE": (errors.debiased_squared_error, -1),  # its root comes last
-        f"MCE (bins of {min_count} or more)": (largest, 0),
+        "MCE": (largest, 0),
     }
     binned = {
         name: (functools.partial(measure, bins=bins), (least, 1))

@@ -12,7 +12,7 @@ from .rows import (
     checked_targets,
 )
 
-LEAST, MOST = 0.01, 100.0  # temperatures looked at
+REACH = 1000.0  # temperatures looked at: from 1 / REACH to REACH times the scale
 HALVINGS = 50
 
 
@@ -24,9 +24,10 @@ def fit_temperature(logits, targets):
     logits  : (..., N, K) tensor; leading axes are networks, each with a temperature
               of its own
     targets : (N,) or (..., N) tensor of class indices
-    returns : (...) float64 tensor in [0.01, 100], at the lower end when it would be
-              less, at the upper end for logits that are worse than none. 1 where all
-              logits of each row are equal, and T changes nothing
+    returns : (...) float64 tensor, in proportion to the logits: it is looked for from
+              a thousandth to a thousand times their scale, the mean distance of a logit
+              from the largest of its row. At the upper end logits are worse than none.
+              1 where all logits of each row are equal, and T changes nothing
     raises  : ValueError (shapes, logits not finite, or probabilities), TypeError or
               IndexError (targets)
 
@@ -39,6 +40,9 @@ def fit_temperature(logits, targets):
     """
     z = checked_logits(logits)
     z = z - z.amax(-1, keepdim=True)
+    scale = -z.mean((-2, -1))
+    flat = scale == 0
+    z = z / torch.where(flat, 1.0, scale)[..., None, None]
     *leading, rows, num_classes = z.shape
     targets = checked_targets(targets, z)
     of_target = z.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
@@ -48,15 +52,14 @@ def fit_temperature(logits, targets):
         pulled = ((rows + 1) * of_target + of_others) / (rows + 2)
         no_error = (of_target == 0).all(-1)
         wanted = torch.where(no_error, pulled.mean(-1), wanted)
-    low = z.new_full(leading, -math.log(MOST))  # of log(1 / T)
-    high = z.new_full(leading, -math.log(LEAST))
+    high = z.new_full(leading, math.log(REACH))  # of log(scale / T)
+    low = -high
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         p = (z * middle.exp()[..., None, None]).softmax(-1)
         rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
-    flat = (z == 0).flatten(-2).all(-1)
-    return torch.where(flat, 1.0, (-middle).exp())
+    return torch.where(flat, 1.0, scale * (-middle).exp())
 
 
 def with_temperature(logits, temperature):

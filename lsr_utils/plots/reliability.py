@@ -1,10 +1,13 @@
 """Reliability diagrams: accuracy against confidence, with all that chance does."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
 from .. import calibration, style
+from ..calibration.rows import checked_numbers, checked_probabilities
 from .common import look_of_arm
 
 POINTS = 10, "mass"  # bins of the picture: equal mass, so that each point weighs alike
@@ -43,24 +46,24 @@ def reliability_diagram(
     figure, picture, counts, table = _layout(len(models))
     columns, looks = {}, {}
     for place, (name, p) in enumerate(models.items()):
-        p = torch.as_tensor(p).detach().cpu()
-        y = _of_model(targets, name, "targets")
+        p = checked_probabilities(p).cpu()
+        y = checked_numbers(_of_model(targets, name, "targets"), "targets").cpu()
         known = _of_model(posterior, name, "posterior")
         if p.dim() == 3 and len(p) == 1:  # a fleet of one is one network
-            p, y = p[0], y.reshape(-1)
-            known = known if known is None else known.reshape(p.shape)
+            p, y = p[0], y[0] if y.dim() == 2 else y
+            known = known[0] if np.ndim(known) == 3 else known
         look = looks[name] = _look(name, place, alone)
         summary = calibration.summary(p, y, bins, resamples=resamples, seed=seed)
         columns[name] = dict(zip(summary.index, summary.to_numpy(), strict=True))
         _band(picture, p, resamples, seed, look, alone)
         if known is not None:
             truth = calibration.true_calibration_error(p, known, bins).mean().item()
-            columns[name]["true ECE (posterior)"] = [truth]
+            columns[name]["true ECE"] = [truth]
             _true_curve(picture, p, known, look, alone)
         _points(picture, p, y, look, alone)
         _counts(counts, p, look, filled=place == 0)
     _finish(picture, counts, title)
-    _numbers(table, columns, looks, bins)
+    _numbers(table, columns, looks, int(bins))
     return figure
 
 
@@ -82,7 +85,7 @@ def _of_model(values, name, argument):
         if name not in values:
             raise ValueError(f"models names {name!r}, which {argument} lacks.")
         values = values[name]
-    return None if values is None else torch.as_tensor(values).detach().cpu()
+    return values
 
 
 def _look(name, place, alone):
@@ -90,8 +93,9 @@ def _look(name, place, alone):
     if alone and not isinstance(name, float):
         color = style.CLASS_COLORS[0]
     lines = list(style.EPS_LINES.values())
-    line = style.EPS_LINES.get(name, lines[place % len(lines)])
-    label = f"ε = {name:g}" if isinstance(name, float) else str(name) or "network"
+    line, label = lines[place % len(lines)], str(name) or "network"
+    if isinstance(name, float):
+        line, label = style.EPS_LINES.get(name, line), f"ε = {name:g}"
     return {"color": color, "marker": marker, "linestyle": line, "label": label}
 
 
@@ -100,19 +104,21 @@ def _band(axis, p, resamples, seed, look, alone):
     any_labels = torch.zeros(p.shape[:-1], dtype=torch.long)
     middle = calibration.reliability_bins(p, any_labels, *POINTS).confidence
     middle, low, high = (_mean(values) for values in (middle, low, high))
-    kept = ~middle.isnan()
-    axis.fill_between(
-        middle[kept], low[kept], high[kept], color=look["color"], lw=0,
-        alpha=0.18 if alone else 0.1,
-    )  # fmt: skip
+    kept, shade = ~middle.isnan(), {"color": look["color"]}
+    middle, low, high = middle[kept], low[kept], high[kept]
+    shade["alpha"] = 0.18 if alone else 0.1
+    if len(middle) > 1:
+        axis.fill_between(middle, low, high, lw=0, **shade)
+    else:  # one bin is a line
+        axis.vlines(middle, low, high, lw=12, **shade)
 
 
 def _true_curve(axis, p, posterior, look, alone):
     truth = calibration.true_reliability_bins(p, posterior, *POINTS)
     axis.plot(
-        _mean(truth.confidence), _mean(truth.accuracy), ls=(0, (1, 1)), lw=2.2,
-        color="#222222" if alone else look["color"], zorder=5,
-        label="true curve" + (f", {look['label']}" * (not alone)),
+        *_means(truth), ls=(0, (1, 1)), lw=2.2, marker=".", ms=4, zorder=5,
+        color="#222222" if alone else look["color"],
+        label=f"true curve, {look['label']}",
     )  # fmt: skip
 
 
@@ -120,6 +126,7 @@ def _points(axis, p, y, look, alone):
     bins = calibration.reliability_bins(p, y, *POINTS)
     if p.dim() == 3:
         for x, share in zip(bins.confidence, bins.accuracy, strict=True):
+            x, share = x[~x.isnan()], share[~x.isnan()]
             axis.plot(x, share, color=look["color"], lw=0.6, alpha=0.3, zorder=2)
     elif alone:
         kept = bins.count > 0
@@ -131,9 +138,7 @@ def _points(axis, p, y, look, alone):
         axis.vlines(x, x, share, color=look["color"], lw=6, alpha=0.4, zorder=2)
         axis.errorbar(x, share, yerr=reach, fmt="none", color="#222222", capsize=3)
         look = {**look, "linestyle": "none"}
-    x, share = _mean(bins.confidence), _mean(bins.accuracy)
-    x, share = x[~x.isnan()], share[~x.isnan()]
-    axis.plot(x, share, ms=7, mec="white", mew=0.8, zorder=4, **look)
+    axis.plot(*_means(bins), ms=7, mec="white", mew=0.8, zorder=4, **look)
 
 
 def _mean(values):
@@ -141,8 +146,14 @@ def _mean(values):
     return values.reshape(-1, values.shape[-1]).nanmean(0)
 
 
+def _means(bins):
+    """Confidence and accuracy of the bins that hold a row, means over networks."""
+    x, share = _mean(bins.confidence), _mean(bins.accuracy)
+    return x[~x.isnan()], share[~x.isnan()]
+
+
 def _counts(axis, p, look, filled):
-    confidence = p.amax(-1).flatten()
+    confidence = p.amax(-1).flatten().double()
     share = np.full(len(confidence), 100 / len(confidence))
     axis.hist(
         confidence, COUNT_EDGES, weights=share, color=look["color"], lw=1.6,
@@ -158,7 +169,10 @@ def _finish(picture, counts, title):
     picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
     picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
     picture.tick_params(labelbottom=False)
-    picture.legend(loc="upper left", handlelength=2.6)
+    curves = [line for line in picture.lines if line.get_linewidth() == 2.2]
+    if curves:  # the models are named at the head of the table
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
+        picture.legend(curves[:1], ["true curve"], handlelength=2.6, **place)
     below = {"transform": picture.transAxes, "ha": "right", "color": GREY}
     picture.text(0.98, 0.05, "below: over-confident", size=9, **below)
     counts.set(xlabel="confidence", ylabel="% of rows")
@@ -166,6 +180,8 @@ def _finish(picture, counts, title):
 
 
 def _number(row, value):
+    if not np.isfinite(value):
+        return "∞"
     text = f"{value:.3f}" if row in AS_THEY_ARE else f"{100 * value:.1f}"
     return text.replace("-", "−")
 
@@ -174,23 +190,28 @@ def _numbers(axis, columns, looks, bins):
     """The table: a column for each model; of several, intervals on a second line."""
     alone = len(columns) == 1
     axis.set(xlim=(0, 1), ylim=(0, 1))
-    rows = list(next(iter(columns.values())))
-    starts = np.linspace(0.44, 1, len(columns) + 1)[:-1]
-    lines = dict(zip(rows, np.linspace(0.89, 0.13, len(rows)), strict=True))
+    rows = list(dict.fromkeys(row for table in columns.values() for row in table))
+    starts = np.linspace(0.36 if alone else 0.3, 1, len(columns) + 1)[:-1]
+    lines = dict(zip(rows, np.linspace(0.84, 0.13, len(rows)), strict=True))
     for start, (name, table) in zip(starts, columns.items(), strict=True):
-        head = "value (95 % interval)" if alone else looks[name]["label"]
-        axis.text(start, 0.97, head, color=looks[name]["color"], weight="bold", size=10)
+        head, look = "value (95 % interval)", dict(looks[name])
+        if not alone:
+            head = textwrap.fill(look["label"], 13, max_lines=2, placeholder=" …")
+            axis.plot([start, start + 0.1], [1, 1], ms=6, clip_on=False, **look)
+        style_of_head = {"color": look["color"], "weight": "bold", "size": 10}
+        axis.text(start, 0.96, head, va="top", **style_of_head)
         for row, numbers in table.items():
             value, *ends = (_number(row, n) for n in numbers)
-            right, down, size = (0.17, 0, 10) if alone else (0, 0.04, 9)
+            right, down, size = (0.17, 0, 10) if alone else (0, 0.036, 9)
             axis.text(start, lines[row], value, size=11, va="center")
+            words = " to ".join(ends) if "∞" not in ends else ""
             axis.text(
-                start + right, lines[row] - down, " to ".join(ends), size=size,
-                va="center", color=DARK,
+                start + right, lines[row] - down, words, size=size, va="center",
+                color=DARK,
             )  # fmt: skip
     for row, y in lines.items():
         words = row.replace("confidence - accuracy", "conf − acc")
-        if "(" not in row:
-            words += {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
+        words += {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
         axis.text(0, y, words, size=10, va="center")
-    axis.text(0, 0.0, f"errors in {bins} bins of equal width", size=8.5, color=DARK)
+    foot = f"errors: {bins} bins of equal width; their intervals: without chance"
+    axis.text(0, 0.0, foot, size=8.5, color=DARK)
