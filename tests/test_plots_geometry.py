@@ -212,3 +212,18 @@ def test_the_angle_matrix_writes_cosines_and_shades_the_distance_from_a_simplex(
     assert to_rgba(by_place[2, 2]) == to_rgba("black")
     assert (first.get_title(loc="left"), second.get_title(loc="left")) == ("A", "B")
     assert "1/5" in bar.get_ylabel()
+
+
+def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():
+    points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
+    labels = torch.arange(9) // 3
+    figure, axis = plt.subplots()
+    plots.geometry.draw_groups(axis, points, labels, NAMES[:3])
+    figure.canvas.draw()
+    for k, collection in enumerate(axis.collections):
+        np.testing.assert_allclose(collection.get_offsets(), points[labels == k])
+        assert to_hex(collection.get_facecolor()[0]) == style.CLASS_COLORS[k].lower()
+    assert [text.get_text() for text in axis.texts] == list(NAMES[:3])
+    assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
+    second, third = (text.get_position() for text in axis.texts[1:])
+    assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10

@@ -23,7 +23,7 @@ def template_plane(planes, points, labels, titles, class_names):
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
     """
-    height = 0.5 + 2.7 * len(points)
+    height = 0.5 + 2.4 * len(points)
     figure, axes = plt.subplots(
         len(points), len(planes), figsize=(style.PANELS[0], height), squeeze=False
     )
@@ -43,21 +43,24 @@ def template_plane(planes, points, labels, titles, class_names):
     return figure
 
 
-def template_triples(planes, points, labels, class_names):
-    """The planes of many triples of one network as small multiples, five a row.
+def template_triples(planes, points, labels, class_names, columns=5):
+    """The planes of many triples as small multiples, one scale for each.
 
     planes  : list of ``geometry.TemplatePlane``
     points  : list of (N, 2), the same features in each plane
     labels  : (N,) their classes
+    columns : panels in a row
     returns : matplotlib Figure, each panel with a scale of its own
     """
-    rows = -(-len(planes) // 5)
-    figure, axes = plt.subplots(rows, 5, figsize=(7.4, 1.3 * rows + 0.5), squeeze=False)
+    rows, size = -(-len(planes) // columns), 10 if columns <= 5 else 8
+    width = 7.4 if columns <= 5 else style.PANELS[0]
+    height = rows * 0.88 * width / columns + 0.5
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
         at = _numbers(at)
-        _draw_plane(axis, plane, at, labels, at[_of(plane, labels)], size=9)
+        _draw_plane(axis, plane, at, labels, at[_of(plane, labels)], size=size - 1)
         names = ", ".join(str(class_names[k]) for k in plane.triple)
-        axis.set_title(names, weight="normal", fontsize=10)
+        axis.set_title(names, weight="normal", fontsize=size)
         axis.set(xticks=[], yticks=[])
     for axis in axes.flat[len(planes) :]:
         axis.axis("off")
@@ -114,29 +117,51 @@ def angle_matrix(cosines, titles, class_names):
               -1 / (K - 1)
     """
     figure, axes = plt.subplots(
-        1, len(cosines), figsize=(style.PANELS[0], 3.7), sharey=True, squeeze=False
+        1, len(cosines), figsize=(style.PANELS[0], 3.9), sharey=True, squeeze=False
     )
-    for axis, (name, matrix) in zip(axes.flat, cosines.items(), strict=True):
-        matrix = _numbers(matrix)
-        num_classes = len(matrix)
-        off = np.abs(matrix + 1 / (num_classes - 1))
-        off[np.triu_indices(num_classes)] = np.nan  # each pair once
-        image = axis.imshow(off, cmap="Greys", vmin=0, vmax=0.5)
-        for i, j in np.argwhere(np.isfinite(off)):
-            dark = off[i, j] > 0.28
+    matrices = {name: _numbers(matrix) for name, matrix in cosines.items()}
+    num_classes = len(next(iter(matrices.values())))
+    lower = np.tril_indices(num_classes, -1)  # each pair once
+    off = {name: np.abs(m + 1 / (num_classes - 1)) for name, m in matrices.items()}
+    most = max(0.5, *(o[lower].max() for o in off.values()))
+    for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        shade = np.full_like(matrix, np.nan)
+        shade[lower] = off[name][lower]
+        # The first class has no row of its own, the last no column.
+        image = axis.imshow(shade[1:, :-1], cmap="Greys", vmin=0, vmax=most)
+        for i, j in zip(*lower, strict=True):
             axis.text(
-                j, i, f"{matrix[i, j]:.2f}".replace("-", "−"), ha="center", va="center",
-                fontsize=8.5, color="white" if dark else "black",
+                j, i - 1, f"{matrix[i, j]:.2f}".replace("-", "−"), ha="center",
+                va="center", fontsize=11,
+                color="white" if shade[i, j] > 0.56 * most else "black",
             )  # fmt: skip
-        places = range(num_classes)
-        axis.set_xticks(places, class_names)
-        axis.set_yticks(places, class_names)
+        places = range(num_classes - 1)
+        axis.set_xticks(places, class_names[:-1])
+        axis.set_yticks(places, class_names[1:])
         axis.set(title=titles[name], xlabel="class")
         axis.grid(visible=False)
     axes[0, 0].set_ylabel("class")
     text = f"distance from −1/{num_classes - 1}"
     figure.colorbar(image, ax=axes, label=text, shrink=0.8)
     return figure
+
+
+def draw_groups(axis, points, labels, class_names):
+    """Groups of a flat map (PCA, t-SNE) on an axis, each with its name beside it.
+
+    points : (N, 2), labels (N,) their classes
+    """
+    points, labels = _numbers(points), np.asarray(labels)
+    for k, name in enumerate(class_names):
+        at, color = points[labels == k], style.CLASS_COLORS[k]
+        axis.scatter(*at.T, s=11, color=color, marker=style.CLASS_MARKERS[k], lw=0)
+        # A side of its own for each, so that names of groups on one spot stay apart.
+        angle = np.pi / 6 + k * np.pi / 3
+        axis.annotate(
+            str(name), np.median(at, axis=0), (14 * np.cos(angle), 14 * np.sin(angle)),
+            textcoords="offset points", weight="bold", size=13, ha="center",
+            va="center", bbox={"fc": "white", "ec": "none", "alpha": 0.6, "pad": 0.5},
+        )  # fmt: skip
 
 
 def _numbers(values):
@@ -164,11 +189,11 @@ def _draw_plane(axis, plane, points, labels, within, size=16):
         axis.scatter(*points[rows].T, s=size, color=color, marker=marker, lw=0)
         axis.scatter(
             *template,
-            s=6 * size,
+            s=(6 if size > 9 else 3) * size,  # not to hide the points of small panels
             color=color,
             marker=marker,
             ec="black",
-            lw=1.5,
+            lw=1.5 if size > 9 else 0.8,
             zorder=3,
         )
     axis.set(xlim=middle[0] + half * np.array([-1, 1]))
