@@ -108,6 +108,27 @@ def test_decision_lines_part_the_plane_as_the_largest_logit_does(seed):
     assert (sides * plane.directions).sum(-1).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("triple", [(2, 3, 1), (1, 2, 3), (4, 0, 5)])
+def test_along_a_ray_its_two_classes_have_the_largest_logits(seed, triple):
+    # The logits of the network itself, at points of the plane lifted to its features.
+    _, _, weight, bias = random_case(seed, leading=(3,))
+    if seed % 2:  # templates nearly in a row: a blunt corner
+        weight[:, triple[1]] = weight[:, [triple[0], triple[2]]].mean(1) + (
+            0.05 * weight[:, triple[1]]
+        )
+    plane = geometry.template_plane(weight, triple, bias)
+    pairs = [(0, 1, 2), (0, 2, 1), (1, 2, 0)]
+    for ray, (one, other, third) in enumerate(pairs):
+        for far in (0.1, 2.0, 50.0):
+            point = plane.centre + far * plane.directions[:, ray]
+            lifted = plane.origin + (plane.axes @ point.unsqueeze(-1)).squeeze(-1)
+            z = (weight @ lifted.unsqueeze(-1)).squeeze(-1) + bias
+            z = z[:, list(triple)]
+            torch.testing.assert_close(z[:, one], z[:, other])
+            assert (z[:, third] < z[:, one]).all()
+
+
 def test_a_fleet_has_the_planes_of_its_networks():
     features, _, weight, bias = random_case(4, leading=(2, 3))
     plane = geometry.template_plane(weight, (0, 1, 2), bias)
