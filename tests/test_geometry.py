@@ -1,6 +1,9 @@
 """Geometry of features: against numpy written from the papers, and exact cases."""
 
+import json
 import math
+import pathlib
+import re
 
 import hypothesis
 import hypothesis.strategies as st
@@ -263,6 +266,46 @@ def test_scale_free_measures_do_not_hear_a_change_of_scale():
     assert skewed > 0
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-160, 1e-155, 1e-20, 1e140])
+def test_tiny_and_huge_features_have_the_same_ratios(scale):
+    features, targets, weight, bias = random_case(3, leading=(2,))
+    before = measured(features, targets, weight)
+    fleet = torch.stack([features[0], scale * features[1]])  # each by its own scale
+    heads = torch.stack([weight[0], scale * weight[1]])
+    after = measured(fleet, targets, heads)
+    squared = {"within", "between", "duality raw", "others"}
+    for name in before:
+        power = 2 if name in squared else 1 if name == "norms" else 0
+        wanted = before[name] * torch.tensor([1, scale**power], dtype=torch.float64)
+        if scale**power < 1e-290:  # a square of which few bits or none are left
+            wanted, after[name] = wanted[:1], after[name][:1]
+        torch.testing.assert_close(after[name], wanted, rtol=1e-9, atol=0)
+    means = geometry.class_means(scale * features, targets) / scale
+    torch.testing.assert_close(means, geometry.class_means(features, targets))
+    torch.testing.assert_close(
+        geometry.template_distances(scale * weight, scale * features) / scale,
+        geometry.template_distances(weight, features),
+    )
+    plane = geometry.template_plane(weight, (0, 1, 2), bias)
+    other = geometry.template_plane(scale * weight, (0, 1, 2))
+    torch.testing.assert_close(other.directions, plane.directions)
+    torch.testing.assert_close(other.axes, plane.axes)
+    torch.testing.assert_close(other.templates / scale, plane.templates)
+    straight = geometry.template_plane(weight, (0, 1, 2)).centre
+    torch.testing.assert_close(other.centre / scale, straight)
+    # With a bias in the same proportion the lines cross at the same logits.
+    if 1e-150 < scale < 1e140:
+        other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
+        torch.testing.assert_close(other.centre / scale, plane.centre)
+
+
+def test_one_tiny_sample_has_a_direction_all_the_same():
+    features, targets, _, _ = random_case(3)
+    wanted = geometry.class_separation(features, targets)
+    features[4] *= 1e-200
+    torch.testing.assert_close(geometry.class_separation(features, targets), wanted)
+
+
 def test_a_rotation_changes_nothing():
     features, targets, weight, _ = random_case(5)
     turn = torch.linalg.qr(torch.randn(9, 9, dtype=torch.float64))[0]
@@ -359,3 +402,16 @@ def test_inputs_are_left_alone_and_need_no_gradient():
     assert not plane.project(features).requires_grad
     for before, now in zip(copies, (features, targets, weight), strict=True):
         assert torch.equal(before, now)
+
+
+NOTEBOOK = next((pathlib.Path(__file__).parent.parent / "notebooks").glob("05_*.ipynb"))
+
+
+@pytest.mark.parametrize("name", geometry.__all__)
+def test_a_function_says_in_which_section_it_is_taught(name):
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    sections = dict(re.findall(r"(?ms)^## (\d+)\. (.*?)(?=^## )", text))
+    used = [n for n, words in sections.items() if f"geometry.{name}(" in words]
+    said = re.findall(r"Taught in 05\s+section (\d+)", getattr(geometry, name).__doc__)
+    assert len(said) == min(1, len(used)) and set(said) <= set(used)

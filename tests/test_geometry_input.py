@@ -1,5 +1,8 @@
 """Geometry of features: bad input is named, never answered with nan."""
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
 
@@ -24,11 +27,12 @@ of_features = pytest.mark.parametrize(
 )  # fmt: skip
 
 
-def message(call, *arguments, **options):
-    with pytest.raises(ValueError) as caught:
+def message(call, *arguments, error=ValueError, **options):
+    with pytest.raises(error) as caught:
         call(*arguments, **options)
     text = str(caught.value)
-    assert text.endswith(".") and "\n" not in text
+    assert type(caught.value) is error
+    assert text.endswith(".") and "\n" not in text and len(text) < 200
     return text
 
 
@@ -57,11 +61,40 @@ def test_collinear_templates_are_named(dtype, share):
     weight = WEIGHT.to(dtype, copy=True)
     weight[4] = share * weight[0] + (1 - share) * weight[2]
     assert message(geometry.template_plane, weight, (0, 2, 4)) == (
-        "the templates of classes (0, 2, 4) lie on one line: they span no plane."
+        "weight must have templates that span a plane, got classes (0, 2, 4) on one "
+        "line."
     )
     fleet = torch.stack([WEIGHT.to(dtype), weight])
     assert "in network 1" in message(geometry.template_plane, fleet, (0, 2, 4))
     geometry.template_plane(weight, (0, 2, 5))  # another triple is none the worse
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e100])
+@pytest.mark.parametrize(
+    "carry", [lambda w: w, lambda w: w.numpy(), lambda w: w.double(),
+              lambda w: w.tolist(), lambda w: w.double().numpy()],
+    ids=["float32", "numpy", "double", "list", "numpy double"],
+)  # fmt: skip
+def test_a_line_drawn_in_float32_is_one_in_whatever_carries_it(carry, scale):
+    for seed in range(20):
+        w = torch.randn(2, 5, generator=torch.Generator().manual_seed(seed))
+        line = torch.stack([w[0], w[0] + 0.1 * w[1], w[0] + 0.3 * w[1]])
+        carried = carry(line if scale == 1.0 else line.double() * scale)
+        for triple in [(0, 1, 2), (2, 0, 1), (1, 2, 0)]:
+            assert "on one line" in message(geometry.template_plane, carried, triple)
+
+
+@pytest.mark.parametrize("triple", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("apart", [1.0, 1e-3])
+def test_the_height_of_a_triangle_decides_whether_it_is_a_line(triple, apart):
+    # Longest template 1, sides of about `apart`, smallest height 1e-6 of the longest.
+    for height, is_thin in ((0.9e-6, True), (1.1e-6, False)):
+        weight = np.array([[1 - apart, 0], [1 - apart / 2, height], [1, 0]])
+        if is_thin:
+            assert "on one line" in message(geometry.template_plane, weight, triple)
+        else:
+            plane = geometry.template_plane(weight, triple)
+            assert (plane.directions.norm(dim=-1) - 1).abs().max() < 1e-12
 
 
 def test_equal_templates_are_named():
@@ -72,7 +105,7 @@ def test_equal_templates_are_named():
 
 
 def test_nearly_collinear_templates_still_span_a_plane():
-    weight = changed(WEIGHT, 4, (WEIGHT[0] + WEIGHT[2]) / 2 + 1e-6 * WEIGHT[1])
+    weight = changed(WEIGHT, 4, (WEIGHT[0] + WEIGHT[2]) / 2 + 1e-5 * WEIGHT[1])
     plane = geometry.template_plane(weight, (0, 2, 4))
     z = FEATURES @ weight.T
     found = plane.logit_differences(plane.project(FEATURES))
@@ -129,9 +162,12 @@ def test_features_that_do_not_fit_the_plane_are_refused():
 @of_features
 def test_a_class_without_a_sample_is_named(measure):
     targets = torch.where(TARGETS == 3, 0, TARGETS)
-    assert message(measure, FEATURES, targets) in (
-        "class 3 must have at least 2 samples, got 0.",
-        "class 3 must have at least 1 sample, got 0.",
+    of_weight = measure in OF_FEATURES[4:]
+    count = "1 sample" if of_weight or measure is OF_FEATURES[0] else "2 samples"
+    source = "the rows of weight" if of_weight else "num_classes"
+    assert message(measure, FEATURES, targets) == (
+        f"targets must have at least {count} of each of 6 classes ({source}), got 0 of "
+        "class 3."
     )
 
 
@@ -140,7 +176,10 @@ def test_a_class_without_a_sample_is_named(measure):
 )
 def test_a_class_with_one_sample_is_named(measure):
     targets = torch.cat([torch.arange(6), torch.arange(18) % 5])
-    text = "class 5 must have at least 2 samples, got 1"
+    text = (
+        "targets must have at least 2 samples of each of 6 classes (num_classes), "
+        "got 1 of class 5"
+    )
     assert message(measure, FEATURES, targets) == f"{text}."
     fleet = FEATURES.expand(2, 3, 24, 5)
     several = TARGETS.repeat(2, 3, 1)
@@ -151,22 +190,58 @@ def test_a_class_with_one_sample_is_named(measure):
 @pytest.mark.parametrize("bad", [-1, 6, 100, -100])
 @of_features
 def test_a_label_out_of_range_is_named(measure, bad):
-    assert message(measure, FEATURES, changed(TARGETS, 3, bad)) == (
+    targets = changed(TARGETS, 3, bad)
+    assert message(measure, FEATURES, targets, error=IndexError) == (
         f"targets must lie in 0 ... 5, got {bad}."
     )
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.complex64])
-def test_labels_of_another_kind_are_refused(dtype):
-    assert f"got dtype {dtype}" in message(
-        geometry.scatter, FEATURES, TARGETS.to(dtype)
-    )
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bool, torch.complex64, torch.complex128]
+)
+@of_features
+def test_labels_of_another_kind_are_refused(measure, dtype):
+    text = message(measure, FEATURES, TARGETS.to(dtype), error=TypeError)
+    assert text.startswith("targets must be") and f"got dtype {dtype}" in text
 
 
 @pytest.mark.parametrize("shape", [(23,), (24, 1), (2, 24), ()])
 def test_labels_of_another_shape_are_refused(shape):
-    text = message(geometry.scatter, FEATURES, torch.zeros(shape, dtype=torch.long))
-    assert text.startswith("targets must have shape (24,) or (24,)")
+    targets = torch.zeros(shape, dtype=torch.long)
+    assert message(geometry.scatter, FEATURES, targets) == (
+        f"targets must have shape (24,), got {shape}."
+    )
+    if shape != (2, 24):
+        assert message(geometry.scatter, FEATURES.expand(2, 24, 5), targets) == (
+            f"targets must have shape (24,) or (2, 24), got {shape}."
+        )
+
+
+@of_features
+def test_numpy_that_is_reversed_or_read_only_does_as_well(measure):
+    features, targets = FEATURES.numpy()[::-1], TARGETS.numpy()[::-1]
+    locked = FEATURES.numpy().copy(), TARGETS.numpy().copy()
+    for array in locked:
+        array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, same = measure(features, targets), measure(*locked)
+    for value, also in (
+        zip(found, same, strict=True) if isinstance(found, tuple) else [(found, same)]
+    ):
+        torch.testing.assert_close(value, also)
+
+
+def test_a_reversed_or_read_only_plane_is_the_same_plane():
+    locked = WEIGHT.numpy().copy()
+    locked.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plane = geometry.template_plane(locked, (0, 1, 2), np.zeros(6)[::-1])
+        turned = geometry.template_plane(WEIGHT.numpy()[::-1], (5, 4, 3))
+        points = plane.project(FEATURES.numpy()[::-1])
+    torch.testing.assert_close(plane.templates, turned.templates)
+    torch.testing.assert_close(points, plane.project(FEATURES.flip(0)))
 
 
 @pytest.mark.parametrize("count", [1, 0, -3, 2.5, "6", None, True, NAN])
@@ -231,14 +306,14 @@ def test_classes_with_one_mean_have_no_ratio(measure):
 
 def test_features_of_length_zero_have_no_angle_and_name_the_class():
     assert message(geometry.class_separation, changed(FEATURES, 9, 0.0), TARGETS) == (
-        "features must not be 0, got a sample of class 3 that is."
+        "features must not be 0, got a sample of class 3 with length 0."
     )
 
 
 def test_features_of_one_direction_have_no_separation():
     features = torch.arange(1, 25)[:, None] * torch.tensor([1.0, 2, 3, 4, 5])
     assert message(geometry.class_separation, features, TARGETS) == (
-        "features must not all have one direction, got such."
+        "features must point in at least 2 directions, got the same for all."
     )
 
 
@@ -249,13 +324,15 @@ def test_vectors_without_length_or_direction_are_refused():
     rest = WEIGHT - WEIGHT.mean(0)
     middle = torch.cat([rest[:2], torch.zeros(1, 5), rest[2:]]) + 7
     assert message(geometry.cosines, middle) == (
-        "class 2 must differ from the mean of all, got that mean."
+        "vectors must differ from their mean, got class 2 equal to it."
     )
     zero = torch.zeros(6, 5)
-    assert "weight" in message(geometry.self_duality, zero, FEATURES, TARGETS)
+    assert message(geometry.self_duality, zero, FEATURES, TARGETS) == (
+        "weight must have a row that is not 0, got 0 in all."
+    )
     alike = torch.full((6, 5), 0.3)
-    assert "weight" in message(
-        geometry.self_duality, alike, FEATURES, TARGETS, centred=True
+    assert message(geometry.self_duality, alike, FEATURES, TARGETS, centred=True) == (
+        "weight must have rows that differ when centred, got equal ones."
     )
 
 
@@ -268,14 +345,31 @@ def test_shapes_that_do_not_go_together_are_refused():
     assert "shape" in message(geometry.scatter, FEATURES[:0], TARGETS[:0])
 
 
-@pytest.mark.parametrize("bad", ["features", None, object(), [["a"]]])
+@pytest.mark.parametrize(
+    "bad",
+    ["features" * 99, None, object(), [["a"]], np.full((60, 60), "a"), [[1], [1, 2]]],
+    ids=["text", "None", "object", "nested", "array", "ragged"],
+)
 def test_what_is_no_tensor_is_refused(bad):
-    assert "features must be a tensor" in message(geometry.scatter, bad, TARGETS)
-    assert "targets must be a tensor" in message(geometry.scatter, FEATURES, bad)
-    plane = geometry.template_plane
-    assert "weight must be a tensor" in message(plane, bad, (0, 1, 2))
+    def refused(name, call, *arguments):
+        text = message(call, *arguments, error=TypeError)
+        assert text.startswith(f"{name} must be a tensor of numbers, got ")
+
+    refused("features", geometry.scatter, bad, TARGETS)
+    refused("targets", geometry.scatter, FEATURES, bad)
+    refused("weight", geometry.template_plane, bad, (0, 1, 2))
+    refused("vectors", geometry.cosines, bad)
     if bad is not None:
-        assert "bias must be a tensor" in message(plane, WEIGHT, (0, 1, 2), bad)
+        refused("bias", geometry.template_plane, WEIGHT, (0, 1, 2), bad)
+
+
+@pytest.mark.parametrize(
+    "triple",
+    [tuple(range(500)), "0" * 500, np.arange(500), np.array([[0], [1]]), WEIGHT],
+)
+def test_a_long_triple_is_cut_short(triple):
+    for weight in (WEIGHT, WEIGHT * NAN, WEIGHT[:, :1]):
+        assert "triple" in message(geometry.template_plane, weight, triple)
 
 
 def test_points_that_are_no_pairs_are_refused():
@@ -287,8 +381,8 @@ def test_points_that_are_no_pairs_are_refused():
 
 
 def test_numbers_that_are_not_real_or_too_large_are_refused():
-    assert "real" in message(geometry.scatter, FEATURES + 1j, TARGETS)
-    assert "real" in message(geometry.scatter, FEATURES > 0, TARGETS)
+    for bad in (FEATURES + 1j, FEATURES > 0):
+        assert "real" in message(geometry.scatter, bad, TARGETS, error=TypeError)
     assert "small enough" in message(geometry.scatter, FEATURES * 1e200, TARGETS)
 
 

@@ -2,22 +2,27 @@
 
 import torch
 
+from ..calibration.rows import checked_numbers, checked_targets
 from ..targets import check_count
 
 TINY = 1e-12  # of the largest feature: what is smaller is rounding
 
 
 class Classes:
-    """The classes of features (..., N, D): who belongs to which, and their means.
+    """The classes of features (..., N, D): who belongs to which, and their scatters.
 
-    least  : samples that every class must have
-    raises : ValueError for features or targets, naming a class with too few samples
+    features : kept in units of ``unit`` (..., 1, 1), so that no square is lost
+    least    : samples that every class must have
+    source   : where num_classes comes from, for the message
+    raises   : ValueError for features or targets, naming a class with too few samples;
+               IndexError for a label out of range; TypeError for what is no number
     """
 
-    def __init__(self, features, targets, num_classes, least=2):
+    def __init__(self, features, targets, num_classes, least=2, source="num_classes"):
         features = _as_matrix(features, "features")
         num_classes = check_count(num_classes, "num_classes", least=2)
-        targets = _class_indices(targets, features, num_classes)
+        rows = features[..., :1].expand(*features.shape[:-1], num_classes)
+        targets = checked_targets(targets, rows)
         _check_finite(features, "features", "", targets)
         self.one_hot = torch.nn.functional.one_hot(targets, num_classes).double()
         self._counts = self.one_hot.sum(-2)  # (..., K)
@@ -26,25 +31,37 @@ class Classes:
             *network, k = few.nonzero()[0].tolist()
             count = int(self._counts[tuple(network)][k])
             raise ValueError(
-                f"class {k} must have at least {least} sample{'s' * (least > 1)}, got "
-                f"{count}{_named(network)}."
+                f"targets must have at least {least} sample{'s' * (least > 1)} of each "
+                f"of {num_classes} classes ({source}), got {count} of class "
+                f"{k}{_named(network)}."
             )
-        self.scale = features.norm(dim=-1).amax(-1)
-        self.means = (self.one_hot.mT @ features) / self._counts.unsqueeze(-1)
-        self.deviations = features - self.one_hot @ self.means
+        self.unit = power_of_two(features)
+        self.features = features / self.unit
+        self.scale = self.features.norm(dim=-1).amax(-1)
+
+    def means(self, vectors):
+        """Mean of a vector for each sample (..., N, D) in each class: (..., K, D)."""
+        return (self.one_hot.mT @ vectors) / self._counts.unsqueeze(-1)
 
     def mean_of(self, values):
         """Of a number for each sample (..., N): mean in each class, then over them."""
-        sums = (self.one_hot.mT @ values.unsqueeze(-1)).squeeze(-1)
-        return (sums / self._counts).mean(-1)
+        return self.means(values.unsqueeze(-1)).squeeze(-1).mean(-1)
 
-    def within(self):
-        """Mean squared distance of a feature from its class mean."""
-        return self.mean_of(self.deviations.square().sum(-1))
+    def deviations(self, vectors):
+        """Vectors (..., N, D) less the mean of their class."""
+        return vectors - self.one_hot @ self.means(vectors)
 
-    def between(self):
-        """Mean squared distance of a class mean from their common mean."""
-        return centred_on_mean(self.means).square().sum(-1).mean(-1)
+    def scatters(self, vectors):
+        """Mean squared distances: from class mean, and of those from their mean."""
+        within = self.mean_of(self.deviations(vectors).square().sum(-1))
+        means = centred_on_mean(self.means(vectors))
+        return within, means.square().sum(-1).mean(-1)
+
+
+def power_of_two(values, dim=(-2, -1)):
+    """What to divide by, to bring the largest value below 1 without any rounding."""
+    largest = values.abs().amax(dim, keepdim=True)
+    return torch.where(largest > 0, largest / torch.frexp(largest).mantissa, 1.0)
 
 
 def matrix(values, name, note=""):
@@ -57,18 +74,10 @@ def matrix(values, name, note=""):
     return values
 
 
-def tensor(values, name, note=""):
-    """As a tensor, or ``ValueError``."""
-    try:
-        return torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name} must be a tensor, got {values!r}{note}.") from None
-
-
 def _as_matrix(values, name, note=""):
-    values = tensor(values, name, note)
-    if values.is_complex() or values.dtype == torch.bool:
-        raise ValueError(f"{name} must be real numbers, got dtype {values.dtype}.")
+    values = checked_numbers(values, name)
+    if values.dtype == torch.bool:
+        raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     if values.dim() < 2 or 0 in values.shape:
         raise ValueError(
             f"{name} must have shape (..., rows, width) without an empty axis, got "
@@ -79,7 +88,7 @@ def _as_matrix(values, name, note=""):
             f"{name} must have a width of at least 2, got {values.shape[-1]}{note}: on "
             "a line there are no angles and no plane."
         )
-    return values.detach().double()
+    return values.double()
 
 
 def _check_finite(values, name, note="", targets=None):
@@ -125,34 +134,12 @@ def check_leading(first, second, name="weight"):
 def refuse(wrong, sentence):
     """Raise ``ValueError`` when a network is ``wrong`` (...), naming the first."""
     if wrong.any():
-        raise ValueError(f"{sentence}{where(wrong)}.")
-
-
-def where(wrong):
-    """ " in network 3" for the first that is wrong, nothing for a single network."""
-    return _named(wrong.nonzero()[0].tolist())
+        network = wrong.nonzero()[0].tolist()
+        raise ValueError(f"{sentence}{_named(network)}.")
 
 
 def _named(network):
+    """ " in network 3", and nothing for a single network."""
     if not network:
         return ""
     return f" in network {network[0] if len(network) == 1 else tuple(network)}"
-
-
-def _class_indices(targets, features, num_classes):
-    targets = tensor(targets, "targets").to(features.device)
-    if targets.dtype in (torch.bool, torch.cfloat) or targets.is_floating_point():
-        raise ValueError(f"targets must be class indices, got dtype {targets.dtype}.")
-    rows, leading = features.shape[-2], features.shape[:-2]
-    if tuple(targets.shape) not in ((rows,), (*leading, rows)):
-        raise ValueError(
-            f"targets must have shape {(rows,)} or {(*leading, rows)}, got "
-            f"{tuple(targets.shape)}."
-        )
-    targets = targets.long()
-    if targets.min() < 0 or targets.max() >= num_classes:
-        bad = targets.min() if targets.min() < 0 else targets.max()
-        raise ValueError(
-            f"targets must lie in 0 ... {num_classes - 1}, got {bad.item()}."
-        )
-    return targets.expand(*leading, rows)

@@ -1,21 +1,24 @@
 """The plane through three templates, and distances from templates."""
 
 import operator
+import reprlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
+from ..calibration.rows import checked_numbers
 from .inputs import (
     TINY,
     Classes,
     check_leading,
     check_width,
     matrix,
+    power_of_two,
     refuse,
-    tensor,
-    where,
 )
+
+FLAT = 1e-6  # of the longest template: a triangle less high is a line, rounded
 
 
 @dataclass(frozen=True)
@@ -73,32 +76,42 @@ def template_plane(weight, triple, bias=None):
     raises  : ValueError, naming the triple, when there are not three different classes
               or their templates lie on one line; for weight and bias
 
+    On one line are templates whose triangle has a smallest height of at most 1e-6 times
+    the longest of them, whatever the dtype: ten times the rounding of float32, which
+    templates keep in a list or in float64. In half precision it is 4 times the dtype's
+    eps.
+
     Müller, Kornblith & Hinton 2019, section 2: the basis of the plane that crosses
     the three templates. Taught in 05 section 2.
     """
-    resolution = getattr(weight, "dtype", torch.float64)
-    weight = matrix(weight, "weight", f" for the triple {triple}")
+    weight = checked_numbers(weight, "weight")
+    is_float = weight.is_floating_point()
+    rounding = torch.finfo(weight.dtype).eps if is_float else 0.0
+    weight = matrix(weight, "weight", f" for the triple {_short(triple)}")
     triple = _check_triple(triple, weight.shape[-2])
     corners = weight[..., list(triple), :]  # (..., 3, D)
+    unit = power_of_two(corners)
+    corners = corners / unit
     origin = corners.mean(-2)
     sides = (corners[..., 1:, :] - corners[..., :1, :]).mT  # (..., D, 2)
     axes, r = torch.linalg.qr(sides)
     # QR leaves the signs open: to the right, and up.
     signs = torch.where(r.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(axes)
     axes = axes * signs.unsqueeze(-2)
-    # A line drawn in float32 is bent by its rounding, and is a line all the same.
-    is_float = getattr(resolution, "is_floating_point", False)
-    precision = torch.finfo(resolution if is_float else torch.float64).eps
-    smallest = r.diagonal(dim1=-2, dim2=-1).abs().amin(-1)
-    flat = smallest <= 16 * precision * corners.norm(dim=-1).amax(-1)
-    if flat.any():
-        raise ValueError(
-            f"the templates of classes {triple} lie on one line{where(flat)}: they "
-            "span no plane."
-        )
+    area = r.diagonal(dim1=-2, dim2=-1).abs().prod(-1)  # of two triangles
+    longest = _pair_differences(corners, -2).norm(dim=-1).amax(-1)
+    most = max(FLAT, 4 * rounding) * corners.norm(dim=-1).amax(-1)
+    refuse(
+        area <= most * longest,
+        f"weight must have templates that span a plane, got classes {triple} on one "
+        "line",
+    )
     templates = (corners - origin.unsqueeze(-2)) @ axes
-    offsets = _pair_differences(_logits_at(origin, corners, bias, weight, triple))
     slopes = _pair_differences(templates, -2)
+    logits = (corners @ origin.unsqueeze(-1)).squeeze(-1) * unit.squeeze(-1)
+    if bias is not None:
+        logits = logits + _bias(bias, weight)[..., list(triple)] / unit.squeeze(-1)
+    offsets = _pair_differences(logits)  # in units, as the slopes are
     centre = torch.linalg.solve(
         slopes[..., :2, :], -offsets[..., :2].unsqueeze(-1)
     ).squeeze(-1)
@@ -108,6 +121,8 @@ def template_plane(weight, triple, bias=None):
     away = ((first - third) * rays).sum(-1, keepdim=True)
     rays = rays * torch.where(away < 0, -1.0, 1.0).to(rays)
     directions = rays / rays.norm(dim=-1, keepdim=True)
+    origin, templates = origin * unit.squeeze(-1), templates * unit
+    offsets = offsets * unit.squeeze(-1)
     return TemplatePlane(triple, origin, axes, templates, offsets, centre, directions)
 
 
@@ -117,12 +132,10 @@ def template_distances(weight, features):
     weight, features : (..., K, D) of the last layer, (..., N, D)
     raises           : ValueError for weight or features
 
-    Müller, Kornblith & Hinton 2019, section 2. Taught in 05 section 3.
+    Müller, Kornblith & Hinton 2019, section 2.
     """
-    weight, features = matrix(weight, "weight"), matrix(features, "features")
-    check_width(features, weight.shape[-1])
-    check_leading(weight, features)
-    return torch.cdist(features, weight, compute_mode="donot_use_mm_for_euclid_dist")
+    distances, unit = _distances(weight, features)
+    return distances * unit
 
 
 class Others(NamedTuple):
@@ -142,25 +155,40 @@ def other_templates(weight, features, targets):
                distances that lies among the others, of sums over samples: 0 when every
                sample is equally far from them, (K - 2) / (K - 1) on average when the
                own template is like any other. Classes count alike
-    raises   : ValueError for weight, features or targets, and for equal templates
+    raises   : as ``scatter`` for features and targets, ValueError for weight and for
+               equal templates
 
-    Müller, Kornblith & Hinton 2019, section 2. Taught in 05 section 3.
+    Müller, Kornblith & Hinton 2019, section 2. Taught in 05 section 4.
     """
-    squared = template_distances(weight, features).square()
+    distances, unit = _distances(weight, features)
+    squared = distances.square()
     num_classes = squared.shape[-1]
     if num_classes < 3:
         raise ValueError(
             f"weight must hold at least 3 classes to have two others, got "
             f"{num_classes}."
         )
-    classes = Classes(features, targets, num_classes, least=1)
+    classes = Classes(features, targets, num_classes, 1, "the rows of weight")
     own = classes.one_hot.expand_as(squared).bool()
     others = squared[~own].view(*squared.shape[:-1], num_classes - 1)
     among = classes.mean_of(others.var(-1, correction=0) * (num_classes - 1))
     whole = classes.mean_of(squared.var(-1, correction=0) * num_classes)
     tiny = TINY * squared.amax((-2, -1))
     refuse(whole.sqrt() <= tiny, "weight must hold different templates, got equal ones")
-    return Others(classes.mean_of(others.std(-1, correction=0)), among / whole)
+    unit = unit[..., 0, 0]
+    raw = classes.mean_of(others.std(-1, correction=0)) * unit * unit
+    return Others(raw, among / whole)
+
+
+def _distances(weight, features):
+    """Distances (..., N, K) in units of the second, (..., 1, 1): no square is lost."""
+    weight, features = matrix(weight, "weight"), matrix(features, "features")
+    check_width(features, weight.shape[-1])
+    check_leading(weight, features)
+    unit = torch.maximum(power_of_two(weight), power_of_two(features))
+    return torch.cdist(
+        features / unit, weight / unit, compute_mode="donot_use_mm_for_euclid_dist"
+    ), unit
 
 
 def _check_triple(triple, num_classes):
@@ -173,17 +201,19 @@ def _check_triple(triple, num_classes):
     if len(found) != 3 or len(set(found)) != 3 or not inside:
         raise ValueError(
             f"triple must be three different classes of 0 ... {num_classes - 1}, got "
-            f"{triple!r}."
+            f"{_short(triple)}."
         )
     return found
 
 
-def _logits_at(point, corners, bias, weight, triple):
-    """Logits of the three classes at a feature (..., D): (..., 3)."""
-    logits = (corners @ point.unsqueeze(-1)).squeeze(-1)
-    if bias is None:
-        return logits
-    bias, num_classes = tensor(bias, "bias"), weight.shape[-2]
+def _short(value):
+    """For a message: on one line, and never a whole array."""
+    return " ".join(reprlib.repr(value).split())
+
+
+def _bias(bias, weight):
+    """The checked bias (..., K) of a weight (..., K, D)."""
+    bias, num_classes = checked_numbers(bias, "bias"), weight.shape[-2]
     if bias.shape[-1:] != (num_classes,):
         raise ValueError(
             f"bias must have a number for each of {num_classes} classes, got shape "
@@ -191,7 +221,7 @@ def _logits_at(point, corners, bias, weight, triple):
         )
     bias = matrix(bias.unsqueeze(-2), "bias")
     check_leading(weight, bias, "bias")
-    return logits + bias[..., 0, list(triple)]
+    return bias.squeeze(-2)
 
 
 def _pair_differences(values, dim=-1):
