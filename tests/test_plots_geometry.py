@@ -73,7 +73,8 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps():
     for left, right in ((axes[0, 0], axes[1, 0]), (axes[0, 1], axes[1, 1])):
         assert left.get_xlim() == right.get_xlim()  # a column has one scale
         assert left.get_ylim() == right.get_ylim()
-    assert axes[0, 0].get_ylabel() and "circle" in axes[1, 0].get_xlabel()
+    assert figure.get_supxlabel() == "from template circle to template square"
+    assert figure.get_supylabel()
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["circle", "square", "cross"]
 
@@ -90,9 +91,35 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
         (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
         np.testing.assert_allclose((x0, y0), plane.centre)
         middle = torch.tensor([[(x0 + x1) / 2, (y0 + y1) / 2]])
-        assert abs(plane.logit_differences(middle)[0, pair]) < 1e-9
+        differences = plane.logit_differences(middle)[0]  # a - b, a - c, b - c
+        assert abs(differences[pair]) < 1e-9
+        # The third logit lies below: the line is where the other two are largest.
+        signs = {0: (1, 1), 1: (1, -1), 2: (-1, -1)}[pair]
+        third = {0: (1, 2), 1: (0, 2), 2: (0, 1)}[pair]
+        assert all(s * differences[k] > 0 for s, k in zip(signs, third, strict=True))
         inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
         assert not inside.all()
+
+
+def test_columns_keep_their_room_and_long_titles_are_wrapped():
+    weight, bias, features, labels = network(3)
+    grid = style.EPS_GRID
+    planes = {
+        e: geometry.template_plane(weight, (0, 1, 2 + (e > 0)), bias) for e in grid
+    }
+    points = {"train": {e: planes[e].project(features) for e in grid}}
+    titles = dict.fromkeys(grid, "ε = 0.05: classes three times tighter")
+    classes = {"train": dict.fromkeys(grid, labels)}
+    figure = plots.template_plane(planes, points, classes, titles, NAMES)
+    figure.canvas.draw()
+    boxes = [a.title.get_window_extent() for a in figure.axes]
+    boxes += [a._left_title.get_window_extent() for a in figure.axes]
+    boxes = [box for box in boxes if box.width > 0]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
+    assert min(axis.get_window_extent().width for axis in figure.axes) > 150
+    assert figure.get_supxlabel() == "from the first template to the second"
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == list(NAMES[:4])
 
 
 def test_every_point_lies_within_its_panel():

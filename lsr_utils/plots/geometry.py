@@ -1,5 +1,7 @@
 """Clusters of features: the template plane, tightness, angles."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -23,10 +25,8 @@ def template_plane(planes, points, labels, titles, class_names):
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
     """
-    height = 0.5 + 2.4 * len(points)
-    figure, axes = plt.subplots(
-        len(points), len(planes), figsize=(style.PANELS[0], height), squeeze=False
-    )
+    size = 1.6 + 2.8 * len(planes), 0.6 + 2.5 * len(points)
+    figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
             scale = [
@@ -34,12 +34,16 @@ def template_plane(planes, points, labels, titles, class_names):
             ]
             _draw_plane(axis, plane, of_eps[eps], labels[part][eps], np.vstack(scale))
             is_first = part == next(iter(points))
-            axis.set_title(f"{titles[eps]}\n{part}" if is_first else part)
-        row[0].set_ylabel("across the first side")
-    for axis, plane in zip(axes[-1], planes.values(), strict=True):
-        a, b, _ = (class_names[k] for k in plane.triple)
-        axis.set_xlabel(f"from template {a} to template {b}")
-    _name_classes(figure, next(iter(planes.values())).triple, class_names)
+            wrapped = textwrap.fill(titles[eps], 28)
+            axis.set_title(f"{wrapped}\n{part}" if is_first else part)
+    triples = [plane.triple for plane in planes.values()]
+    first, second = (
+        f"template {class_names[triples[0][k]]}" if len(set(triples)) == 1 else words
+        for k, words in enumerate(("the first template", "the second"))
+    )
+    figure.supxlabel(f"from {first} to {second}", fontsize=11)
+    figure.supylabel("across that side", fontsize=11)
+    _name_classes(figure, sorted({k for t in triples for k in t}), class_names)
     return figure
 
 
