@@ -19,6 +19,11 @@ from . import fused_cpu, losses
 from .losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
 from .targets import check_eps, check_spread
 
+# Whether a backward pass may be repeated (retain_graph=True, create_graph=True); where
+# torch does not say, it may.
+_graph_is_kept = getattr(
+    torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
+)
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -181,29 +186,35 @@ class _FusedCrossEntropy(torch.autograd.Function):
         ctx.how, ctx.kept = how, kept
         if ctx.needs_input_grad[0]:
             # What is kept on ctx itself would be copied on its way out.
-            tensors = [slope] if slope is not None else [rows, weight]
-            ctx.save_for_backward(targets, *tensors)
+            if slope is not None:
+                ctx.save_for_backward(slope, targets)
+            else:
+                ctx.save_for_backward(rows, targets, weight)
         return loss
 
     @staticmethod
     def backward(ctx, upstream):
-        how, keep = ctx.how, _graph_is_kept()
-        targets, *tensors = ctx.saved_tensors
-        upstream = upstream.detach()
-        with torch.no_grad():
-            if how.recompute:
-                rows, weight = tensors
-                overwrite = how.inplace and not keep
-                slope = rows.detach() if overwrite else rows.new_empty(rows.shape)
-                given = rows, targets, weight, how, ctx.kept, upstream
-                how.backend.backward(*given, slope)
-                if overwrite:
-                    torch.autograd.graph.increment_version(rows)
-            else:
-                slope = how.backend.rescale(tensors[0], targets, how, upstream, keep)
-        if torch.is_grad_enabled():  # create_graph=True
-            slope = _NoSecondDerivative.apply(slope, slope.new_zeros(()).requires_grad_())
-        return slope, None, None, None
+        if not torch.is_grad_enabled():
+            return _gradient(ctx, upstream), None, None, None
+        with torch.no_grad():  # create_graph=True
+            slope = _gradient(ctx, upstream)
+        anchor = slope.new_zeros(()).requires_grad_()
+        return _NoSecondDerivative.apply(slope, anchor), None, None, None
+
+
+def _gradient(ctx, upstream):
+    how, keep = ctx.how, _graph_is_kept()
+    if not how.recompute:
+        slope, targets = ctx.saved_tensors
+        return how.backend.rescale(slope, targets, how, upstream, keep)
+    rows, targets, weight = ctx.saved_tensors
+    overwrite = how.inplace and not keep
+    slope = rows.detach() if overwrite else rows.new_empty(rows.shape)
+    given = rows, targets, weight, how, ctx.kept, upstream
+    how.backend.backward(*given, slope)
+    if overwrite:
+        torch.autograd.graph.increment_version(rows)
+    return slope
 
 
 class _NoSecondDerivative(torch.autograd.Function):
@@ -219,12 +230,6 @@ class _NoSecondDerivative(torch.autograd.Function):
             "the fused loss has no second derivative: "
             "use lsr_utils.losses.LabelSmoothingCrossEntropy for one."
         )
-
-
-def _graph_is_kept():
-    """Whether this backward pass may be repeated (retain_graph, create_graph)."""
-    ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return True if ask is None else ask()
 
 
 def _backend(logits, targets, weight):

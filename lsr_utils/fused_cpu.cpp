@@ -33,17 +33,28 @@ template <typename T> using I = typename Lanes<T>::I;
 
 template <typename T> V<T> all(T value) { return V<T>{} + value; }
 
-template <typename T> V<T> load(const T *from, int count, T filler) {
-    V<T> v = all<T>(filler);
-    if (count == Lanes<T>::count)
-        std::memcpy(&v, from, sizeof v);
-    else
-        std::memcpy(&v, from, count * sizeof(T));
-    return v;
+template <typename T> I<T> lane_numbers() {
+    I<T> numbers;
+    for (int lane = 0; lane < Lanes<T>::count; lane++) numbers[lane] = lane;
+    return numbers;
 }
 
-template <typename T> void store(T *to, V<T> v, int count) {
-    if (count == Lanes<T>::count)
+// `count` elements and, in the other lanes, the filler. Of the elements from here on,
+// `there` may be read: a whole vector is, where that many are there.
+template <typename T> V<T> load(const T *from, int64_t count, int64_t there, T filler) {
+    constexpr int W = Lanes<T>::count;
+    V<T> v = all<T>(filler);
+    if (there < W) {
+        std::memcpy(&v, from, count * sizeof(T));
+        return v;
+    }
+    std::memcpy(&v, from, sizeof v);
+    if (count >= W) return v;
+    return lane_numbers<T>() < I<T>{} + int(count) ? v : all<T>(filler);
+}
+
+template <typename T> void store(T *to, V<T> v, int64_t count) {
+    if (count >= Lanes<T>::count)
         std::memcpy(to, &v, sizeof v);
     else
         std::memcpy(to, &v, count * sizeof(T));
@@ -68,10 +79,18 @@ template <typename T> inline V<T> exponential(V<T> x) {
     return x < least ? V<T>{} : series * power;
 }
 
+// Lanes are folded in halves, which needs fewer steps than one after another.
 template <typename T> T sum(V<T> v) {
-    T total = 0;
-    for (int lane = 0; lane < Lanes<T>::count; lane++) total += v[lane];
-    return total;
+    for (int half = Lanes<T>::count / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; lane++) v[lane] += v[lane + half];
+    return v[0];
+}
+
+template <typename T> T largest(V<T> v) {
+    for (int half = Lanes<T>::count / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; lane++)
+            v[lane] = v[lane] > v[lane + half] ? v[lane] : v[lane + half];
+    return v[0];
 }
 
 int lane_of(int64_t distance, int none) {
@@ -89,33 +108,32 @@ template <typename T> T times(T mass, T term) {
 }
 
 // One row: returns its loss. Unless `slope` is null, writes factor times the gradient
-// there; `slope` may be `z` itself. `room` holds one row.
+// there; `slope` may be `z` itself. Behind `z`, `there` elements may be read. `room`
+// holds a row and a vector.
 template <typename T>
-T one_row(const T *z, int64_t K, int64_t y, const T *weight, Smoothing how, T factor,
-          T *slope, T *room) {
+T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
+          Smoothing how, T factor, T *slope, T *room) {
     constexpr int W = Lanes<T>::count;
     const T inf = INFINITY;
     V<T> highest = all<T>(-inf);
     for (int64_t k = 0; k < K; k += W) {
-        const V<T> x = load<T>(z + k, K - k < W ? K - k : W, -inf);
+        const V<T> x = load<T>(z + k, K - k, there - k, -inf);
         highest = x > highest ? x : highest;
     }
-    T m = -inf;
-    for (int lane = 0; lane < W; lane++) m = highest[lane] > m ? highest[lane] : m;
+    const T m = largest<T>(highest);
 
     // The true class stays out of the sums over classes and comes in at the end.
-    I<T> place;
-    for (int lane = 0; lane < W; lane++) place[lane] = lane;
+    const I<T> lane = lane_numbers<T>();
     V<T> exponentials{}, offsets{}, weights{};
     for (int64_t k = 0; k < K; k += W) {
-        const int count = K - k < W ? K - k : W;
-        const V<T> d = load<T>(z + k, count, -inf) - m;
+        const V<T> d = load<T>(z + k, K - k, there - k, -inf) - m;
         const V<T> e = exponential<T>(d);
         exponentials += e;
-        if (slope) store<T>(room + k, e, count);
-        I<T> other = (place < count) & (place != I<T>{} + lane_of(y - k, W));
+        if (slope) store<T>(room + k, e, W);
+        I<T> other = lane != I<T>{} + lane_of(y - k, W);
+        if (K - k < W) other = other & (lane < I<T>{} + int(K - k));
         if (weight) {
-            const V<T> w = load<T>(weight + k, count, T(0));
+            const V<T> w = load<T>(weight + k, K - k, K - k, T(0));
             weights += other ? w : V<T>{};
             other = other & ((w != 0) | ((d - d) == 0));  // no 0 * inf
             offsets += other ? w * d : V<T>{};
@@ -137,16 +155,14 @@ T one_row(const T *z, int64_t K, int64_t y, const T *weight, Smoothing how, T fa
 
     const T mass = on_y + each * sum_weights;
     const V<T> scale = all<T>(mass / total * factor);
+    const T slope_y = (mass * (room[y] / total) - on_y) * factor;
     for (int64_t k = 0; k < K; k += W) {
-        const int count = K - k < W ? K - k : W;
-        V<T> g = load<T>(room + k, count, T(0)) * scale;
-        if (weight)
-            g -= load<T>(weight + k, count, T(0)) * (each * factor);
-        else
-            g -= each * factor;
-        store<T>(slope + k, g, count);
+        V<T> w = all<T>(1);
+        if (weight) w = load<T>(weight + k, K - k, K - k, T(0));
+        const V<T> e = load<T>(room + k, W, W, T(0));
+        store<T>(slope + k, e * scale - w * (each * factor), K - k);
     }
-    slope[y] = (mass * (room[y] / total) - on_y) * factor;
+    slope[y] = slope_y;
     return loss;
 }
 
@@ -167,44 +183,114 @@ struct BFloat16 {  // the upper half of a float32
     }
 };
 
+// Few classes would leave most lanes idle: here every lane holds a row instead, and
+// the loop over classes is the outer one. The arithmetic is that of `one_row`.
+constexpr int FEW = 16;
+
 template <typename T, typename Stored>
-void each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
+V<T> few_classes(const Stored *z, int64_t z_step, int K, const int64_t *y, int count,
+                 int64_t ignored, const T *weight, Smoothing how, V<T> factor,
+                 Stored *slope, int64_t slope_step) {
+    const T inf = INFINITY;
+    V<T> x[FEW], e[FEW];
+    I<T> label = I<T>{} - 1;
+    for (int k = 0; k < K; k++) x[k] = V<T>{};
+    for (int lane = 0; lane < count; lane++) {
+        if (y[lane] == ignored) continue;
+        label[lane] = int(y[lane]);
+        for (int k = 0; k < K; k++) x[k][lane] = T(z[lane * z_step + k]);
+    }
+    V<T> m = x[0];
+    for (int k = 1; k < K; k++) m = x[k] > m ? x[k] : m;
+    V<T> total{}, offsets{}, weights{}, d_y{}, e_y{}, w_y{};
+    for (int k = 0; k < K; k++) {
+        const V<T> d = x[k] - m;
+        const T w = weight ? weight[k] : T(1);
+        const I<T> is_y = label == k;
+        e[k] = exponential<T>(d);
+        total += e[k];
+        d_y = is_y ? d : d_y;
+        e_y = is_y ? e[k] : e_y;
+        w_y = is_y ? all<T>(w) : w_y;
+        weights += is_y ? V<T>{} : all<T>(w);
+        I<T> other = ~is_y;
+        if (w == 0) other = other & ((d - d) == 0);
+        offsets += other ? w * d : V<T>{};
+    }
+    V<T> log_total;
+    for (int lane = 0; lane < Lanes<T>::count; lane++)
+        log_total[lane] = std::log(total[lane]);
+
+    const T receivers = T(how.others ? K - 1 : K);
+    const T each = how.eps > 0 ? T(how.eps) / receivers : T(0);
+    const V<T> on_y = w_y * (T(1 - how.eps) + (how.others ? T(0) : each));
+    const V<T> term = log_total - d_y;
+    V<T> loss = ((on_y == 0) & (term == inf)) ? V<T>{} : on_y * term;
+    if (each > 0) loss += each * (weights * log_total - offsets);
+    loss = label < 0 ? V<T>{} : loss;
+    if (!slope) return loss;
+
+    const V<T> mass = on_y + each * weights, scale = mass / total * factor;
+    const V<T> slope_y = (mass * (e_y / total) - on_y) * factor;
+    for (int k = 0; k < K; k++) {
+        const V<T> g = e[k] * scale - (weight ? weight[k] : T(1)) * (each * factor);
+        x[k] = label < 0 ? V<T>{} : label == k ? slope_y : g;
+    }
+    for (int lane = 0; lane < count; lane++)
+        for (int k = 0; k < K; k++) slope[lane * slope_step + k] = Stored(x[k][lane]);
+    return loss;
+}
+
+// Rows begin to end: returns the sum of their losses; `losses`, `upstream` and `slope`
+// may be null. An ignored row is not read.
+template <typename T, typename Stored>
+double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
               int64_t begin, int64_t end, int64_t ignored, const T *weight,
               Smoothing how, double unit, const T *upstream, int64_t upstream_step,
               T *losses, Stored *slope, int64_t slope_step, T *room) {
-    T *wide = room + K;  // used for 16-bit rows
-    for (int64_t n = begin; n < end; n++) {
+    constexpr int W = Lanes<T>::count;
+    T *wide = room + K + W;  // used for 16-bit rows
+    double sum_of_losses = 0;
+    for (int64_t n = begin; n < end;) {
+        const int count = K > FEW ? 1 : end - n < W ? int(end - n) : W;
         const Stored *from = z + n * z_step;
         Stored *to = slope ? slope + n * slope_step : nullptr;
-        T loss = 0;
-        if (y[n] == ignored) {
+        V<T> factor = all<T>(T(unit)), loss{};
+        for (int lane = 0; upstream && lane < count; lane++)
+            factor[lane] *= upstream[(n + lane) * upstream_step];
+        if (K <= FEW) {
+            loss = few_classes<T, Stored>(from, z_step, int(K), y + n, count, ignored,
+                                          weight, how, factor, to, slope_step);
+        } else if (y[n] == ignored) {
             if (to) std::memset(static_cast<void *>(to), 0, K * sizeof(Stored));
+        } else if constexpr (std::is_same<T, Stored>::value) {
+            loss[0] = one_row<T>(from, K + (end - 1 - n) * z_step, K, y[n], weight, how,
+                                 factor[0], to, room);
         } else {
-            const T factor = T(unit) * (upstream ? upstream[n * upstream_step] : T(1));
-            if constexpr (std::is_same<T, Stored>::value) {
-                loss = one_row<T>(from, K, y[n], weight, how, factor, to, room);
-            } else {
-                for (int64_t k = 0; k < K; k++) wide[k] = from[k];
-                loss = one_row<T>(wide, K, y[n], weight, how, factor,
-                                  to ? wide : nullptr, room);
-                for (int64_t k = 0; to && k < K; k++) to[k] = Stored(wide[k]);
-            }
+            for (int64_t k = 0; k < K; k++) wide[k] = from[k];
+            loss[0] = one_row<T>(wide, K, K, y[n], weight, how, factor[0],
+                                 to ? wide : nullptr, room);
+            for (int64_t k = 0; to && k < K; k++) to[k] = Stored(wide[k]);
         }
-        if (losses) losses[n] = loss;
+        for (int lane = 0; lane < count; lane++, n++) {
+            if (losses) losses[n] = loss[lane];
+            sum_of_losses += loss[lane];
+        }
     }
+    return sum_of_losses;
 }
 
 }  // namespace
 
-#define ROWS(NAME, T, STORED)                                                          \
-    extern "C" void NAME(const STORED *z, int64_t z_step, int64_t K, const int64_t *y, \
-                         int64_t begin, int64_t end, int64_t ignored, const T *weight, \
-                         double eps, int64_t others, double unit, const T *upstream,   \
-                         int64_t upstream_step, T *losses, STORED *slope,              \
-                         int64_t slope_step, T *room) {                                \
-        each_row<T, STORED>(z, z_step, K, y, begin, end, ignored, weight,              \
-                            Smoothing{eps, others}, unit, upstream, upstream_step,     \
-                            losses, slope, slope_step, room);                          \
+#define ROWS(NAME, T, STORED)                                                         \
+    extern "C" double NAME(                                                           \
+        const STORED *z, int64_t z_step, int64_t K, const int64_t *y, int64_t begin,  \
+        int64_t end, int64_t ignored, const T *weight, double eps, int64_t others,    \
+        double unit, const T *upstream, int64_t upstream_step, T *losses,             \
+        STORED *slope, int64_t slope_step, T *room) {                                 \
+        return each_row<T, STORED>(                                                   \
+            z, z_step, K, y, begin, end, ignored, weight, Smoothing{eps, others}, unit,\
+            upstream, upstream_step, losses, slope, slope_step, room);                \
     }
 
 ROWS(rows_float32, float, float)

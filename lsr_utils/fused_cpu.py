@@ -7,6 +7,7 @@ as does ``fused_kernel`` on a GPU: ``forward``, ``backward`` and ``rescale``.
 
 import ctypes
 import functools
+import math
 import os
 import shlex
 import shutil
@@ -24,6 +25,7 @@ SOURCE = Path(__file__).with_name("fused_cpu.cpp")
 # Instructions of this very processor, as the library lives no longer than the process.
 FLAGS = (["-march=native"], ["-mcpu=native"], [])
 BLOCK = 2**16  # elements that torch handles at a time: with copies, a level-2 cache
+FEW = 16  # classes up to which the compiled code puts rows side by side
 ALONE = 2**18  # elements below which a second thread costs more than it saves
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 ROWS = [POINTER, NUMBER, NUMBER, POINTER, NUMBER, NUMBER, NUMBER, POINTER, REAL]
@@ -53,11 +55,16 @@ def forward(logits, targets, weight, how, slope):
     if how.reduction != "mean":
         total = 1.0
     unit = 1 / total if total else float("inf")  # inf: the mean over nothing
-    losses = logits.new_empty(len(logits), dtype=_wide(logits))
-    _each_row(logits, targets, weight, how, unit * how.scale, None, losses, slope)
+    losses = None
     if how.reduction == "none":
+        losses = logits.new_empty(len(logits), dtype=_wide(logits))
+    sum_of_losses = _each_row(
+        logits, targets, weight, how, unit * how.scale, None, losses, slope
+    )
+    if losses is not None:
         return losses, (unit,)
-    return losses.sum() / total, (unit,)
+    loss = sum_of_losses / total if total else float("nan")
+    return logits.new_full((), loss, dtype=_wide(logits)), (unit,)
 
 
 def backward(logits, targets, weight, how, kept, upstream, slope):
@@ -118,30 +125,37 @@ def _shares(logits, targets, weight, how):
 
 
 def _each_row(logits, targets, weight, how, unit, upstream, losses, slope):
-    """Write the loss of each row, its gradient times unit and upstream, or both."""
+    """Write the loss of each row, its gradient times unit and upstream, or both.
+
+    returns : the sum of the losses; of the gradient alone, any number
+    """
     job = logits, targets, weight, how, unit, upstream, losses, slope
     rows = getattr(_library(), _NAMES[logits.dtype], None)
-    if rows is None:
-        _each_block(*job)
-    else:
-        _in_threads(rows, *job)
+    return _each_block(*job) if rows is None else _in_threads(rows, *job)
 
 
 def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slope):
     """Let the compiled function ``rows`` do it, by as many threads as torch has."""
     n, num_classes = logits.shape
+    sums = []
 
     def run(begin, end):
-        room = logits.new_empty(2 * num_classes, dtype=_wide(logits))
-        rows(
+        room = None  # for a row of exponentials, and one of wide logits
+        if num_classes > FEW:
+            room = logits.new_empty(2 * num_classes + 32, dtype=_wide(logits))
+        done = rows(
             logits.data_ptr(), logits.stride(0), num_classes, targets.data_ptr(),
             begin, end, how.ignore_index, _address(weight), how.eps,
             how.spread == "others", unit, _address(upstream),
             0 if upstream is None else upstream.stride(0), _address(losses),
-            _address(slope), 0 if slope is None else slope.stride(0), room.data_ptr(),
+            _address(slope), 0 if slope is None else slope.stride(0), _address(room),
         )  # fmt: skip
+        sums.append(done)
 
     parts = min(torch.get_num_threads(), n) if logits.numel() >= ALONE else 1
+    if parts == 1:
+        run(0, n)
+        return sums[0]
     edges = [n * part // parts for part in range(parts + 1)]
     # Threads of this call only: a pool of threads would be dead in a forked process.
     pairs = zip(edges[1:-1], edges[2:], strict=True)
@@ -151,6 +165,7 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
     run(0, edges[1])
     for helper in helpers:
         helper.join()
+    return math.fsum(sums)  # the same in whatever order the threads end
 
 
 def _address(tensor):
@@ -164,16 +179,17 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
     each = how.eps / (num_classes - others) if how.eps > 0 else 0.0
     w = weight if weight is not None else logits.new_ones((), dtype=_wide(logits))
     step = max(1, BLOCK // num_classes)
+    sum_of_losses = 0.0
     for begin in range(0, n, step):
         block = slice(begin, begin + step)
         live = targets[block] != how.ignore_index
         y = targets[block].where(live, 0)
         x = logits[block].to(_wide(logits))
         log_p = x.masked_fill(~live.unsqueeze(1), 0.0).log_softmax(1)
+        rows, _ = _rows_from_log_p(log_p, y, live, how.eps, weight, how.spread)
+        sum_of_losses += rows.sum(dtype=torch.float64).item()
         if losses is not None:
-            losses[block], _ = _rows_from_log_p(
-                log_p, y, live, how.eps, weight, how.spread
-            )
+            losses[block] = rows
         if slope is None:
             continue
         factor = torch.full_like(x[:, 0], unit)
@@ -188,6 +204,7 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
         g = p.mul_((mass * factor).unsqueeze(1)).sub_(each * w * factor.unsqueeze(1))
         g.scatter_(1, y.unsqueeze(1), ((mass * p_y - on_y) * factor).unsqueeze(1))
         slope[block] = g.masked_fill_(~live.unsqueeze(1), 0.0)
+    return sum_of_losses
 
 
 @functools.cache
@@ -225,7 +242,7 @@ def _load(path):
     for name in _NAMES.values():
         if hasattr(library, name):  # a compiler may know no float16
             function = getattr(library, name)
-            function.argtypes, function.restype = ROWS, None
+            function.argtypes, function.restype = ROWS, REAL
     library.shares.restype = NUMBER
     library.shares.argtypes = [
         POINTER, NUMBER, NUMBER, NUMBER, POINTER, NUMBER, POINTER
