@@ -140,7 +140,8 @@ def fused_label_smoothing_cross_entropy(
     moved = logits if logits.dim() == 2 else logits.movedim(class_axis, -1)
     losses._check_index_targets(moved, targets)
     targets = losses._as_int64(targets).reshape(-1).contiguous()
-    if check_targets and logits.device.type != "cpu":
+    on_cpu = logits.device.type == "cpu"  # nothing waits for a look at the targets
+    if not backend.CHECKS_TARGETS and (check_targets or on_cpu):
         live = targets != ignore_index
         bad = live & ((targets < 0) | (targets >= num_classes))
         losses._raise_out_of_range(targets, bad, num_classes)
@@ -250,9 +251,9 @@ def _backend(logits, targets, weight):
     if logits.device.type == "cpu":
         return fused_cpu if fused_cpu.supports(logits) else None
     if logits.device.type == "cuda":
-        from . import fused_kernel
+        from . import fused_cuda
 
-        return fused_kernel if fused_kernel.supports(logits) else None
+        return fused_cuda if fused_cuda.supports(logits) else None
     return None
 
 

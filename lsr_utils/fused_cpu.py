@@ -27,6 +27,7 @@ FLAGS = (["-march=native"], ["-mcpu=native"], [])
 BLOCK = 2**16  # elements that torch handles at a time: with copies, a level-2 cache
 FEW = 16  # classes up to which the compiled code puts rows side by side
 ALONE = 2**18  # elements below which a second thread costs more than it saves
+CHECKS_TARGETS = True  # raises for one out of range
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 ROWS = [POINTER, NUMBER, NUMBER, POINTER, NUMBER, NUMBER, NUMBER, POINTER, REAL]
 ROWS += [NUMBER, REAL, POINTER, NUMBER, POINTER, POINTER, NUMBER, POINTER]
