@@ -156,7 +156,15 @@ def fused_label_smoothing_cross_entropy(
     # A copy made for its layout is ours to write on.
     own = differentiable and rows.data_ptr() != logits.data_ptr() and not recompute
     how = _How(
-        eps, reduction, ignore_index, spread, scale, inplace or own, recompute, backend
+        eps,
+        reduction,
+        ignore_index,
+        spread,
+        scale,
+        inplace or own,
+        recompute,
+        differentiable,  # under no_grad torch still says that a gradient is needed
+        backend,
     )
     loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
     return loss.view(moved.shape[:-1]) if reduction == "none" else loss
@@ -170,6 +178,7 @@ class _How(NamedTuple):
     scale: float
     inplace: bool
     recompute: bool
+    differentiable: bool
     backend: object
 
 
@@ -179,13 +188,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows, targets, weight, how):
         slope = None
-        if ctx.needs_input_grad[0] and not how.recompute:
+        if how.differentiable and not how.recompute:
             slope = rows.detach() if how.inplace else rows.new_empty(rows.shape)
         loss, kept = how.backend.forward(rows, targets, weight, how, slope)
         if slope is not None and how.inplace:
             torch.autograd.graph.increment_version(rows)
         ctx.how, ctx.kept = how, kept
-        if ctx.needs_input_grad[0]:
+        if how.differentiable:
             # What is kept on ctx itself would be copied on its way out.
             if slope is not None:
                 ctx.save_for_backward(slope, targets)

@@ -260,7 +260,10 @@ def _agrees(library):
         if not hasattr(library, name):
             continue
         z, results = logits.to(dtype), []
-        for run in (_each_block, functools.partial(_in_threads, getattr(library, name))):
+        for run in (
+            _each_block,
+            functools.partial(_in_threads, getattr(library, name)),
+        ):
             losses, slope = torch.full((3,), torch.nan, dtype=_wide(z)), z * torch.nan
             run(z, targets, None, how, 1.0, None, losses, slope)
             results.append((losses, slope))

@@ -53,15 +53,15 @@ def short_rows(
     cells = used[:, None] & (k < K)[None, :]
     x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=-float("inf"))
     x = x.to(WIDE)
+    x_y = tl.load(z + row * z_step + label, mask=used, other=0.0).to(WIDE)
     m = tl.where(used, tl.max(x, 1), 0.0)
     d = x - m[:, None]
     e = tl.exp(d)
     total = tl.sum(e, 1)
-    is_y = k[None, :] == label[:, None]
     counted = cells & (k[None, :] != label[:, None])
     if WEIGHTED:
         w = tl.load(weight + k, mask=k < K, other=0.0)[None, :]
-        w_y = tl.sum(tl.where(is_y, w, 0.0), 1)
+        w_y = tl.load(weight + label, mask=used, other=0.0)
         rest = tl.sum(tl.where(counted, w, 0.0), 1)
         counted = counted & ((w != 0) | (d > -float("inf")))  # no 0 * inf
     else:
@@ -69,9 +69,8 @@ def short_rows(
         w_y = tl.full((ROWS,), 1.0, WIDE)
         rest = tl.full((ROWS,), K - 1, WIDE)
     offsets = tl.sum(tl.where(counted, w * d, 0.0), 1)
-    d_y = tl.sum(tl.where(is_y & cells, d, 0.0), 1)
     on_y, each, mass = _masses(w_y, rest, K, eps, OTHERS)
-    loss = _loss(tl.log(total), d_y, offsets, rest, on_y, each)
+    loss = _loss(tl.log(total), x_y - m, offsets, rest, on_y, each)
     loss = tl.where(used, loss, tl.where(live, float("nan"), 0.0))
     if EACH:
         tl.store(losses + row, loss, mask=row < N)
@@ -82,9 +81,12 @@ def short_rows(
         tl.store(total_at + row, total, mask=row < N)
     if SLOPE:
         factor = tl.load(unit)
-        on_true = (mass[:, None] * (e / total[:, None]) - on_y[:, None]) * factor
+        on_true = (mass * (tl.exp(x_y - m) / total) - on_y) * factor
         g = e * (mass / total * factor)[:, None] - w * (each * factor)
-        g = tl.where(used[:, None], tl.where(is_y, on_true, g), 0.0)
+        # By its place, never by reading back what was rounded.
+        g = tl.where(k[None, :] == label[:, None], on_true[:, None], g)
+        g = tl.where(used[:, None], g, 0.0)
+        tl.debug_barrier()  # in place, nobody may still be reading
         written = (row < N)[:, None] & (k < K)[None, :]
         tl.store(slope + row[:, None] * slope_step + k[None, :], g, mask=written)
 
@@ -116,11 +118,15 @@ def long_row(
         x_y = tl.load(z + label).to(WIDE)
         for start in range(0, K, BLOCK):
             k = start + lanes
-            x = tl.load(z + k, mask=k < K, other=-float("inf"), eviction_policy="evict_last")
+            x = tl.load(
+                z + k, mask=k < K, other=-float("inf"), eviction_policy="evict_last"
+            )
             x = x.to(WIDE)
             highest = tl.maximum(m, tl.max(x, 0))
             # -inf - -inf is nan: while all is masked, measure from 0 instead.
-            old = tl.where(m > -float("inf"), m, tl.where(highest > -float("inf"), highest, 0.0))
+            old = tl.where(
+                m > -float("inf"), m, tl.where(highest > -float("inf"), highest, 0.0)
+            )
             new = tl.where(highest > -float("inf"), highest, 0.0)
             d = x - new
             sums = sums * tl.exp(old - new) + tl.exp(d)
@@ -148,13 +154,19 @@ def long_row(
             tl.store(total_at + row, total)
         if SLOPE:
             factor = tl.load(unit)
+            on_true = (mass * (tl.exp(x_y - m) / total) - on_y) * factor
             stretches = tl.cdiv(K, BLOCK)
+            tl.debug_barrier()  # in place, nobody may still be reading
             for back in range(0, stretches):
                 k = (stretches - 1 - back) * BLOCK + lanes
-                x = tl.load(z + k, mask=k < K, other=-float("inf"), eviction_policy="evict_first")
+                x = tl.load(
+                    z + k,
+                    mask=k < K,
+                    other=-float("inf"),
+                    eviction_policy="evict_first",
+                )
                 e = tl.exp(x.to(WIDE) - m)
                 w = tl.load(weight + k, mask=k < K, other=0.0) if WEIGHTED else 1.0
-                on_true = (mass * (e / total) - on_y) * factor
                 g = e * (mass / total * factor) - w * (each * factor)
                 tl.store(slope + k, tl.where(k == label, on_true, g), mask=k < K)
     else:
@@ -185,7 +197,9 @@ def gradient_again(
     x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=-float("inf"))
     m = tl.load(top + row, mask=used, other=0.0)
     total = tl.load(total_at + row, mask=used, other=1.0)
-    factor = tl.load(unit) * tl.load(upstream + row * upstream_step, mask=used, other=0.0)
+    factor = tl.load(unit) * tl.load(
+        upstream + row * upstream_step, mask=used, other=0.0
+    )
     if WEIGHTED:
         w = tl.load(weight + k, mask=k < K, other=0.0)[None, :]
         w_y = tl.load(weight + label, mask=used, other=0.0)
@@ -195,10 +209,11 @@ def gradient_again(
         w_y = tl.full((ROWS,), 1.0, WIDE)
         rest = tl.full((ROWS,), K - 1, WIDE)
     on_y, each, mass = _masses(w_y, rest, K, eps, OTHERS)
+    x_y = tl.load(z + row * z_step + label, mask=used, other=0.0).to(WIDE)
+    on_true = (mass * (tl.exp(x_y - m) / total) - on_y) * factor
     e = tl.exp(x.to(WIDE) - m[:, None])
-    on_true = (mass[:, None] * (e / total[:, None]) - on_y[:, None]) * factor[:, None]
     g = e * (mass / total * factor)[:, None] - w * (each * factor)[:, None]
-    g = tl.where(k[None, :] == label[:, None], on_true, g)
+    g = tl.where(k[None, :] == label[:, None], on_true[:, None], g)
     g = tl.where(used[:, None], g, 0.0)
     written = (row < N)[:, None] & (k < K)[None, :]
     tl.store(slope + row[:, None] * slope_step + k[None, :], g, mask=written)
