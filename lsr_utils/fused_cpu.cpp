@@ -108,11 +108,11 @@ template <typename T> T times(T mass, T term) {
 }
 
 // One row: returns its loss. Unless `slope` is null, writes factor times the gradient
-// there; `slope` may be `z` itself. Behind `z`, `there` elements may be read. `room`
-// holds a row and a vector.
+// there (and before that, the exponentials); `slope` may be `z` itself. Behind `z`,
+// `there` elements may be read.
 template <typename T>
 T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
-          Smoothing how, T factor, T *slope, T *room) {
+          Smoothing how, T factor, T *slope) {
     constexpr int W = Lanes<T>::count;
     const T inf = INFINITY;
     V<T> highest = all<T>(-inf);
@@ -124,12 +124,13 @@ T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
 
     // The true class stays out of the sums over classes and comes in at the end.
     const I<T> lane = lane_numbers<T>();
+    const T d_y = z[y] - m;  // before it is overwritten
     V<T> exponentials{}, offsets{}, weights{};
     for (int64_t k = 0; k < K; k += W) {
         const V<T> d = load<T>(z + k, K - k, there - k, -inf) - m;
         const V<T> e = exponential<T>(d);
         exponentials += e;
-        if (slope) store<T>(room + k, e, W);
+        if (slope) store<T>(slope + k, e, K - k);
         I<T> other = lane != I<T>{} + lane_of(y - k, W);
         if (K - k < W) other = other & (lane < I<T>{} + int(K - k));
         if (weight) {
@@ -142,7 +143,7 @@ T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
         }
     }
     const T total = sum<T>(exponentials), log_total = std::log(total);
-    const T d_y = z[y] - m, w_y = weight ? weight[y] : T(1);
+    const T w_y = weight ? weight[y] : T(1);
     const T sum_weights = weight ? sum<T>(weights) : T(K - 1);
 
     // Mass on the true class, and for each unit of weight on any other one.
@@ -155,11 +156,11 @@ T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
 
     const T mass = on_y + each * sum_weights;
     const V<T> scale = all<T>(mass / total * factor);
-    const T slope_y = (mass * (room[y] / total) - on_y) * factor;
+    const T slope_y = (mass * (slope[y] / total) - on_y) * factor;
     for (int64_t k = 0; k < K; k += W) {
         V<T> w = all<T>(1);
         if (weight) w = load<T>(weight + k, K - k, K - k, T(0));
-        const V<T> e = load<T>(room + k, W, W, T(0));
+        const V<T> e = load<T>(slope + k, K - k, K - k, T(0));
         store<T>(slope + k, e * scale - w * (each * factor), K - k);
     }
     slope[y] = slope_y;
@@ -242,14 +243,13 @@ V<T> few_classes(const Stored *z, int64_t z_step, int K, const int64_t *y, int c
 }
 
 // Rows begin to end: returns the sum of their losses; `losses`, `upstream` and `slope`
-// may be null. An ignored row is not read.
+// may be null. An ignored row is not read. `wide` has room for a row of 16-bit logits.
 template <typename T, typename Stored>
 double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
               int64_t begin, int64_t end, int64_t ignored, const T *weight,
               Smoothing how, double unit, const T *upstream, int64_t upstream_step,
-              T *losses, Stored *slope, int64_t slope_step, T *room) {
+              T *losses, Stored *slope, int64_t slope_step, T *wide) {
     constexpr int W = Lanes<T>::count;
-    T *wide = room + K + W;  // used for 16-bit rows
     double sum_of_losses = 0;
     for (int64_t n = begin; n < end;) {
         const int count = K > FEW ? 1 : end - n < W ? int(end - n) : W;
@@ -265,11 +265,11 @@ double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
             if (to) std::memset(static_cast<void *>(to), 0, K * sizeof(Stored));
         } else if constexpr (std::is_same<T, Stored>::value) {
             loss[0] = one_row<T>(from, K + (end - 1 - n) * z_step, K, y[n], weight, how,
-                                 factor[0], to, room);
+                                 factor[0], to);
         } else {
             for (int64_t k = 0; k < K; k++) wide[k] = from[k];
             loss[0] = one_row<T>(wide, K, K, y[n], weight, how, factor[0],
-                                 to ? wide : nullptr, room);
+                                 to ? wide : nullptr);
             for (int64_t k = 0; to && k < K; k++) to[k] = Stored(wide[k]);
         }
         for (int lane = 0; lane < count; lane++, n++) {
@@ -287,10 +287,10 @@ double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
         const STORED *z, int64_t z_step, int64_t K, const int64_t *y, int64_t begin,  \
         int64_t end, int64_t ignored, const T *weight, double eps, int64_t others,    \
         double unit, const T *upstream, int64_t upstream_step, T *losses,             \
-        STORED *slope, int64_t slope_step, T *room) {                                 \
+        STORED *slope, int64_t slope_step, T *wide) {                                 \
         return each_row<T, STORED>(                                                   \
             z, z_step, K, y, begin, end, ignored, weight, Smoothing{eps, others}, unit,\
-            upstream, upstream_step, losses, slope, slope_step, room);                \
+            upstream, upstream_step, losses, slope, slope_step, wide);                \
     }
 
 ROWS(rows_float32, float, float)

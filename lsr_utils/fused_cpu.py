@@ -141,15 +141,15 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
     sums = []
 
     def run(begin, end):
-        room = None  # for a row of exponentials, and one of wide logits
-        if num_classes > FEW:
-            room = logits.new_empty(2 * num_classes + 32, dtype=_wide(logits))
+        wide = None  # room for a row of 16-bit logits
+        if num_classes > FEW and logits.dtype != _wide(logits):
+            wide = logits.new_empty(num_classes, dtype=_wide(logits))
         done = rows(
             logits.data_ptr(), logits.stride(0), num_classes, targets.data_ptr(),
             begin, end, how.ignore_index, _address(weight), how.eps,
             how.spread == "others", unit, _address(upstream),
             0 if upstream is None else upstream.stride(0), _address(losses),
-            _address(slope), 0 if slope is None else slope.stride(0), _address(room),
+            _address(slope), 0 if slope is None else slope.stride(0), _address(wide),
         )  # fmt: skip
         sums.append(done)
 

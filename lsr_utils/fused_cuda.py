@@ -155,7 +155,7 @@ def _on(tensor):
 
 @functools.cache
 def _works(device):
-    """Whether a kernel compiles and runs here, tried once: Triton needs a C compiler."""
+    """Whether a kernel compiles and runs here: Triton needs a C compiler for it."""
     from types import SimpleNamespace
 
     how = SimpleNamespace(

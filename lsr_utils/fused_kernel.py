@@ -17,6 +17,10 @@ def _jit(function):
     return function if triton is None else triton.jit(function)
 
 
+# What stands where no class is, and for a class that is masked.
+NOTHING = -float("inf") if tl is None else tl.constexpr(-float("inf"))
+
+
 @_jit
 def _masses(w_y, rest, K, eps, OTHERS: tl.constexpr):
     """Target mass on the true class, for a unit of weight on another, and in all."""
@@ -51,7 +55,7 @@ def short_rows(
     live = label != ignored
     used = live & (label >= 0) & (label < K)
     cells = used[:, None] & (k < K)[None, :]
-    x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=-float("inf"))
+    x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=NOTHING)
     x = x.to(WIDE)
     x_y = tl.load(z + row * z_step + label, mask=used, other=0.0).to(WIDE)
     m = tl.where(used, tl.max(x, 1), 0.0)
@@ -63,7 +67,7 @@ def short_rows(
         w = tl.load(weight + k, mask=k < K, other=0.0)[None, :]
         w_y = tl.load(weight + label, mask=used, other=0.0)
         rest = tl.sum(tl.where(counted, w, 0.0), 1)
-        counted = counted & ((w != 0) | (d > -float("inf")))  # no 0 * inf
+        counted = counted & ((w != 0) | (d > NOTHING))  # no 0 * inf
     else:
         w = tl.full((1, BLOCK), 1.0, WIDE)
         w_y = tl.full((ROWS,), 1.0, WIDE)
@@ -109,7 +113,7 @@ def long_row(
     z += row * z_step
     slope += row * slope_step
     if used:
-        m = tl.full((), -float("inf"), WIDE)
+        m = tl.full((), NOTHING, WIDE)
         sums = tl.full((BLOCK,), 0.0, WIDE)
         offsets = tl.full((BLOCK,), 0.0, WIDE)
         weights = tl.full((BLOCK,), 0.0, WIDE)
@@ -118,16 +122,13 @@ def long_row(
         x_y = tl.load(z + label).to(WIDE)
         for start in range(0, K, BLOCK):
             k = start + lanes
-            x = tl.load(
-                z + k, mask=k < K, other=-float("inf"), eviction_policy="evict_last"
-            )
+            there = k < K
+            x = tl.load(z + k, mask=there, other=NOTHING, eviction_policy="evict_last")
             x = x.to(WIDE)
             highest = tl.maximum(m, tl.max(x, 0))
             # -inf - -inf is nan: while all is masked, measure from 0 instead.
-            old = tl.where(
-                m > -float("inf"), m, tl.where(highest > -float("inf"), highest, 0.0)
-            )
-            new = tl.where(highest > -float("inf"), highest, 0.0)
+            old = tl.where(m > NOTHING, m, tl.where(highest > NOTHING, highest, 0.0))
+            new = tl.where(highest > NOTHING, highest, 0.0)
             d = x - new
             sums = sums * tl.exp(old - new) + tl.exp(d)
             moved += seen * (old - new)
@@ -136,14 +137,14 @@ def long_row(
                 w = tl.load(weight + k, mask=k < K, other=0.0)
                 weights += tl.where(counted, w, 0.0)
                 seen += tl.sum(tl.where(counted, w, 0.0), 0)
-                counted = counted & ((w != 0) | (d > -float("inf")))
+                counted = counted & ((w != 0) | (d > NOTHING))
                 offsets += tl.where(counted, w * d, 0.0)
             else:
                 seen += tl.sum(tl.where(counted, 1.0, 0.0), 0)
                 offsets += tl.where(counted, d, 0.0)
             m = highest
         total = tl.sum(sums, 0)
-        total = tl.where(m > -float("inf"), total, float("nan"))  # all is masked
+        total = tl.where(m > NOTHING, total, float("nan"))  # all is masked
         rest = tl.sum(weights, 0) if WEIGHTED else (K - 1).to(WIDE)
         w_y = tl.load(weight + label) if WEIGHTED else tl.full((), 1.0, WIDE)
         on_y, each, mass = _masses(w_y, rest, K, eps, OTHERS)
@@ -159,11 +160,9 @@ def long_row(
             tl.debug_barrier()  # in place, nobody may still be reading
             for back in range(0, stretches):
                 k = (stretches - 1 - back) * BLOCK + lanes
+                there = k < K
                 x = tl.load(
-                    z + k,
-                    mask=k < K,
-                    other=-float("inf"),
-                    eviction_policy="evict_first",
+                    z + k, mask=there, other=NOTHING, eviction_policy="evict_first"
                 )
                 e = tl.exp(x.to(WIDE) - m)
                 w = tl.load(weight + k, mask=k < K, other=0.0) if WEIGHTED else 1.0
@@ -194,12 +193,11 @@ def gradient_again(
     label = tl.load(y + row, mask=row < N, other=ignored)
     used = (label != ignored) & (label >= 0) & (label < K)
     cells = used[:, None] & (k < K)[None, :]
-    x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=-float("inf"))
+    x = tl.load(z + row[:, None] * z_step + k[None, :], mask=cells, other=NOTHING)
     m = tl.load(top + row, mask=used, other=0.0)
     total = tl.load(total_at + row, mask=used, other=1.0)
-    factor = tl.load(unit) * tl.load(
-        upstream + row * upstream_step, mask=used, other=0.0
-    )
+    given = tl.load(upstream + row * upstream_step, mask=used, other=0.0)
+    factor = tl.load(unit) * given
     if WEIGHTED:
         w = tl.load(weight + k, mask=k < K, other=0.0)[None, :]
         w_y = tl.load(weight + label, mask=used, other=0.0)
