@@ -14,6 +14,9 @@ import pytest
 import torch
 
 TESTS = pathlib.Path(__file__).parent
+sys.path.insert(0, str(TESTS / "benchmarks"))
+import fused_interpreter  # noqa: E402
+
 needs_triton = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None,
     reason="needs Triton, which has wheels for Linux only: pip install -e .[kernel]",
@@ -65,6 +68,24 @@ def test_broken_kernels_are_caught():
     assert len(results) >= 14, done.stderr
     assert [line["broken"] for line in results if not line["failed"]] == []
     assert done.returncode == 0
+
+
+def test_stored_results_of_the_interpreter_are_all_right():
+    text = (fused_interpreter.OUT).read_text(encoding="utf-8")
+    record = json.loads(text)
+    assert record.keys() >= {"device", "triton", "date", "commit", "command"}
+    assert all(line["right"] for line in record["cases"]) and len(record["cases"]) == 31
+
+
+@needs_triton
+def test_stored_results_of_the_interpreter_are_those_of_this_code():
+    record = json.loads(fused_interpreter.OUT.read_text(encoding="utf-8"))
+    for name, rows in fused_interpreter.results().items():
+        same = ("shape", "content", "mode", "right", "case")
+        for one, other in zip(rows, record[name], strict=True):
+            assert [one.get(k) for k in same] == [other.get(k) for k in same]
+    wanted = [0.7361397743, 4.9774823189]  # by PyTorch, in double precision
+    assert record["simple"][0]["losses"] == pytest.approx(wanted, abs=1e-6)
 
 
 @needs_triton
