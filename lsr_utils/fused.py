@@ -166,7 +166,10 @@ def fused_label_smoothing_cross_entropy(
         differentiable,  # under no_grad torch still says that a gradient is needed
         backend,
     )
-    loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
+    anchor = None
+    if differentiable:  # no rows of the logits, yet made from them
+        anchor = rows.index_select(0, targets.new_empty(0))
+    loss = _FusedCrossEntropy.apply(rows, targets, weight, anchor, how)
     return loss.view(moved.shape[:-1]) if reduction == "none" else loss
 
 
@@ -186,7 +189,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """Rows of logits (N, K) and targets (N,) to their loss."""
 
     @staticmethod
-    def forward(ctx, rows, targets, weight, how):
+    def forward(ctx, rows, targets, weight, anchor, how):
         slope = None
         if how.differentiable and not how.recompute:
             slope = rows.detach() if how.inplace else rows.new_empty(rows.shape)
@@ -197,27 +200,29 @@ class _FusedCrossEntropy(torch.autograd.Function):
         if how.differentiable:
             # What is kept on ctx itself would be copied on its way out.
             if slope is not None:
-                ctx.save_for_backward(slope, targets)
+                ctx.save_for_backward(slope, targets, None, anchor)
             else:
-                ctx.save_for_backward(rows, targets, weight)
+                ctx.save_for_backward(rows, targets, weight, anchor)
         return loss
 
     @staticmethod
     def backward(ctx, upstream):
         if not torch.is_grad_enabled():
-            return _gradient(ctx, upstream), None, None, None
+            return _gradient(ctx, upstream), None, None, None, None
         with torch.no_grad():  # create_graph=True
             slope = _gradient(ctx, upstream)
-        anchor = slope.new_zeros(()).requires_grad_()
-        return _NoSecondDerivative.apply(slope, anchor), None, None, None
+        # Through the anchor the logits are found, and with them this refusal: without
+        # it torch would take the second derivative for zero.
+        slope = _NoSecondDerivative.apply(slope, upstream, ctx.saved_tensors[3])
+        return slope, None, None, None, None
 
 
 def _gradient(ctx, upstream):
     how, keep = ctx.how, _graph_is_kept()
     if not how.recompute:
-        slope, targets = ctx.saved_tensors
+        slope, targets, _, _ = ctx.saved_tensors
         return how.backend.rescale(slope, targets, how, upstream, keep)
-    rows, targets, weight = ctx.saved_tensors
+    rows, targets, weight, _ = ctx.saved_tensors
     overwrite = how.inplace and not keep
     slope = rows.detach() if overwrite else rows.new_empty(rows.shape)
     given = rows, targets, weight, how, ctx.kept, upstream
@@ -231,7 +236,7 @@ class _NoSecondDerivative(torch.autograd.Function):
     """A gradient that refuses to be differentiated, instead of passing for constant."""
 
     @staticmethod
-    def forward(ctx, gradient, anchor):
+    def forward(ctx, gradient, *origins):
         return gradient.view_as(gradient)
 
     @staticmethod

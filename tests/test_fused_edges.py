@@ -98,6 +98,19 @@ def test_a_second_derivative_is_refused_not_silently_zero(mode):
         (slope.pow(2).sum() + leaf.sum()).backward()
 
 
+@each_mode
+def test_a_hessian_is_refused_not_silently_zero(mode):
+    z, y = draw(3, 6)
+    loss_fn = FusedLabelSmoothingCrossEntropy(**mode)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.functional.hessian(lambda x: loss_fn(x * 1, y), z)
+    leaf, factor = z.clone().requires_grad_(), torch.ones((), requires_grad=True)
+    loss = factor * loss_fn(leaf * 1, y)
+    (slope,) = torch.autograd.grad(loss, leaf, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(slope.sum(), factor)
+
+
 def test_a_graph_made_for_other_reasons_still_gives_the_gradient():
     z, y = draw(3, 6)
     leaf = z.requires_grad_()
