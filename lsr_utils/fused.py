@@ -155,6 +155,9 @@ def fused_label_smoothing_cross_entropy(
         recompute = logits.dtype == torch.float16 and scale == 1
     # A copy made for its layout is ours to write on.
     own = differentiable and rows.data_ptr() != logits.data_ptr() and not recompute
+    anchor = None
+    if differentiable:  # no rows of the logits, yet made from them
+        anchor = rows.index_select(0, targets.new_empty(0))
     how = _How(
         eps,
         reduction,
@@ -164,12 +167,10 @@ def fused_label_smoothing_cross_entropy(
         inplace or own,
         recompute,
         differentiable,  # under no_grad torch still says that a gradient is needed
+        anchor,
         backend,
     )
-    anchor = None
-    if differentiable:  # no rows of the logits, yet made from them
-        anchor = rows.index_select(0, targets.new_empty(0))
-    loss = _FusedCrossEntropy.apply(rows, targets, weight, anchor, how)
+    loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
     return loss.view(moved.shape[:-1]) if reduction == "none" else loss
 
 
@@ -182,6 +183,7 @@ class _How(NamedTuple):
     inplace: bool
     recompute: bool
     differentiable: bool
+    anchor: torch.Tensor | None
     backend: object
 
 
@@ -189,7 +191,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """Rows of logits (N, K) and targets (N,) to their loss."""
 
     @staticmethod
-    def forward(ctx, rows, targets, weight, anchor, how):
+    def forward(ctx, rows, targets, weight, how):
         slope = None
         if how.differentiable and not how.recompute:
             slope = rows.detach() if how.inplace else rows.new_empty(rows.shape)
@@ -200,29 +202,29 @@ class _FusedCrossEntropy(torch.autograd.Function):
         if how.differentiable:
             # What is kept on ctx itself would be copied on its way out.
             if slope is not None:
-                ctx.save_for_backward(slope, targets, None, anchor)
+                ctx.save_for_backward(slope, targets)
             else:
-                ctx.save_for_backward(rows, targets, weight, anchor)
+                ctx.save_for_backward(rows, targets, weight)
         return loss
 
     @staticmethod
     def backward(ctx, upstream):
         if not torch.is_grad_enabled():
-            return _gradient(ctx, upstream), None, None, None, None
+            return _gradient(ctx, upstream), None, None, None
         with torch.no_grad():  # create_graph=True
             slope = _gradient(ctx, upstream)
         # Through the anchor the logits are found, and with them this refusal: without
         # it torch would take the second derivative for zero.
-        slope = _NoSecondDerivative.apply(slope, upstream, ctx.saved_tensors[3])
-        return slope, None, None, None, None
+        slope = _NoSecondDerivative.apply(slope, upstream, ctx.how.anchor)
+        return slope, None, None, None
 
 
 def _gradient(ctx, upstream):
     how, keep = ctx.how, _graph_is_kept()
     if not how.recompute:
-        slope, targets, _, _ = ctx.saved_tensors
+        slope, targets = ctx.saved_tensors
         return how.backend.rescale(slope, targets, how, upstream, keep)
-    rows, targets, weight, _ = ctx.saved_tensors
+    rows, targets, weight = ctx.saved_tensors
     overwrite = how.inplace and not keep
     slope = rows.detach() if overwrite else rows.new_empty(rows.shape)
     given = rows, targets, weight, how, ctx.kept, upstream

@@ -148,7 +148,9 @@ def far_apart(device):
     torch.utils.deterministic.fill_uninitialized_memory = True
     z = z.as_strided((3, 6), (step, 1))
     z.copy_(torch.randn(3, 6))
-    how = fused._How(0.1, "none", -100, "all", 1.0, False, False, True, fused_cuda)
+    how = fused._How(
+        0.1, "none", -100, "all", 1.0, False, False, True, None, fused_cuda
+    )
     slope, y = torch.empty(3, 6, device=device).bfloat16(), torch.arange(3)
     rows, _ = fused_cuda.forward(z, y.to(device), None, how, slope)
     twin = z.double().cpu().requires_grad_()
