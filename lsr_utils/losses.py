@@ -144,6 +144,10 @@ def _rows_from_indices(logits, targets, live, eps, weight, spread):
     """Loss of each row and its share in the mean, for class indices: two (...)."""
     # Masking the logits, not the loss: 0 * nan is nan in the gradient too.
     log_p = logits.masked_fill(~live.unsqueeze(-1), 0.0).log_softmax(-1)
+    return _rows_from_log_p(log_p, targets, live, eps, weight, spread)
+
+
+def _rows_from_log_p(log_p, targets, live, eps, weight, spread):
     index = targets.unsqueeze(-1)
     nll = -log_p.gather(-1, index).squeeze(-1)
     share = torch.ones_like(nll) if weight is None else weight[targets]

@@ -40,7 +40,7 @@ def project():
 @pytest.fixture(scope="module")
 def requirements(project):
     extras = project["project"]["optional-dependencies"]
-    assert list(extras) == ["test"]
+    assert list(extras) == ["test", "kernel", "bench"]
     builds = project["build-system"]["requires"]
     listed = builds + project["project"]["dependencies"] + extras["test"]
     return {need.name: need for need in map(Requirement, listed)}
@@ -82,6 +82,23 @@ def test_constraints_pin_every_requirement_within_its_range(
 def test_every_requirement_has_a_lower_bound_and_no_upper_one(requirements):
     for need in requirements.values():
         assert [part.operator for part in need.specifier] == [">="], str(need)
+
+
+def test_what_is_optional_has_a_lower_bound_and_is_asked_for_on_linux_only(project):
+    extras = project["project"]["optional-dependencies"]
+    for need in map(Requirement, extras["kernel"] + extras["bench"]):
+        assert [part.operator for part in need.specifier] == [">="], str(need)
+        for place in PLACES:
+            wanted = place["sys_platform"] == "linux"
+            assert need.marker.evaluate(place) == wanted, str(need)
+    assert set(extras["kernel"]) <= set(extras["bench"])
+
+
+def test_every_file_of_the_package_is_installed(project):
+    setuptools = project["tool"]["setuptools"]
+    kinds = {p.suffix for p in (ROOT / "lsr_utils").rglob("*") if p.is_file()}
+    assert kinds - {".pyc"} == {".py", ".cpp"}
+    assert setuptools["package-data"] == {"lsr_utils": ["*.cpp"]}
 
 
 def test_conda_lists_the_same_ranges(project, requirements):

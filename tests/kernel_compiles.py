@@ -1,0 +1,91 @@
+"""Compile the Triton kernels for an H100 (sm_90); prints registers and spills as JSON.
+
+python tests/kernel_compiles.py        needs Triton, but no GPU
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+import triton
+import triton.language as tl
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from lsr_utils import fused_cuda, fused_kernel
+
+POINTERS = {
+    "z": "*bf16", "slope": "*bf16", "y": "*i64", "weight": "*fp32", "unit": "*fp32",
+    "losses": "*fp32", "top": "*fp32", "total_at": "*fp32", "upstream": "*fp32",
+    "weight_sum": "*fp32",
+}  # fmt: skip
+NUMBERS = {"eps_high": "fp32", "eps_low": "fp32", "scale_high": "fp32"}
+NUMBERS["scale_low"] = "fp32"
+DIVISIBLE = ("z_step", "slope_step", "K")  # by 16, as 32,000 and 128,256 are
+
+
+def compiled(kernel, constants, warps):
+    names = kernel.arg_names
+    signature = {
+        name: "constexpr"
+        if name in constants
+        else POINTERS.get(name) or NUMBERS.get(name, "i32")
+        for name in names
+    }
+    wide = [k for k, n in enumerate(names) if n in POINTERS or n in DIVISIBLE]
+    source = ASTSource(
+        fn=kernel,
+        signature=signature,
+        constexprs={(names.index(k),): v for k, v in constants.items()},
+        attrs={(k,): [["tt.divisibility", 16]] for k in wide},
+    )
+    target = GPUTarget("cuda", 90, 32)
+    return triton.compile(source, target=target, options={"num_warps": warps})
+
+
+def usage(made):
+    """Registers a thread, and bytes of them that had to go to memory."""
+    folder = os.path.join(os.path.dirname(triton.__file__), "backends", "nvidia", "bin")
+    with tempfile.TemporaryDirectory() as place:
+        path = os.path.join(place, "kernel.cubin")
+        with open(path, "wb") as file:
+            file.write(made.asm["cubin"])
+        command = [os.path.join(folder, "cuobjdump"), "-res-usage", path]
+        text = subprocess.run(command, capture_output=True, text=True).stdout
+    registers, stack = re.search(r"REG:(\d+) STACK:(\d+)", text).groups()
+    return int(registers), int(stack)
+
+
+def main():
+    flags = {"WIDE": tl.float32, "WEIGHTED": False, "OTHERS": False}
+    out = {"SLOPE": True, "KEEP": False}
+    for num_classes in (6, 1000, 4096, 8192, 32_000):
+        rows, block = fused_cuda._tile(num_classes)
+        made = compiled(
+            fused_kernel.short_rows,
+            {"ROWS": rows, "BLOCK": block, "EACH": False, **flags, **out},
+            fused_cuda._warps(rows * block),
+        )
+        report(f"short rows, {rows} x {block}", made)
+    block = fused_cuda.STRETCH
+    made = compiled(
+        fused_kernel.long_row,
+        {"BLOCK": block, **flags, **out},
+        fused_cuda._warps(block),
+    )
+    report(f"long rows, {block}", made)
+    again = {"ROWS": 1, "BLOCK": 4096, **flags}
+    report("gradient again", compiled(fused_kernel.gradient_again, again, 4))
+    again = {"ROWS": 1, "BLOCK": 4096, "WIDE": tl.float32}
+    report("rescale", compiled(fused_kernel.rescale_rows, again, 4))
+
+
+def report(name, made):
+    registers, spilled = usage(made)
+    print(json.dumps({"kernel": name, "registers": registers, "spilled": spilled}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The Triton kernels, by Triton's interpreter in a process of its own, or on a GPU.
+
+``TRITON_INTERPRET`` must be set before Triton is imported, and would shadow a real GPU.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+TESTS = pathlib.Path(__file__).parent
+sys.path.insert(0, str(TESTS / "benchmarks"))
+import fused_interpreter  # noqa: E402
+
+needs_triton = pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None,
+    reason="needs Triton, which has wheels for Linux only: pip install -e .[kernel]",
+)
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs an NVIDIA GPU"
+)
+
+
+def in_a_process(*command, **variables):
+    """A new Python with this one's packages, and the environment's variables."""
+    env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    env.update(variables, PYTHONPATH=os.pathsep.join([str(TESTS.parent), *sys.path]))
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=TESTS.parent, env=env, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def interpreted(*command):
+    more = {"LSR_TEST_KERNEL": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return in_a_process(*command, TRITON_INTERPRET="1", **more)
+
+
+def lines(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@needs_triton
+def test_the_kernels_pass_every_test_of_the_readable_loss():
+    options = ["-q", "-p", "no:cacheprovider", "-W", "ignore", "--no-header"]
+    done = interpreted("-m", "pytest", TESTS / "test_fused_contract.py", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
+@needs_triton
+def test_the_kernels_are_right_on_random_cases_with_poisoned_memory():
+    done = interpreted(TESTS / "kernel_checks.py", "--cases", 120)
+    results = lines(done)
+    assert not [line for line in results if not line["right"]], done.stderr
+    assert done.returncode == 0 and len(results) == 121, done.stderr
+
+
+@needs_triton
+def test_broken_kernels_are_caught():
+    done = interpreted(TESTS / "kernel_checks.py", "--cases", 25, "--break")
+    results = lines(done)
+    assert len(results) >= 14, done.stderr
+    assert [line["broken"] for line in results if not line["failed"]] == []
+    assert done.returncode == 0
+
+
+def test_stored_results_of_the_interpreter_are_all_right():
+    text = (fused_interpreter.OUT).read_text(encoding="utf-8")
+    record = json.loads(text)
+    assert record.keys() >= {"device", "triton", "date", "commit", "command"}
+    assert all(line["right"] for line in record["cases"]) and len(record["cases"]) == 31
+
+
+@needs_triton
+def test_stored_results_of_the_interpreter_are_those_of_this_code():
+    record = json.loads(fused_interpreter.OUT.read_text(encoding="utf-8"))
+    for name, rows in fused_interpreter.results().items():
+        same = ("shape", "content", "mode", "right", "case")
+        for one, other in zip(rows, record[name], strict=True):
+            assert [one.get(k) for k in same] == [other.get(k) for k in same]
+    wanted = [0.7361397743, 4.9774823189]  # by PyTorch, in double precision
+    assert record["simple"][0]["losses"] == pytest.approx(wanted, abs=1e-6)
+
+
+@needs_triton
+def test_the_kernels_compile_for_a_gpu_that_is_not_here():
+    """Triton's compiler needs no GPU; what it makes must keep rows in registers."""
+    done = in_a_process("-W", "ignore", TESTS / "kernel_compiles.py")
+    results = lines(done)
+    assert done.returncode == 0 and len(results) >= 6, done.stderr
+    for line in results:
+        # 32,768 numbers in float32 are half of all registers there are.
+        assert line["spilled"] <= (128 if "32768" in line["kernel"] else 0), line
+
+
+@needs_gpu
+@needs_triton
+def test_on_a_real_gpu_the_kernels_are_right_with_poisoned_memory():
+    for seed in (1, 2, 3):
+        command = [TESTS / "kernel_checks.py", "--device", "cuda", "--seed", seed]
+        done = in_a_process(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_gpu
+@needs_triton
+def test_on_a_real_gpu_nothing_waits_for_it():
+    from lsr_utils.fused import FusedLabelSmoothingCrossEntropy
+
+    for num_classes in (6, 1000, 70_000):
+        z = torch.randn(64, num_classes, device="cuda", requires_grad=True)
+        y, weight = torch.arange(64).cuda() % 6, torch.rand(num_classes).cuda()
+        for options in ({}, {"weight": weight}, {"recompute": True}, {"scale": 8.0}):
+            loss_fn = FusedLabelSmoothingCrossEntropy(**options)
+            (3 * loss_fn(z, y)).backward()  # compiles
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                (3 * loss_fn(z, y)).backward()
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
