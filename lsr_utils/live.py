@@ -11,17 +11,17 @@ import json
 import math
 import re
 
+# What all sliders share. PAINT defines what the picture is called, and paint(frame).
 _SCRIPT = """
 (function (root) {
   const data = JSON.parse(root.querySelector('script[type="application/json"]').text);
-  const width = 560, height = 240, left = 46, right = 8, top = 22, bottom = 24;
   const live = document.createElement('div');
   live.dataset.lmSuppressShortcuts = 'true';
-  live.style.cssText = 'font: 15px sans-serif; max-width: ' + width + 'px';
-  const inputs = data.controls.map(function (control, c) {
+  live.style.cssText = 'font: 15px sans-serif; max-width: 560px';
+  const inputs = data.controls.map(function (control) {
     const label = document.createElement('label');
     label.style.cssText = 'display: block; margin: 4px 0';
-    label.innerHTML = '<span style="display:inline-block;min-width:6em"><b></b>' +
+    label.innerHTML = '<span style="display:inline-block;min-width:8em"><b></b>' +
       ' = <output></output></span><input type="range" min="0" max="' +
       (control.values.length - 1) + '" value="' + control.start +
       '" style="width:20em;max-width:60%;vertical-align:middle">';
@@ -39,6 +39,7 @@ _SCRIPT = """
   readout.style.cssText = 'margin: 4px 0';
   live.append(picture, readout);
 
+PAINT
   function draw() {
     let index = 0;
     data.controls.forEach(function (control, c) {
@@ -47,7 +48,26 @@ _SCRIPT = """
       inputs[c].parentElement.querySelector('output').textContent = value;
       inputs[c].setAttribute('aria-valuetext', control.name + ' = ' + value);
     });
-    const frame = data.frames[index], bars = frame.bars, n = bars.length;
+    const frame = data.frames[index];
+    const text = Object.entries(frame.readout).map(e => e[0] + ': ' + e[1]).join(' · ');
+    paint(frame);
+    picture.firstChild.setAttribute('aria-label', called + ', ' + text);
+    readout.textContent = text;
+  }
+  ['keydown', 'mousedown', 'click'].forEach(function (name) {
+    live.addEventListener(name, event => event.stopPropagation());
+  });
+  root.querySelector('table').style.display = 'none';
+  root.appendChild(live);
+  draw();
+})(document.getElementById('%s'));
+"""
+
+_BARS = """  const called = 'bar chart';
+  const width = 560, height = 240, left = 46, right = 8, top = 22, bottom = 24;
+
+  function paint(frame) {
+    const bars = frame.bars, n = bars.length;
     const x = i => left + (width - left - right) * (i + 0.5) / n;
     const y = v => height - bottom - v / data.top * (height - top - bottom);
     const wide = Math.min(60, 0.72 * (width - left - right) / n);
@@ -77,20 +97,15 @@ _SCRIPT = """
       svg += '<line x1="' + (x(i) - wide / 2 - 5) + '" x2="' + (x(i) + wide / 2 + 5) +
         '" y1="' + y(v) + '" y2="' + y(v) + '" stroke="#D55E00" stroke-width="3"/>';
     });
-    const text = Object.entries(frame.readout).map(e => e[0] + ': ' + e[1]).join(' · ');
     picture.innerHTML = '<svg viewBox="0 0 ' + width + ' ' + height +
       '" width="100%" role="img" font-size="13" fill="currentColor">' + svg + '</svg>';
-    picture.firstChild.setAttribute('aria-label', 'bar chart, ' + text);
-    readout.textContent = text;
   }
-  ['keydown', 'mousedown', 'click'].forEach(function (name) {
-    live.addEventListener(name, event => event.stopPropagation());
-  });
-  root.querySelector('table').style.display = 'none';
-  root.appendChild(live);
-  draw();
-})(document.getElementById('%s'));
 """
+
+
+def script(paint, name):
+    """The script of a slider with that way to paint, for the element of that name."""
+    return _SCRIPT.replace("PAINT", paint).replace("%s", name)
 
 
 class BarSliders:
@@ -172,11 +187,10 @@ class BarSliders:
         # "</script" would end the element early, "<!--<script" would keep it open.
         data = json.dumps(self._data(), ensure_ascii=False, allow_nan=False)
         data = data.replace("<", "\\u003c")
-        script = _SCRIPT.replace("%s", name)
         markup = (
             f'<div id="{name}">{self._table()}'
             f'<script type="application/json">{data}</script>'
-            f"<script>{script}</script></div>"
+            f"<script>{script(_BARS, name)}</script></div>"
         )
         steps = " x ".join(f"{n} ({len(v)} steps)" for n, v in self.controls.items())
         return {"text/html": markup, "text/plain": f"sliders: {steps}"}

@@ -7,38 +7,13 @@ follow; where they are stripped, the table of settings and readouts stays.
 import json
 import math
 
-from .live import BarSliders
+from .live import BarSliders, script
 from .style import CLASS_COLORS
 
 STEPS = 1000  # to which a coordinate is rounded, over the width of a frame
 
-_SCRIPT = """
-(function (root) {
-  const data = JSON.parse(root.querySelector('script[type="application/json"]').text);
+_POINTS = """  const called = 'points';
   const size = 400, key = 130, scale = size / data.steps;
-  const live = document.createElement('div');
-  live.dataset.lmSuppressShortcuts = 'true';
-  live.style.cssText = 'font: 15px sans-serif; max-width: 560px';
-  const inputs = data.controls.map(function (control) {
-    const label = document.createElement('label');
-    label.style.cssText = 'display: block; margin: 4px 0';
-    label.innerHTML = '<span style="display:inline-block;min-width:10em"><b></b>' +
-      ': <output></output></span><input type="range" min="0" max="' +
-      (control.values.length - 1) + '" value="' + control.start +
-      '" style="width:20em;max-width:60%;vertical-align:middle">';
-    const name = label.querySelector('b'), input = label.querySelector('input');
-    name.style.fontWeight = 'normal';
-    name.textContent = control.name;
-    input.setAttribute('aria-label', control.name);
-    input.addEventListener('input', draw);
-    live.appendChild(label);
-    return input;
-  });
-  const picture = document.createElement('div');
-  const readout = document.createElement('p');
-  readout.setAttribute('aria-live', 'polite');
-  readout.style.cssText = 'margin: 4px 0';
-  live.append(picture, readout);
 
   function mark(group, x, y, r, edge) {
     const at = (a, b) => (x + a * r).toFixed(1) + ',' + (y + b * r).toFixed(1);
@@ -56,15 +31,8 @@ _SCRIPT = """
     return '<polygon points="' + corners.map(c => at(c[0], c[1])).join(' ') + '"' +
       look + '/>';
   }
-  function draw() {
-    let index = 0;
-    data.controls.forEach(function (control, c) {
-      const at = +inputs[c].value, value = control.values[at];
-      index = index * control.values.length + at;
-      inputs[c].parentElement.querySelector('output').textContent = value;
-      inputs[c].setAttribute('aria-valuetext', control.name + ': ' + value);
-    });
-    const frame = data.frames[index], groups = [...new Set(frame.marks.map(m => m[0]))];
+  function paint(frame) {
+    const groups = [...new Set(frame.marks.map(m => m[0]))];
     let svg = '<rect x="0.5" y="0.5" width="' + (size - 1) + '" height="' + (size - 1) +
       '" fill="none" stroke="currentColor" stroke-opacity="0.3"/>';
     frame.lines.forEach(function (line) {
@@ -76,22 +44,12 @@ _SCRIPT = """
     frame.marks.forEach(p => svg += mark(p[0], p[1] * scale, p[2] * scale, 8, true));
     groups.forEach((g, i) => svg += mark(g, size + 24, 30 + 26 * i, 6, false) +
       '<text x="' + (size + 40) + '" y="' + (35 + 26 * i) + '"></text>');
-    const text = Object.entries(frame.readout).map(e => e[0] + ': ' + e[1]).join(' · ');
     picture.innerHTML = '<svg viewBox="0 0 ' + (size + key) + ' ' + size +
       '" width="100%" role="img" font-size="15" fill="currentColor">' + svg + '</svg>';
     picture.querySelectorAll('text').forEach(function (t, i) {
       t.textContent = data.names[groups[i]];
     });
-    picture.firstChild.setAttribute('aria-label', 'points, ' + text);
-    readout.textContent = text;
   }
-  ['keydown', 'mousedown', 'click'].forEach(function (name) {
-    live.addEventListener(name, event => event.stopPropagation());
-  });
-  root.querySelector('table').style.display = 'none';
-  root.appendChild(live);
-  draw();
-})(document.getElementById('%s'));
 """
 
 
@@ -178,7 +136,7 @@ class PointSliders:
         markup = (
             f'<div id="{name}">{self._sliders._table()}'
             f'<script type="application/json">{data}</script>'
-            f"<script>{_SCRIPT.replace('%s', name)}</script></div>"
+            f"<script>{script(_POINTS, name)}</script></div>"
         )
         text = self._sliders._repr_mimebundle_()["text/plain"]
         return {"text/html": markup, "text/plain": text}

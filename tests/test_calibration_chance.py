@@ -185,6 +185,21 @@ def test_the_band_of_one_confidence_is_that_of_the_binomial():
     assert [end[3].item() for end in half] == pytest.approx(wanted, abs=0.006)
 
 
+def test_the_bounds_of_the_band_leave_no_draw_out_that_they_should_hold():
+    # Of 30 draws the outer fortieths hold less than one: the bounds are the extremes.
+    p = torch.tensor([[0.7, 0.3]], dtype=torch.float64).expand(1000, 2)
+    draws = torch.rand(
+        30, 2, 1000, generator=torch.Generator().manual_seed(3), dtype=torch.float64
+    )
+    accuracy = (draws[:, 0] < 0.7).double().mean(1)
+    (least, next_least), (next_most, most) = (
+        accuracy.sort().values[rows].tolist() for rows in (slice(2), slice(-2, None))
+    )
+    assert least < next_least and next_most < most
+    low, high = consistency_band(p, 1, resamples=30, seed=3)
+    assert (low.item(), high.item()) == (least, most)
+
+
 def test_the_band_of_certainty_is_a_point():
     low, high = consistency_band(torch.eye(3).repeat(5, 1), 4)
     assert low[3] == high[3] == 1 and low[:3].isnan().all()

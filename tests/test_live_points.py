@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+import subprocess
 
 import pytest
 from test_live import Page, page_of
@@ -163,3 +165,11 @@ def test_start_and_key_are_checked_as_those_of_bars():
         sliders(start={"classes": "d", "ε": 0.0})
     with pytest.raises(ValueError, match="key must be letters"):
         sliders(key="a b")
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node to read the script")
+def test_the_script_can_be_read(tmp_path):
+    script = tmp_path / "slider.js"
+    script.write_text(page_of(sliders()).scripts[1], encoding="utf-8")
+    done = subprocess.run(["node", "--check", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
