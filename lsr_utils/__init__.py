@@ -25,6 +25,7 @@ _SUBMODULES = (
     "fused_kernel",
     "geometry",
     "grids",
+    "layers",
     "live",
     "live_points",
     "losses",
