@@ -14,8 +14,10 @@ from .notebook import claim, predict, setup, show
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "cache",
     "calibration",
     "datasets",
+    "downloads",
     "fleet",
     "fleet_checks",
     "fleet_training",
@@ -34,12 +36,16 @@ _SUBMODULES = (
     "noise",
     "notebook",
     "outlines",
+    "photos",
     "plots",
+    "sixclass",
     "stacked",
     "stats",
     "style",
     "targets",
+    "texts",
     "training",
+    "words",
 )
 
 __all__ = ["claim", "predict", "setup", "show", *_SUBMODULES]

@@ -188,7 +188,7 @@ def record(recipe, seeds, device, write):
             table.append(row)
             runs[-1].append(arrays)
         tables = {"networks": pd.DataFrame(table), "history": pd.DataFrame(history)}
-        write(stacked(runs, parts), tables, seed + 1)
+        write(stacked(runs, parts), tables, data.variant, seed + 1)
 
 
 def main(arguments=None):
@@ -207,10 +207,10 @@ def main(arguments=None):
     command = f"python tools/record_animals.py --device {options.device}"
     made_by = provenance(f"{command} --recipe {name}", options.device)
 
-    def write(arrays, tables, seeds):
+    def write(arrays, tables, variant, seeds):
         made = {
             "experiment": "animals",
-            "data": f"six animals of CIFAR-10, {datasets.variant('animals')}",
+            "data": f"six animals of CIFAR-10, {variant}",
             "recipe": name,
             **RECIPES[name],
             "precision": "bfloat16 autocast",
