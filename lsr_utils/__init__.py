@@ -38,6 +38,7 @@ _SUBMODULES = (
     "outlines",
     "photos",
     "plots",
+    "recorded",
     "sixclass",
     "stacked",
     "stats",

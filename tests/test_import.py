@@ -17,7 +17,7 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 ORDER = [
     "targets", "losses", "fused_kernel", "fused_cpu", "fused_cuda", "fused",
     "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
-    "datasets", "layers", "models", "noise", "training",
+    "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
     "checks", "notebook",
