@@ -55,9 +55,13 @@ def read_archive(path):
                     if name in PARTS["train"] + PARTS["test"]:
                         files[name] = _animals_of(archive.extractfile(member).read())
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path.name} is damaged: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path.name} is damaged: {reason}.") from error
     except ValueError as error:
-        raise ValueError(f"{path.name} is not the official archive: {error}") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"{path.name} is not the official archive: {reason}."
+        ) from error
     arrays = {}
     for part, names in PARTS.items():
         if missing := [name for name in names if name not in files]:
