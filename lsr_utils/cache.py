@@ -98,7 +98,8 @@ def read_arrays(name, wanted):
     path = cache_folder() / f"{name}.npz"
     try:
         # Each array has a checksum (CRC-32), compared once the array has been read.
-        with np.load(path, allow_pickle=False) as stored:
+        # (np.load would leave open a file of its own that turns out to be none.)
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             if stored["layout"] != LAYOUT:
                 return None, None
             variant, arrays = (

@@ -34,7 +34,7 @@ class Source(NamedTuple):
 SOURCES = {
     "cifar-10-binary.tar.gz": Source(
         170_052_171,
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9dddda3db29a59bca1dd",
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
         ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
     ),
     "train_5500.label": Source(
