@@ -131,9 +131,10 @@ def _copy(place, file, name):
     source, size, digest = SOURCES[name], 0, hashlib.sha256()
     # The delay: no bar for a place that has nothing, nor for a file that comes at once.
     form = {"desc": name, "unit": "B", "unit_scale": True, "delay": 0.5}
-    # One byte more than there should be shows that it is another file.
-    blocks = contextlib.closing(_blocks(place, source.bytes + 1))
-    with blocks as blocks, tqdm(total=source.bytes, **form) as bar:
+    with (
+        contextlib.closing(_blocks(place)) as blocks,
+        tqdm(total=source.bytes, **form) as bar,
+    ):
         for block in blocks:
             size += len(block)
             if size > source.bytes:
@@ -149,13 +150,13 @@ def _copy(place, file, name):
         )
 
 
-def _blocks(place, most):
-    """What a place gives, in blocks, up to ``most`` bytes."""
+def _blocks(place):
+    """What a place gives, in blocks, as long as it comes fast enough."""
     size, seen, until = 0, 0, time.monotonic() + TIMEOUT
     try:
         with _opened(place) as stream:
             # read1 returns what is there; read would wait until the block is full.
-            while block := stream.read1(min(BLOCK, most - size)):
+            while block := stream.read1(BLOCK):
                 yield block
                 size += len(block)
                 if time.monotonic() > until:

@@ -55,7 +55,7 @@ def read_trec(paths):
 
 def _row(line, number, name):
     """Question and type of one line of TREC."""
-    match = re.fullmatch(rf"({'|'.join(COARSE)}):\w+ (.+)", line.rstrip("\r"))
+    match = re.fullmatch(rf"({'|'.join(COARSE)}):\w+ (.+)", line)
     if match is None or not match[2].strip():
         raise ValueError(
             f"{name}, line {number}, must be 'COARSE:fine question' with one of "

@@ -58,5 +58,5 @@ def trec_lines(part, n):
     for i in range(n):
         coarse = texts.COARSE[i % 6]
         lines.append(f"{coarse}:fine What is it that {part} asks in row {i} ?")
-    lines[1] = "LOC:city Which city has a sister\xf0city with Los Angeles ?"
+    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with Los Angeles ?"
     return ("\n".join(lines) + "\n").encode("latin-1")

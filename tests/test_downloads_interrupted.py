@@ -57,8 +57,8 @@ def test_a_download_cut_at_any_byte_leaves_nothing_and_starts_again(
 @SHARED
 @given(at=st.integers(0, 5))
 def test_ctrl_c_at_any_block_leaves_nothing(server, cache, at):
-    def interrupted(place, most):
-        for number, block in enumerate(blocks(place, most)):
+    def interrupted(place):
+        for number, block in enumerate(blocks(place)):
             if number == at:
                 raise KeyboardInterrupt
             yield block

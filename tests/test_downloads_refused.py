@@ -144,10 +144,10 @@ def test_a_server_that_is_slow_but_steady_is_waited_for(server, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 1)
 
     def steady(handler):
-        give(handler, b"", len(CONTENT))
-        for start in range(0, len(CONTENT), 20_000):
-            handler.wfile.write(CONTENT[start : start + 20_000])
-            time.sleep(0.1)
+        give(handler, CONTENT[:-8_000], len(CONTENT))
+        for start in range(len(CONTENT) - 8_000, len(CONTENT), 400):
+            time.sleep(0.1)  # 4,000 bytes a second, for two seconds
+            handler.wfile.write(CONTENT[start : start + 400])
 
     server.answer = steady
     assert fetched() == CONTENT

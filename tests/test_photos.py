@@ -191,6 +191,12 @@ def test_a_damaged_archive_is_refused(tmp_path, at, value):
         complaint(tmp_path, bytes(whole))
 
 
+def test_an_archive_that_cannot_be_unpacked_is_refused(tmp_path):
+    whole = official.archive(official.members())
+    message = complaint(tmp_path, whole[:10] + b"\xff" * 20 + whole[30:])
+    assert "is damaged: Error -3 while decompressing data" in message
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.booleans())
 def test_what_is_no_archive_is_refused(tmp_path, content, packed):

@@ -37,7 +37,7 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(tmp_path):
         questions, labels = arrays[f"texts_{part}"], arrays[f"y_{part}"]
         assert questions.shape == labels.shape == (n,)
         assert questions[2] == f"What is it that {part} asks in row 2 ?"
-        assert questions[1] == "Which city has a sister\xf0city with Los Angeles ?"
+        assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
         assert labels.tolist() == [0, 4, *(i % 6 for i in range(2, n))]
     pairs = zip(texts.COARSE, NAMES, strict=True)
     assert texts.TYPES == NAMES
