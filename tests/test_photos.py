@@ -194,7 +194,7 @@ def test_a_damaged_archive_is_refused(tmp_path, at, value):
 def test_an_archive_that_cannot_be_unpacked_is_refused(tmp_path):
     whole = official.archive(official.members())
     message = complaint(tmp_path, whole[:10] + b"\xff" * 20 + whole[30:])
-    assert "is damaged: Error -3 while decompressing data" in message
+    assert "is damaged: " in message and "Error -3 while decompressing" in message
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
