@@ -7,7 +7,6 @@ import pathlib
 import secrets
 import sys
 import time
-import zipfile
 
 import numpy as np
 
@@ -32,41 +31,42 @@ def cache_folder():
     return base / "lsr_utils"
 
 
+class DownloadError(OSError):
+    """A file could be had from nowhere, or not be kept; one sentence says why."""
+
+
 @contextlib.contextmanager
 def replacing(path):
     """A file to write, which takes the place of ``path`` when all has gone well.
 
     Until then it has a name of its own, so that two processes can write the same file,
     and nobody reads half of it. After an error, or Ctrl-C, nothing is left of it.
-    raises : OSError in one sentence when the folder cannot be written or is full
+    raises : DownloadError when the folder cannot be written or is full
     """
-    temporary = None
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        temporary = None
     except OSError as error:
-        if error.errno is None:  # not the system's: a sentence of our own
-            raise
-        raise OSError(f"{path.name} {_unwritten(error)} {path.parent}.") from error
+        raise unwritten(path, error) from error
     finally:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # once it has been renamed, there is none
 
 
-def _unwritten(error):
-    """Why a file was not written, up to the name of its folder."""
+def unwritten(path, error):
+    """The system's error about a file in the cache folder, as a DownloadError."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return "was not written: no space is left for it in"
-    reason = error.strerror or error
-    return f"cannot be written ({reason}); set LSR_DATA_HOME to another folder than"
+        return DownloadError(f"No space is left for {path.name} in {path.parent}.")
+    return DownloadError(
+        f"{path.name} cannot be kept in {path.parent} ({error.strerror or error}): "
+        "name a folder that can be written in LSR_DATA_HOME."
+    )
 
 
 def remove_abandoned(path):
@@ -97,19 +97,18 @@ def read_arrays(name, wanted):
     """
     path = cache_folder() / f"{name}.npz"
     try:
-        # Each array has a checksum (CRC-32), which is compared when it has been read.
-        with np.load(path, allow_pickle=False) as stored:
+        # Each array has a checksum (CRC-32), compared once the array has been read.
+        # (np.load would leave open a file of its own that turns out to be none.)
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             if stored["layout"] != LAYOUT:
                 return None, None
-            variant, arrays = str(stored["variant"]), {k: stored[k] for k in wanted}
-    except FileNotFoundError:
+            variant, arrays = (
+                str(stored["variant"]),
+                {key: stored[key] for key in wanted},
+            )
+    except Exception:  # whatever is wrong with the file: it is made anew
         return None, None
-    except (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError):
-        return None, None
-    except (zipfile.BadZipFile, zipfile.LargeZipFile):
-        return None, None
-    fits = all(
-        arrays[key].shape == shape and np.issubdtype(arrays[key].dtype, dtype)
-        for key, (shape, dtype) in wanted.items()
-    )
-    return (arrays, variant) if fits else (None, None)
+    for key, (shape, dtype) in wanted.items():
+        if arrays[key].shape != shape or not np.issubdtype(arrays[key].dtype, dtype):
+            return None, None
+    return arrays, variant

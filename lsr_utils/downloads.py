@@ -16,11 +16,11 @@ import urllib.parse
 import urllib.request
 from typing import NamedTuple
 
-from .cache import cache_folder, replacing
+from .cache import DownloadError, cache_folder, replacing, unwritten
 
 BLOCK = 1 << 16
 TIMEOUT = 30  # seconds without any data
-SLOWEST = 5_000  # bytes a second, on average, once TIMEOUT has passed
+SLOWEST = 1_000  # bytes a second, on average over TIMEOUT
 
 
 class Source(NamedTuple):
@@ -34,7 +34,7 @@ class Source(NamedTuple):
 SOURCES = {
     "cifar-10-binary.tar.gz": Source(
         170_052_171,
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9dddda3db29a59bca1dd",
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
         ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
     ),
     "train_5500.label": Source(
@@ -56,10 +56,6 @@ SOURCES = {
 }
 
 
-class DownloadError(OSError):
-    """A file could be had from nowhere, or could not be kept; one sentence says why."""
-
-
 class _Refused(Exception):
     """Why one place did not give the file."""
 
@@ -71,59 +67,60 @@ def fetch(name):
     raises : DownloadError in one sentence: which file, from where, into which folder,
              and how to go on without it
     """
-    source, path, reasons = SOURCES[name], cache_folder() / name, []
+    path, reasons = cache_folder() / name, []
     try:
         if path.exists():
-            got = _sha256(path)
-            if got == source.sha256:
+            if _is_official(path):
                 return path
-            path.unlink()
-            reasons.append(f"the copy there had SHA-256 {got} and was removed")
-        for place in _places(name):
-            try:
-                with replacing(path) as file:
-                    _copy(place, file, name)
-                return path
-            except _Refused as reason:
-                reasons.append(f"{place}: {reason}")
+            path.unlink(missing_ok=True)
+            reasons.append("the copy there was not the official file and is removed")
     except OSError as error:
-        raise DownloadError(str(error)) from error
+        raise unwritten(path, error) from error
+    for place in _places(name):
+        if isinstance(place, str) and os.environ.get("LSR_OFFLINE", "") not in (
+            "",
+            "0",
+        ):
+            reasons.append(f"{place} was not asked, as LSR_OFFLINE is set")
+            continue
+        try:
+            with replacing(path) as file:
+                _copy(place, file, name)
+            return path
+        except _Refused as reason:
+            reasons.append(f"{place} {reason}")
+        except DownloadError:
+            # Windows does not let a file be replaced that another process reads.
+            if not (path.exists() and _is_official(path)):
+                raise
+            return path
     raise DownloadError(_failure(name, reasons))
 
 
-def _sha256(path):
+def _is_official(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
             digest.update(block)
-    return digest.hexdigest()
+    return digest.hexdigest() == SOURCES[path.name].sha256
 
 
 def _places(name):
-    """Where to look, one after another: paths and URLs."""
-    mirror, places = os.environ.get("LSR_DATA_MIRROR", ""), list(SOURCES[name].urls)
+    """Where to look, one after another: a path or a URL each."""
+    mirror, official = os.environ.get("LSR_DATA_MIRROR", ""), SOURCES[name].urls
+    if not mirror:
+        return official
     if "://" in mirror:
-        places.insert(0, f"{mirror.rstrip('/')}/{name}")
-    if _offline():
-        places = []
-    if mirror and "://" not in mirror:
-        places.insert(0, pathlib.Path(mirror).expanduser() / name)
-    return places
-
-
-def _offline():
-    return os.environ.get("LSR_OFFLINE", "") not in ("", "0")
+        return (f"{mirror.rstrip('/')}/{name}", *official)
+    return (pathlib.Path(mirror).expanduser() / name, *official)
 
 
 def _failure(name, reasons):
-    source = SOURCES[name]
-    if _offline():
-        reasons = [*reasons, f"LSR_OFFLINE is set, so not asked: {source.urls[0]}"]
     return (
-        f"{name} ({source.bytes:,} bytes) could not be fetched into {cache_folder()} "
-        f"({'; '.join(reasons)}): copy it there yourself, or name a folder or URL that "
-        "has it in LSR_DATA_MIRROR, or go on with 'digits', 'shapes' or 'questions', "
-        "which need no download."
+        f"{name} ({SOURCES[name].bytes:,} bytes) could not be fetched into "
+        f"{cache_folder()}: {'; '.join(reasons)}; copy it there yourself, or name a "
+        "folder or URL that has it in LSR_DATA_MIRROR, or go on with 'digits', "
+        "'shapes' or 'questions', which need no download."
     )
 
 
@@ -132,12 +129,16 @@ def _copy(place, file, name):
     from tqdm.auto import tqdm  # slow to import: only when there is something to show
 
     source, size, digest = SOURCES[name], 0, hashlib.sha256()
-    with tqdm(total=source.bytes, desc=name, unit="B", unit_scale=True) as bar:
-        # One byte more than there should be shows that it is another file.
-        for block in _blocks(place, source.bytes + 1):
+    # The delay: no bar for a place that has nothing, nor for a file that comes at once.
+    form = {"desc": name, "unit": "B", "unit_scale": True, "delay": 0.5}
+    with (
+        contextlib.closing(_blocks(place)) as blocks,
+        tqdm(total=source.bytes, **form) as bar,
+    ):
+        for block in blocks:
             size += len(block)
             if size > source.bytes:
-                raise _Refused(f"gives more than {source.bytes:,} bytes")
+                raise _Refused(f"gave more than {source.bytes:,} bytes")
             file.write(block)
             digest.update(block)
             bar.update(len(block))
@@ -145,21 +146,25 @@ def _copy(place, file, name):
         raise _Refused(f"ended after {size:,} of {source.bytes:,} bytes")
     if digest.hexdigest() != source.sha256:
         raise _Refused(
-            f"has SHA-256 {digest.hexdigest()}, the official file has {source.sha256}"
+            f"has another file: SHA-256 {digest.hexdigest()}, must be {source.sha256}"
         )
 
 
-def _blocks(place, most):
-    """What a place gives, in blocks, up to ``most`` bytes."""
-    start, size = time.monotonic(), 0
+def _blocks(place):
+    """What a place gives, in blocks, as long as it comes fast enough."""
+    size, seen, until = 0, 0, time.monotonic() + TIMEOUT
     try:
         with _opened(place) as stream:
             # read1 returns what is there; read would wait until the block is full.
-            while block := stream.read1(min(BLOCK, most - size)):
+            while block := stream.read1(BLOCK):
                 yield block
                 size += len(block)
-                if time.monotonic() - start > TIMEOUT + size / SLOWEST:
-                    raise _Refused(f"is too slow: {size:,} bytes in {TIMEOUT} seconds")
+                if time.monotonic() > until:
+                    if size - seen < SLOWEST * TIMEOUT:
+                        raise _Refused(
+                            f"is too slow: {size - seen:,} bytes in {TIMEOUT} seconds"
+                        )
+                    seen, until = size, time.monotonic() + TIMEOUT
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Refused(_reason(error)) from error
 
@@ -172,16 +177,17 @@ def _opened(place):
 
 
 def _reason(error):
-    """Why a place gave nothing, in a few words."""
+    """Why a place gave nothing, in a few words that go on from its name."""
     if isinstance(error, urllib.error.HTTPError):
         error.close()
         if 300 <= error.code < 400:
-            return f"HTTP {error.code}, redirects without an end"
-        return f"HTTP {error.code} {http.client.responses.get(error.code, '')}".strip()
+            return f"gave nothing but redirects (HTTP {error.code})"
+        words = http.client.responses.get(error.code, "")
+        return f"answered HTTP {error.code} {words}".rstrip()
     cause = getattr(error, "reason", error)  # what is wrapped in a URLError
     if isinstance(cause, socket.gaierror):
-        return "the host was not found (no network?)"
+        return "was not found (is there a network?)"
     if isinstance(cause, TimeoutError):
-        return f"no answer within {TIMEOUT} seconds"
-    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return " ".join(str(text).split())
+        return f"gave no answer for {TIMEOUT} seconds"
+    text = getattr(cause, "strerror", None) or cause or type(cause).__name__
+    return f"failed: {' '.join(str(text).split()) or type(error).__name__}"

@@ -54,10 +54,16 @@ def read_archive(path):
                     name = _checked_name(member, files)
                     if name in PARTS["train"] + PARTS["test"]:
                         files[name] = _animals_of(archive.extractfile(member).read())
+            while bounded.read(tarfile.RECORDSIZE):
+                pass  # up to the checksum that the packed file ends in
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path.name} is damaged: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path.name} is damaged: {reason}.") from error
     except ValueError as error:
-        raise ValueError(f"{path.name} is not the official archive: {error}") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"{path.name} is not the official archive: {reason}."
+        ) from error
     arrays = {}
     for part, names in PARTS.items():
         if missing := [name for name in names if name not in files]:
@@ -95,12 +101,12 @@ def _checked_name(member, seen):
         raise ValueError(f"{name!r} must be a regular file.")
     if name.split("/")[:-1] != [FOLDER]:
         raise ValueError(f"{name!r} must lie in the folder {FOLDER}.")
-    if name in seen:
-        raise ValueError(f"{name!r} is there twice.")
     if name.endswith(".bin") and member.size != RECORDS * RECORD:
         raise ValueError(
             f"{name!r} must have {RECORDS * RECORD} bytes, got {member.size}."
         )
+    if name in seen:
+        raise ValueError(f"{name!r} is there twice.")
     return name
 
 

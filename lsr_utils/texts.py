@@ -55,7 +55,7 @@ def read_trec(paths):
 
 def _row(line, number, name):
     """Question and type of one line of TREC."""
-    match = re.fullmatch(rf"({'|'.join(COARSE)}):\w+ (.+)", line.rstrip("\r"))
+    match = re.fullmatch(rf"({'|'.join(COARSE)}):\w+ (.+)", line)
     if match is None or not match[2].strip():
         raise ValueError(
             f"{name}, line {number}, must be 'COARSE:fine question' with one of "
@@ -108,4 +108,7 @@ def read_questions(path):
         raise ValueError(f"{path.name} must be UTF-8: {error.reason}.") from error
     except csv.Error as error:
         raise ValueError(f"{path.name} must be a CSV table: {error}.") from error
+    for part in allowed["part"]:
+        if part not in {row["part"] for row in rows}:
+            raise ValueError(f"{path.name} must have rows of the part {part!r}.")
     return rows

@@ -11,15 +11,13 @@ deer, dog, frog and horse. The other two are of the form of TREC's own files.
 
 import argparse
 import pathlib
-import sys
+import zipfile
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from lsr_utils.cache import cache_folder, read_arrays, write_arrays  # noqa: E402
-from lsr_utils.photos import animals_form  # noqa: E402
-from lsr_utils.texts import read_trec, trec_form  # noqa: E402
+from lsr_utils.cache import cache_folder, read_arrays, write_arrays
+from lsr_utils.photos import animals_form
+from lsr_utils.texts import read_trec, trec_form
 
 FORMS = {"animals": animals_form, "trec": trec_form}
 PARTS = ("train", "test")
@@ -28,7 +26,7 @@ PARTS = ("train", "test")
 def animals_from(path):
     """The arrays of ``animals`` from a file of photos in rows, columns, colours."""
     arrays = {}
-    with np.load(path, allow_pickle=False) as given:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as given:
         for part in PARTS:
             x, y = given[f"x_{part}"], given[f"y_{part}"]
             (n, *_), _ = animals_form(part)[f"x_{part}"]
@@ -54,7 +52,7 @@ def main(arguments=None):
     if len(files) != {"animals": 1, "trec": 2}[name]:
         parser.error(f"{name} takes one file, trec two: of training and of test.")
     if not options.variant.strip() or options.variant == "official":
-        parser.error(f"--variant must not be empty or 'official': {options.variant!r}.")
+        parser.error(f"--variant must say what it is, got {options.variant!r}.")
     if read_arrays(name, FORMS[name]("train"))[1] == "official":
         parser.error(f"the official {name} are in {cache_folder()} already.")
     try:
@@ -63,7 +61,7 @@ def main(arguments=None):
         else:
             arrays = read_trec(dict(zip(PARTS, files, strict=True)))
         write_arrays(name, options.variant, arrays)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         parser.exit(1, f"{error}\n")
     print(f"{name}: {options.variant}, in {cache_folder()}")
 
