@@ -1,0 +1,209 @@
+"""Write the claims ledger into README.md: every claim of the course and its cell.
+
+usage: python tools/ledger.py [--check]
+
+Claims are read from the code of the notebooks, their sentences from the stored outputs.
+`course.py refresh` calls this too. Needs nothing but Python.
+"""
+
+import argparse
+import ast
+import collections
+import json
+import re
+import sys
+import urllib.parse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- ledger:begin -->", "<!-- ledger:end -->"
+COMMAND = "python tools/ledger.py"
+PRINTED = re.compile(r"(?m)^✓ (\d\d-\d+)  (.+)$")
+
+# What a claim says about label smoothing, where that is not simply "so it is":
+# no gain seen, a gain of a stated size excluded, or a question left open;
+NULL = """
+    03-16 03-19 03-20 03-23 03-24 03-32 04-10 04-16 04-20 04-22 05-7 05-15 05-20 05-30
+""".split()
+# something that smoothing makes worse, as a whole or in part;
+HARM = """
+    00-3 01-13 02-15 03-14 03-27 03-28 03-29 03-33 03-36 04-15 04-19 05-19 05-21 05-26
+    05-28 06-11 06-23 06-28
+""".split()
+# another method that did better, with as many tries.
+RIVAL = ["03-31", "04-11"]
+
+# The claims to show first, the surprising and the sobering among them; each can be
+# understood without its notebook.
+PICKED = """
+    00-2 01-1 01-2 01-6 01-8 01-10 01-12 01-13 02-6 02-11 02-15 03-9 03-16 03-21 03-23
+    03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3 06-21 06-23 08-1 08-7
+""".split()
+
+Claim = collections.namedtuple("Claim", "id sentence cell path section")
+
+
+def read_claims(root=ROOT):
+    """Every claim of the course in reading order, or ValueError.
+
+    root    : the course's folder
+    returns : list of Claim; `sentence` as printed, `section` the heading above it
+    raises  : ValueError when a claim is printed nowhere, or an id is used twice
+    """
+    found = []
+    for path in sorted((Path(root) / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        found += _claims_of(path)
+    twice = [
+        name for name, n in collections.Counter(c.id for c in found).items() if n > 1
+    ]
+    if twice:
+        raise ValueError(f"claims made twice: {', '.join(twice)}.")
+    return found
+
+
+def _claims_of(path):
+    section = ""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            section = [section, *headings(source)][-1]
+            continue
+        made = claim_ids(source)
+        texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
+        printed = dict(PRINTED.findall("".join(texts)))
+        if sorted(made) != sorted(printed):
+            raise ValueError(
+                f"cell {cell['id']} of {path.name} claims {made} and prints "
+                f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
+            )
+        for name in made:
+            yield Claim(name, printed[name], cell["id"], path, section)
+
+
+def headings(source):
+    """The headings of sections in Markdown, in their order; code is left out."""
+    prose = re.sub(r"(?ms)^```.*?^```", "", source)
+    return re.findall(r"(?m)^## (.+?)\s*$", prose)
+
+
+def claim_ids(source):
+    """The ids of the calls of `claim` in a code cell, in their order."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "claim"
+    ]
+    calls.sort(key=lambda call: call.lineno)
+    return [call.args[0].value for call in calls]
+
+
+# -- the table -----------------------------------------------------------------------
+
+
+def anchor(heading):
+    """What Jupyter and nbconvert make of a heading, ready for a link."""
+    # Parentheses would end a link in Markdown; everything else as in nbconvert.
+    return urllib.parse.quote(heading.replace(" ", "-"), safe="?/:@!$&'*+,;=")
+
+
+def kind(name):
+    """What a claim says about smoothing: "null", "harm", "rival", or nothing."""
+    kinds = {"null": NULL, "harm": HARM, "rival": RIVAL}
+    return next((kind for kind, names in kinds.items() if name in names), "")
+
+
+def row(claim, short=True):
+    """One line of the table, with a link whose title is the cell's id.
+
+    short : call the place "03 §10", else by the section's whole heading
+    """
+    sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
+    place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
+    if short:
+        place = f"{claim.path.name[:2]} {place.split(' ')[0]}"
+    target = f"notebooks/{claim.path.name}#{anchor(claim.section)}"
+    return (
+        f"| {claim.id} | {sentence} | {kind(claim.id)} | "
+        f'[{place}]({target} "cell {claim.cell}") |'
+    )
+
+
+HEAD = ["| id | claim | | where |", "|---|---|---|---|"]
+
+
+def ledger(claims):
+    """The whole block between the markers, as Markdown."""
+    by_id = {claim.id: claim for claim in claims}
+    by_path = collections.defaultdict(list)
+    for claim in claims:
+        by_path[claim.path.name].append(claim)
+    lines = [
+        f"**{len(claims)} claims** in {len(by_path)} notebooks, each of them asserted "
+        f"by the cell that is linked. {_counts(claims)} First a selection; under it, "
+        "notebook by notebook, all of them.",
+        "",
+        *HEAD,
+        *(row(by_id[name]) for name in PICKED if name in by_id),
+        "",
+    ]
+    for name, made in by_path.items():
+        title = f"{name[:2]} {name[3:-6].replace('_', ' ').capitalize()}"
+        lines += ["<details>", f"<summary>{title}: {len(made)} claims</summary>", ""]
+        lines += [*HEAD, *(row(claim, short=False) for claim in made)]
+        lines += ["", "</details>", ""]
+    return "\n".join([BEGIN, "", *lines, END])
+
+
+def _counts(claims):
+    found = collections.Counter(kind(claim.id) for claim in claims)
+    return (
+        f"{found['null']} are marked *null*: no gain was seen, a gain of a stated size "
+        "is excluded, or the question stays open. "
+        f"{found['harm']} are marked *harm*: smoothing made something worse, as a "
+        f"whole or in part. {found['rival']} are marked *rival*: another method did "
+        "better with as many tries."
+    )
+
+
+def update(root=ROOT, write=True):
+    """Bring the ledger of README.md up to date.
+
+    write   : False only looks
+    returns : names of the files that changed, or would
+    raises  : ValueError when claims cannot be read, or README.md has no place for them
+    """
+    readme = Path(root) / "README.md"
+    if not readme.is_file():
+        return []
+    old = readme.read_text(encoding="utf-8")
+    parts = re.split(f"{BEGIN}.*?{END}", old, flags=re.DOTALL)
+    if len(parts) != 2:
+        raise ValueError(f"README.md must hold {BEGIN} ... {END} once.")
+    new = ledger(read_claims(root)).join(parts)
+    if new == old:
+        return []
+    if write:
+        readme.write_bytes(new.encode())
+    return ["README.md"]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if it would change"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        changed = update(write=not options.check)
+    except ValueError as problem:
+        print(f"ledger: {problem}", file=sys.stderr)
+        return 1
+    if options.check and changed:
+        print(f"README.md is not up to date: run `{COMMAND}`.")
+    else:
+        print(f"README.md: {'written' if changed else 'unchanged'}")
+    return int(options.check and bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
