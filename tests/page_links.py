@@ -1,7 +1,9 @@
 """Links of the Markdown pages, and the anchors that their targets have."""
 
+import functools
 import re
 import xml.etree.ElementTree as ElementTree
+from urllib.parse import unquote
 
 import mistune
 import nbformat
@@ -22,6 +24,7 @@ def _walk(tokens):
         yield from _walk(token.get("children", []))
 
 
+@functools.cache
 def anchors(path):
     """The anchors of a notebook, as nbconvert makes them, or of a Markdown file."""
     if path.suffix == ".ipynb":
@@ -59,6 +62,6 @@ def broken(page, root):
         target = (page.parent / name).resolve() if name else page
         if not target.is_relative_to(root) or not target.is_file():
             problems.append(f"{address}: there is no such file")
-        elif fragment and fragment not in anchors(target):
+        elif fragment and unquote(fragment) not in map(unquote, anchors(target)):
             problems.append(f"{address}: there is no such heading")
     return problems

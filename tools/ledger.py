@@ -3,7 +3,8 @@
 usage: python tools/ledger.py [--check]
 
 Claims are read from the code of the notebooks, their sentences from the stored outputs.
-`course.py refresh` calls this too. Needs nothing but Python.
+Links like [03 §10](…) in the teaching guide, notebooks/README.md, are led to where that
+section is now. `course.py refresh` calls this too. Needs nothing but Python.
 """
 
 import argparse
@@ -165,26 +166,74 @@ def _counts(claims):
     )
 
 
+# -- links to sections -----------------------------------------------------------------
+
+
+def sections(root=ROOT):
+    """Headings of all numbered sections, as {("03", "10"): (file name, heading)}."""
+    found = {}
+    for path in (Path(root) / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                for heading in headings("".join(cell["source"])):
+                    number = heading.partition(".")[0]
+                    found[path.name[:2], number] = path.name, heading
+    return found
+
+
+def relink(text, found):
+    """The text with every link like [03 §10](…) led to where that section is now.
+
+    found  : as `sections` returns
+    raises : ValueError for a section that does not exist
+    """
+
+    def link(match):
+        if match.groups() not in found:
+            raise ValueError(
+                f"{match[0]}: there is no section {match[2]} in {match[1]}."
+            )
+        name, heading = found[match.groups()]
+        return f"[{match[1]} §{match[2]}]({name}#{anchor(heading)})"
+
+    return re.sub(r"\[(\d\d) §(\d+)\]\([^)]*\)", link, text)
+
+
+# -- the files -------------------------------------------------------------------------
+
+
 def update(root=ROOT, write=True):
-    """Bring the ledger of README.md up to date.
+    """Bring the ledger of README.md and the links of the teaching guide up to date.
 
     write   : False only looks
     returns : names of the files that changed, or would
-    raises  : ValueError when claims cannot be read, or README.md has no place for them
+    raises  : ValueError when claims cannot be read, README.md has no place for them,
+              or a link names a section that does not exist
     """
-    readme = Path(root) / "README.md"
-    if not readme.is_file():
-        return []
-    old = readme.read_text(encoding="utf-8")
-    parts = re.split(f"{BEGIN}.*?{END}", old, flags=re.DOTALL)
+    changed = []
+    for name, renew in {
+        "README.md": _with_ledger,
+        "notebooks/README.md": _linked,
+    }.items():
+        path = Path(root) / name
+        old = path.read_text(encoding="utf-8") if path.is_file() else None
+        if old is None or (new := renew(old, root)) == old:
+            continue
+        changed.append(name)
+        if write:
+            path.write_bytes(new.encode())
+    return changed
+
+
+def _with_ledger(text, root):
+    parts = re.split(f"{BEGIN}.*?{END}", text, flags=re.DOTALL)
     if len(parts) != 2:
         raise ValueError(f"README.md must hold {BEGIN} ... {END} once.")
-    new = ledger(read_claims(root)).join(parts)
-    if new == old:
-        return []
-    if write:
-        readme.write_bytes(new.encode())
-    return ["README.md"]
+    return ledger(read_claims(root)).join(parts)
+
+
+def _linked(text, root):
+    return relink(text, sections(root))
 
 
 def main(arguments=None):
@@ -199,9 +248,9 @@ def main(arguments=None):
         print(f"ledger: {problem}", file=sys.stderr)
         return 1
     if options.check and changed:
-        print(f"README.md is not up to date: run `{COMMAND}`.")
+        print(f"{', '.join(changed)}: not up to date; run `{COMMAND}`.")
     else:
-        print(f"README.md: {'written' if changed else 'unchanged'}")
+        print(f"written: {', '.join(changed) or 'nothing, all is up to date'}")
     return int(options.check and bool(changed))
 
 
