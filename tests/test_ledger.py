@@ -118,6 +118,11 @@ def test_a_sentence_that_reads_like_a_setback_is_flagged(pattern, flagged):
     assert found <= set(flagged)
 
 
+def test_headings_of_sections_without_code_and_finer_ones():
+    text = "## 1. One\nwords\n```\n## no\n```\n### Bug 1. No\n## 2. Two "
+    assert ledger.headings(text) == ["1. One", "2. Two"]
+
+
 # What would go wrong -----------------------------------------------------------------
 
 

@@ -41,14 +41,15 @@ PICKED = """
     03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3 06-21 06-23 08-1 08-7
 """.split()
 
-Claim = collections.namedtuple("Claim", "id sentence cell path section")
+Claim = collections.namedtuple("Claim", "id sentence cell path title section")
 
 
 def read_claims(root=ROOT):
     """Every claim of the course in reading order, or ValueError.
 
     root    : the course's folder
-    returns : list of Claim; `sentence` as printed, `section` the heading above it
+    returns : list of Claim; `sentence` as printed, `title` the notebook's, `section`
+              the heading above it
     raises  : ValueError when a claim is printed nowhere, or an id is used twice
     """
     found = []
@@ -63,10 +64,11 @@ def read_claims(root=ROOT):
 
 
 def _claims_of(path):
-    section = ""
+    title, section = path.stem, ""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
+            title = [title, *re.findall(r"\A# (.+)", source)][-1]
             section = [section, *headings(source)][-1]
             continue
         made = claim_ids(source)
@@ -78,7 +80,7 @@ def _claims_of(path):
                 f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
             )
         for name in made:
-            yield Claim(name, printed[name], cell["id"], path, section)
+            yield Claim(name, printed[name], cell["id"], path, title, section)
 
 
 def headings(source):
@@ -147,9 +149,12 @@ def ledger(claims):
         *(row(by_id[name]) for name in PICKED if name in by_id),
         "",
     ]
-    for name, made in by_path.items():
-        title = f"{name[:2]} {name[3:-6].replace('_', ' ').capitalize()}"
-        lines += ["<details>", f"<summary>{title}: {len(made)} claims</summary>", ""]
+    for made in by_path.values():
+        kinds = [kind(claim.id) for claim in made]
+        counts = [f"{kinds.count(k)} {k}" for k in ("null", "harm", "rival")]
+        counts = [f"{len(made)} claims", *(c for c in counts if c[0] != "0")]
+        title = made[0].title.replace(" · ", " ")
+        lines += ["<details>", f"<summary>{title}: {', '.join(counts)}</summary>", ""]
         lines += [*HEAD, *(row(claim, short=False) for claim in made)]
         lines += ["", "</details>", ""]
     return "\n".join([BEGIN, "", *lines, END])
