@@ -21,6 +21,7 @@ CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
 
 def part(heading):
     """The text under a heading, down to the next one of its level or above."""
+    assert f"\n{heading}\n" in TEXT, f"notebooks/README.md needs {heading!r}"
     level = heading.index(" ")
     below = TEXT.split(f"\n{heading}\n")[1]
     return re.split(rf"(?m)^#{{1,{level}}} ", below)[0]
@@ -119,6 +120,34 @@ def test_three_questions_for_each_notebook_answered_in_it(path):
     for question, answer, where in table:
         assert question.endswith("?") and answer.endswith(".")
         assert {found[0] for found in SECTION.findall(where)} == {path.name[:2]}
+
+
+def source(number, section):
+    """All prose and code of a section."""
+    (path,) = (path for path in LESSONS if path.name[:2] == number)
+    text = "\n".join(cell.source for cell in read(path).cells)
+    return re.split(r"(?m)^## ", text.split(f"\n## {section}. ")[1])[0]
+
+
+def test_sections_said_to_read_a_record_do():
+    (line,) = re.findall(r"(?m)^- \*\*Long trainings\*\*.*", TEXT)
+    named = SECTION.findall(line)
+    assert len(named) >= 8
+    for number, section, _ in named:
+        assert re.search(r"\brecorded(_folder)?[(\[]", source(number, section)), section
+
+
+def test_sections_said_to_have_sliders_do():
+    (line,) = re.findall(r"(?m)^- \*\*Sliders\*\*.*", TEXT)
+    named = {(number, section) for number, section, _ in SECTION.findall(line)}
+    there, section = set(), ""
+    for path in LESSONS:
+        for cell in read(path).cells:
+            section = (re.findall(r"\A## (\d+)\.", cell.source) or [section])[0]
+            outputs = map(contract.output_text, cell.get("outputs", []))
+            if any("sliders: " in output for output in outputs):
+                there.add((path.name[:2], section))
+    assert named == there
 
 
 def test_no_empty_promises():
