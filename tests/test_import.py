@@ -16,7 +16,8 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
     "targets", "losses", "fused_kernel", "fused_cpu", "fused_cuda", "fused",
-    "outlines", "datasets", "models", "noise", "training",
+    "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
+    "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
     "checks", "notebook",
