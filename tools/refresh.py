@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import figures
+import ledger
 import nbformat
 from environment import ROOT
 from isolation import isolate
@@ -185,6 +187,19 @@ def write(path, text):
         new.unlink(missing_ok=True)
 
 
+def front_page(write):
+    """Bring what README.md repeats of the notebooks up to date; names what changed."""
+    changed = []
+    for tool in (ledger, figures):
+        try:
+            changed += tool.update(ROOT, write)
+        except ValueError as problem:
+            print(f"README.md was left as it was: {problem}", file=sys.stderr)
+    if write and changed:
+        print(f"{', '.join(changed)}: written")
+    return changed
+
+
 # -- the command ---------------------------------------------------------------------
 
 
@@ -216,6 +231,7 @@ def main():
                 verdict = "would change" if options.check else "written"
             seconds = time.monotonic() - started
             print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
+    changed += front_page(write=not options.check)
     if options.check and changed:
         print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
         return 1
