@@ -68,6 +68,7 @@ def fetch(name):
              and how to go on without it
     """
     path, reasons = cache_folder() / name, []
+    offline = os.environ.get("LSR_OFFLINE", "") not in ("", "0")
     try:
         if path.exists():
             if _is_official(path):
@@ -77,10 +78,7 @@ def fetch(name):
     except OSError as error:
         raise unwritten(path, error) from error
     for place in _places(name):
-        if isinstance(place, str) and os.environ.get("LSR_OFFLINE", "") not in (
-            "",
-            "0",
-        ):
+        if offline and isinstance(place, str):
             reasons.append(f"{place} was not asked, as LSR_OFFLINE is set")
             continue
         try:
