@@ -120,11 +120,11 @@ def add_prose(section, parts, heads):
         kind, says = kind_of(part), section.notes
         if part.startswith("**Figure") and section.blocks:
             looks_back = True
-            caption = first_sentences(part, 2)
+            caption = beginning(part)
             section.blocks.append(block("caption", caption, joined=True))
         elif part.startswith("**What to see"):
             looks_back = True
-            section.blocks.append(block("seen", first_sentences(part, 2), result=True))
+            section.blocks.append(block("seen", beginning(part), result=True))
         elif kind != "prose" or part.startswith("**Predict"):
             section.blocks.append(block(kind, part, notes=take(section)))
             continue
@@ -145,21 +145,15 @@ def take(section):
     return said
 
 
-def first_sentences(text, number):
-    """The first sentences of a paragraph; a bold label counts as one of them."""
-    pieces = re.split(r"(?<=[.?!:])(?<!e\.g\.)(?<!i\.e\.)(?<!al\.)(?:\*\*)?\s+", text)
-    taken = text
-    if len(pieces) > number:
-        end = 0
-        for piece in pieces[:number]:
-            end = text.index(piece, end) + len(piece)
-        taken = text[:end]
-        # A cut inside bold or a formula would leave its mark open.
-        if taken.count("**") % 2:
-            taken = taken + text[end : end + 2] if text[end:].startswith("**") else text
-        if taken.count("$") % 2:
-            taken = text
-    return taken
+def beginning(text):
+    """The first sentence of a paragraph, with its bold label; two if they are short."""
+    ends = re.finditer(r"(?<!e\.g|i\.e| al)[.?!](\*\*|\*|\))?(?=\s)", text)
+    for end in ends:
+        taken = text[: end.end()]
+        whole = not (taken.count("**") % 2 or taken.count("$") % 2)
+        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 45:
+            return taken
+    return text
 
 
 def block(kind, text, **more):
@@ -195,9 +189,9 @@ def add_code(section, cell):
     results = outputs_shown(cell)
     if shown:
         section.blocks.append(block("code", shown, notes=take(section)))
-    elif results and section.notes and results[0].kind not in ("claims", "figure"):
+    elif section.notes and [r for r in results[:1] if r.kind in ("text", "rows")]:
         # Without its code, a result needs a word on what it is.
-        lead = first_sentences(section.notes[-1], 1)
+        lead = beginning(section.notes[-1])
         section.blocks.append(block("lead", lead, notes=take(section)))
         results[0].joined = True
     for number, result in enumerate(results):
@@ -229,8 +223,8 @@ def without_checks(source):
         if name in ("claim", "predict"):
             dropped.update(range(node.lineno - 1, node.end_lineno))
     kept = [line for number, line in enumerate(lines) if number not in dropped]
-    text = re.sub(r"\s*# fmt: skip|\s*# noqa.*", "", "\n".join(kept))
-    return text.strip("\n"), calls
+    text = re.sub(r"[ ]*# (fmt: skip|noqa.*)", "", "\n".join(kept))
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n"), calls
 
 
 def teaches(source, calls):

@@ -74,11 +74,11 @@ def page(title, slides, decks):
     return PAGE.format(title=html.escape(plain(title)), slides=body)
 
 
-def index(decks):
-    """The page that lists (title, question, file, number of slides, has a handout)."""
+def index(decks, handouts):
+    """The page that lists (title, question, file, number of slides) of each deck."""
     lines = []
-    for title, question, name, number, handout in decks:
-        pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' if handout else ""
+    for title, question, name, number in decks:
+        pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' if handouts else ""
         lines.append(
             f'<li><a href="{name}.html">{html.escape(title)}</a>: '
             f"{html.escape(question)} <small>{number} slides{pdf}</small></li>"
@@ -161,19 +161,12 @@ def code(source):
 
 
 def code_styles():
-    """The colours of code. (Pygments' `friendly` fails on contrast; this one holds.)"""
-    return HtmlFormatter(style="a11y-light" if has_a11y() else "xcode").get_style_defs(
-        ".highlight"
-    )
-
-
-def has_a11y():
-    from pygments.styles import get_all_styles
-
-    return "a11y-light" in set(get_all_styles())
+    """The colours of code; dark enough on a projector."""
+    return HtmlFormatter(style="xcode").get_style_defs(".highlight")
 
 
 def inline(text, decks):
+    text = re.sub(r"^(\d+)\.", r"\1\\.", text)  # "1." would begin a list
     return re.sub(r"^<p>|</p>\s*$", "", markdown(text, decks).strip())
 
 

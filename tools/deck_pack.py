@@ -1,6 +1,7 @@
 """Lay blocks out on slides: none too full, and as many as one lecture has."""
 
 import copy
+import re
 from dataclasses import dataclass, field
 
 FEWEST, MOST = 15, 38  # a lecture has 15 to 40; notebooks still change
@@ -8,7 +9,8 @@ ROOM = 590  # pixels under a title, in a frame of 720
 # Wanted first; then fuller slides, whose type the deck makes smaller, or emptier ones.
 FULLNESS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 EMPTIER = (0.8, 0.6, 0.45, 0.3, 0.1)
-SPLIT_AT = 1.35  # a single block is split when it needs so much of the room
+CRUMB = 0.25  # a last slide emptier than this joins the one before, set smaller
+SPLIT_AT = 1.2  # a single block is split when it needs so much of the room
 
 
 @dataclass
@@ -44,6 +46,10 @@ def packed(sections, room):
             if pages[-1] and height(pages[-1]) + height(group) > room:
                 pages.append([])
             pages[-1] += group
+        if len(pages) > 1 and height(pages[-1]) < CRUMB * room:
+            if height(pages[-2]) + height(pages[-1]) < (1 + CRUMB) * room:
+                crumb = pages.pop()
+                pages[-1] += crumb
         for number, page in enumerate(pages, 1):
             part = f"{number}/{len(pages)}" if len(pages) > 1 else ""
             slides.append(Slide(section.title, part, page))
@@ -68,18 +74,35 @@ def groups(blocks, room):
 
 def pieces(block, room):
     """A block too tall for a slide, as several; of a table each has the head."""
-    if block.height < SPLIT_AT * room or block.kind not in ("table", "text", "code"):
+    if block.height < SPLIT_AT * room or block.kind not in SPLIT:
         return [block]
-    lines = block.text.splitlines()
-    head = lines[:2] if block.kind == "table" else []
-    lines = lines[len(head) :]
+    head, lines, foot = SPLIT[block.kind](block.text)
     count = -(-int(block.height) // int(room))
     size = -(-len(lines) // count)
     made = []
     for start in range(0, len(lines), size):
         piece = copy.copy(block)
-        piece.text = "\n".join(head + lines[start : start + size])
+        piece.text = "\n".join([*head, *lines[start : start + size], *foot])
         piece.height = block.height / count
         piece.notes = block.notes if start == 0 else []
         made.append(piece)
     return made
+
+
+def table_rows(text):
+    head, *rest = re.split(r"(?=<tbody>)", text)
+    body = "".join(rest)
+    rows = re.findall(r"<tr>.*?</tr>", body, re.DOTALL)
+    groups = [row for row in rows if "rowspan" in row]
+    if groups:  # an index of two levels: a group stays whole
+        rows = re.split(r"(?=<tr>\s*<th rowspan)", "".join(rows))
+        rows = [row for row in rows if row]
+    return [head, "<tbody>"], rows, ["</tbody></table></div>"]
+
+
+SPLIT = {
+    "text": lambda text: ([], text.splitlines(), []),
+    "code": lambda text: ([], text.splitlines(), []),
+    "table": lambda text: (text.splitlines()[:2], text.splitlines()[2:], []),
+    "rows": table_rows,
+}

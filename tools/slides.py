@@ -7,10 +7,7 @@ The decks lie in build/slides, and open from there. Handouts need Chromium.
 
 import argparse
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import chromium
@@ -20,6 +17,7 @@ import deck_pack
 import nbformat
 import npm
 from environment import ROOT
+from handout import NoHandout, Printer
 
 NOTEBOOKS = ROOT / "notebooks"
 TARGET = ROOT / "build" / "slides"
@@ -63,51 +61,38 @@ def write_deck(path, decks):
     return deck_html.plain(title), deck_html.plain(question), len(slides)
 
 
-def print_handout(browser, deck):
-    """Print a deck as PDF, beside it."""
-    target = deck.with_suffix(".pdf")
-    target.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [
-            *(browser, "--headless", *chromium.OPTIONS, f"--user-data-dir={profile}"),
-            *("--no-pdf-header-footer", "--virtual-time-budget=60000"),
-            *(f"--print-to-pdf={target}", f"{deck.as_uri()}?print-pdf"),
-        ]
-        try:
-            made = subprocess.run(command, capture_output=True, timeout=120)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Failure(f"{browser} did not print {deck.name}: {error}.") from error
-    if made.returncode or not target.is_file():
-        lines = made.stderr.decode(errors="replace").strip().splitlines()
-        said = lines[-1] if lines else "it did not say why"
-        raise Failure(f"{browser} did not print {deck.name}: {said}.")
-
-
 def main():
     parser = argparse.ArgumentParser(prog="course.py slides", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     paths = chosen(parser.parse_args().names)
     decks = {path.stem for path in chosen([])}
     copy_assets(TARGET / "assets")
-    browser = chromium.find()
-    listed, handouts = [], True
+    listed = []
     for path in paths:
-        started = time.monotonic()
+        deck = TARGET / f"{path.stem}.html"
+        deck.with_suffix(".pdf").unlink(missing_ok=True)  # not of an older deck
         title, question, number = write_deck(path, decks)
-        if browser and handouts:
-            try:
-                print_handout(browser, TARGET / f"{path.stem}.html")
-            except Failure as failure:
-                handouts = False
-                print(f"slides: {failure} The decks are made without.", file=sys.stderr)
-        handout = (TARGET / f"{path.stem}.pdf").is_file()
-        listed.append((title, question, path.stem, number, handout))
-        seconds = time.monotonic() - started
-        print(f"{path.stem}: {number} slides ({seconds:.1f} s)", flush=True)
-    (TARGET / "index.html").write_text(deck_html.index(listed), encoding="utf-8")
+        listed.append((title, question, path.stem, number))
+        print(f"{path.stem}: {number} slides", flush=True)
+    try:
+        handouts = print_handouts([TARGET / f"{path.stem}.html" for path in paths])
+    except NoHandout as failure:
+        handouts = False
+        print(f"slides: The decks are made, without handouts. {failure}")
+    text = deck_html.index(listed, handouts)
+    (TARGET / "index.html").write_text(text, encoding="utf-8")
+    print(f"Open {(TARGET / 'index.html').relative_to(ROOT).as_posix()}.")
+
+
+def print_handouts(decks):
+    browser = chromium.find()
     if not browser:
-        print(f"slides: No PDF handouts: {chromium.MISSING}", file=sys.stderr)
-    print(f"Open {(TARGET / 'index.html').relative_to(ROOT)}.")
+        raise NoHandout(chromium.MISSING)
+    with Printer(browser) as printer:
+        for deck in decks:
+            printer.print(deck)
+    print(f"{len(decks)} handouts (PDF)", flush=True)
+    return True
 
 
 if __name__ == "__main__":
