@@ -70,7 +70,9 @@ all slides, <kbd>F</kbd> fills the screen.</p>
 
 def page(title, slides, decks):
     """The deck of these slides; `decks` are the names of those it can link to."""
-    body = "\n".join(section(slide, number == 0, decks) for number, slide in enumerate(slides))
+    body = "\n".join(
+        section(slide, number == 0, decks) for number, slide in enumerate(slides)
+    )
     return PAGE.format(title=html.escape(plain(title)), slides=body)
 
 

@@ -22,7 +22,12 @@ from handout import NoHandout, Printer
 NOTEBOOKS = ROOT / "notebooks"
 TARGET = ROOT / "build" / "slides"
 STYLES = Path(__file__).parent / "deck"
-REVEAL = ("dist/reset.css", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js")
+REVEAL = (
+    "dist/reset.css",
+    "dist/reveal.css",
+    "dist/reveal.js",
+    "plugin/notes/notes.js",
+)
 
 
 class Failure(Exception):

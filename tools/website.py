@@ -133,7 +133,8 @@ def api():
         lines += [heading, "-" * len(heading), "", f".. automodule:: {heading}", ""]
         for member, value in vars(module).items():
             ours = getattr(value, "__module__", "").startswith(heading)
-            if member.startswith("_") or not ours or not (value.__doc__ or "").strip():
+            inside = member.startswith(("_", "check_"))
+            if inside or not ours or not (value.__doc__ or "").strip():
                 continue
             if inspect.isclass(value):
                 lines += [f".. autoclass:: {heading}.{member}", "   :members:", ""]
@@ -153,6 +154,8 @@ def build():
         *(str(SOURCE), str(TARGET)),
     ]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    for path in (TARGET / "_static").glob("*-macros.html"):
+        path.unlink()  # templates of the theme, which it leaves among the files
     if made.returncode:
         print(made.stderr, file=sys.stderr)
         raise Failure("The site was not built: Sphinx warns of what stands above.")
@@ -163,7 +166,9 @@ def main():
     prepare()
     build()
     pages = len(list(TARGET.rglob("*.html")))
-    print(f"{pages} pages. Open {(TARGET / 'index.html').relative_to(ROOT).as_posix()}.")
+    print(
+        f"{pages} pages. Open {(TARGET / 'index.html').relative_to(ROOT).as_posix()}."
+    )
 
 
 if __name__ == "__main__":

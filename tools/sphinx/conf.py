@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Sphinx runs this file from a copy beside the pages, and hands over where the tools are.
+# Sphinx runs this file from a copy beside the pages; docstrings.py is there as well.
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import to_rst  # noqa: E402
 
@@ -20,8 +20,6 @@ nb_code_prompt_show = "Show code"
 nb_code_prompt_hide = "Hide code"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
-# "[text](#)" and the like are mended before; a notebook may open with any heading.
-suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
 
 # Everything lies beside the pages: no request leaves the reader's machine.
 mathjax_path = "tex-svg-full.js"
@@ -34,6 +32,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_copy_source = False
+html_use_index = False
+html_domain_indices = False
 html_show_sourcelink = False
 html_favicon = "_static/icon.svg"
 html_theme_options = {

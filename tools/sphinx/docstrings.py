@@ -1,13 +1,13 @@
 """Turn the docstrings of the course into what Sphinx reads.
 
 They are written for `help()`: a sentence, then lines such as ``eps : a number`` with
-what follows set further in. Sphinx gets the same as a field list.
+what follows set further in. Sphinx gets the same as a definition list.
 """
 
 import inspect
 import re
 
-ENTRY = re.compile(r"^(?P<name>[\w*][\w*, .]*?)\s*:\s+(?P<text>\S.*)$")
+ENTRY = re.compile(r"^(?P<name>[\w*][\w*, .]*?)\s+:\s+(?P<text>\S.*)$")
 
 
 def to_rst(app, what, name, obj, options, lines):
@@ -17,39 +17,46 @@ def to_rst(app, what, name, obj, options, lines):
 
 
 def converted(lines):
-    made, blocks, block = [], [], []
+    made, block = [], []
     for line in [*lines, ""]:
         if line.strip():
             block.append(line)
         elif block:
-            blocks.append(block)
+            made += of_block(block)
             block = []
-    for block in blocks:
-        entries = fields(block)
-        if entries:
-            made += [f":{escaped(name)}: {escaped(text)}" for name, text in entries]
-        elif block[0].startswith(">>> "):
-            made += [".. code-block:: pycon", "", *("   " + line for line in block)]
-        elif any(line.startswith("  ") for line in block):
-            made += [f"| {escaped(line)}" for line in block]  # its lines are meant
-        else:
-            made += [escaped(line) for line in block]
-        made.append("")
     return made
 
 
-def fields(block):
-    """Pairs (name, text) when every line is an entry or goes on with one, else []."""
-    entries = []
-    for line in block:
+def of_block(block):
+    """What a block between blank lines becomes: prose, entries, lines or a session."""
+    start = next((n for n, line in enumerate(block) if ENTRY.match(line)), None)
+    if start is not None:
+        before = of_block(block[:start]) if start else []
+        return before + entries(block[start:])
+    if block[0].startswith(">>> "):
+        return [".. code-block:: pycon", "", *("   " + line for line in block), ""]
+    if any(line.startswith("  ") for line in block[1:]):
+        return [*(f"| {escaped(line)}" for line in block), ""]  # its lines are meant
+    return [*map(escaped, block), ""]
+
+
+def entries(block):
+    """A definition list of entries; a line that is none begins a paragraph after it."""
+    made = []
+    for number, line in enumerate(block):
         found = ENTRY.match(line)
         if found:
-            entries.append([found["name"], found["text"]])
-        elif entries and line.startswith("  "):
-            entries[-1][1] += " " + line.strip()
+            name = found["name"]
+            plain = name in ("returns", "raises")
+            made += [
+                f"*{name}*" if plain else f"``{name}``",
+                f"    {escaped(found['text'])}",
+            ]
+        elif line.startswith("  "):
+            made.append(f"    {escaped(line.strip())}")
         else:
-            return []
-    return entries
+            return [*made, "", *of_block(block[number:])]
+    return [*made, ""]
 
 
 def escaped(text):
