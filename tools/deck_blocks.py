@@ -204,7 +204,8 @@ def add_code(section, cell):
 def source_shown(cell):
     """The code to show, without its checks, or "" where it does not teach."""
     tags = cell.metadata.get("tags", [])
-    if any(tag.startswith(HIDDEN) for tag in tags):
+    folded = cell.metadata.get("jupyter", {}).get("source_hidden")
+    if folded or any(tag.startswith(HIDDEN) for tag in tags):
         return ""
     source, calls = without_checks(cell.source)
     if any(tag.startswith(SHOWN) for tag in tags):

@@ -1,6 +1,6 @@
 """Make one offline deck of slides for each notebook, with a handout as PDF.
 
-usage: course.py slides [NN ...]
+usage: course.py slides [--to FOLDER] [NN ...]
 
 The decks lie in build/slides, and open from there. Handouts need Chromium.
 """
@@ -20,7 +20,7 @@ from environment import ROOT
 from handout import NoHandout, Printer
 
 NOTEBOOKS = ROOT / "notebooks"
-TARGET = ROOT / "build" / "slides"
+TARGET = Path("build", "slides")  # seen from the course, where commands start
 STYLES = Path(__file__).parent / "deck"
 REVEAL = (
     "dist/reset.css",
@@ -55,38 +55,40 @@ def copy_assets(target):
         styles.write(f"\n/* Colours of code. */\n{deck_html.code_styles()}\n")
 
 
-def write_deck(path, decks):
+def write_deck(path, target, decks):
     """Write the deck of this notebook; returns its title, question and slides."""
     sections = deck_blocks.sections(nbformat.read(path, as_version=4))
     slides = deck_pack.deck(sections)
     title = sections[0].title
     question = next((b.text for b in sections[0].blocks if b.kind == "prose"), "")
     text = deck_html.page(title, slides, decks)
-    (TARGET / f"{path.stem}.html").write_text(text, encoding="utf-8")
+    target.write_text(text, encoding="utf-8")
     return deck_html.plain(title), deck_html.plain(question), len(slides)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="course.py slides", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
-    paths = chosen(parser.parse_args().names)
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
+    options = parser.parse_args()
+    paths, folder = chosen(options.names), options.to.resolve()
     decks = {path.stem for path in chosen([])}
-    copy_assets(TARGET / "assets")
+    copy_assets(folder / "assets")
     listed = []
     for path in paths:
-        deck = TARGET / f"{path.stem}.html"
+        deck = folder / f"{path.stem}.html"
         deck.with_suffix(".pdf").unlink(missing_ok=True)  # not of an older deck
-        title, question, number = write_deck(path, decks)
+        title, question, number = write_deck(path, deck, decks)
         listed.append((title, question, path.stem, number))
         print(f"{path.stem}: {number} slides", flush=True)
     try:
-        handouts = print_handouts([TARGET / f"{path.stem}.html" for path in paths])
+        handouts = print_handouts([folder / f"{path.stem}.html" for path in paths])
     except NoHandout as failure:
         handouts = False
         print(f"slides: The decks are made, without handouts. {failure}")
     text = deck_html.index(listed, handouts)
-    (TARGET / "index.html").write_text(text, encoding="utf-8")
-    print(f"Open {(TARGET / 'index.html').relative_to(ROOT).as_posix()}.")
+    (folder / "index.html").write_text(text, encoding="utf-8")
+    print(f"Open {options.to / 'index.html'}.")
 
 
 def print_handouts(decks):

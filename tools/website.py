@@ -1,6 +1,6 @@
 """Build the course as a static site, searchable, that needs no network.
 
-usage: course.py site
+usage: course.py site [--to FOLDER]
 
 The site lies in build/site, and opens from there.
 """
@@ -21,7 +21,7 @@ import npm
 from environment import ROOT
 
 SOURCE = ROOT / "build" / "site_source"
-TARGET = ROOT / "build" / "site"
+TARGET = Path("build", "site")  # seen from the course, where commands start
 TOOLS = Path(__file__).parent / "sphinx"
 MODULES = (
     *("targets", "losses", "fused", "datasets", "noise", "models", "training"),
@@ -146,15 +146,15 @@ def api():
 # -- building ------------------------------------------------------------------------
 
 
-def build():
-    shutil.rmtree(TARGET, ignore_errors=True)
+def build(target):
+    shutil.rmtree(target, ignore_errors=True)
     command = [
         *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
         *("-d", str(ROOT / "build" / "site_cache"), "-b", "html"),
-        *(str(SOURCE), str(TARGET)),
+        *(str(SOURCE), str(target)),
     ]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    for path in (TARGET / "_static").glob("*-macros.html"):
+    for path in (target / "_static").glob("*-macros.html"):
         path.unlink()  # templates of the theme, which it leaves among the files
     if made.returncode:
         print(made.stderr, file=sys.stderr)
@@ -162,13 +162,13 @@ def build():
 
 
 def main():
-    argparse.ArgumentParser(prog="course.py site", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
+    target = parser.parse_args().to
     prepare()
-    build()
-    pages = len(list(TARGET.rglob("*.html")))
-    print(
-        f"{pages} pages. Open {(TARGET / 'index.html').relative_to(ROOT).as_posix()}."
-    )
+    build(target.resolve())
+    pages = len(list(target.rglob("*.html")))
+    print(f"{pages} pages. Open {target / 'index.html'}.")
 
 
 if __name__ == "__main__":
