@@ -20,7 +20,8 @@ OUTSIDE = """() => {
     if (box.width * box.height === 0) continue;
     const clipped = !(element instanceof SVGElement) &&
       element.scrollWidth > element.clientWidth + 1 && element.matches('pre');
-    const inside = box.left > -1 && box.top > -1 && box.right < 1281 && box.bottom < 721;
+    const inside = Math.min(box.left, box.top) > -1 &&
+      box.right < 1281 && box.bottom < 721;
     if (!inside || clipped)
       found.push(element.outerHTML.slice(0, 120));
   }
