@@ -151,7 +151,7 @@ def beginning(text):
     for end in ends:
         taken = text[: end.end()]
         whole = not (taken.count("**") % 2 or taken.count("$") % 2)
-        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 45:
+        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 30:
             return taken
     return text
 

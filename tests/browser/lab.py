@@ -20,9 +20,8 @@ IGNORED = shutil.ignore_patterns(
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
 # Long notebooks are drawn in parts; here the whole has to be there to be looked at.
 SETTINGS = '{"windowingMode": "none"}'
-QUEUED = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
-  .some(prompt => /\\[\\*\\]/.test(prompt.textContent))"""
-# All cells have a number, or one has failed and the rest was given up; nothing runs.
+# Numbers and outputs were cleared before. At the end all cells have a number, or one
+# has failed and the rest was given up.
 FINISHED = """() => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
     .map(prompt => prompt.textContent.trim());
@@ -104,19 +103,17 @@ class Lab:
 
     def start(self, page, notebook):
         """Open this notebook, clear what is stored in it, and start all its cells."""
+        page.set_default_timeout(PATIENCE)
         page.asked = []
         page.on("request", lambda made: self._is_ours(made.url, page.asked))
         # Each page has a workspace of its own: two notebooks run at the same time.
         space = re.sub(r"\W", "", notebook)
         address = f"{self.base}/lab/workspaces/{space}/tree/{notebook}"
         page.goto(f"{address}?reset&token={self.token}")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
-        page.wait_for_selector(
-            ".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=120_000
-        )
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         menu(page, "Edit", "Clear Outputs of All Cells")
         menu(page, "Run", "Run All Cells")
-        page.wait_for_function(QUEUED, timeout=60_000)
 
     def _is_ours(self, address, others):
         local = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
@@ -125,7 +122,7 @@ class Lab:
 
     def outcome(self, page):
         """Wait for the end, and say what is there to be seen."""
-        page.wait_for_function(FINISHED, timeout=PATIENCE)
+        page.wait_for_function(FINISHED)
         prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         images = page.locator(".jp-OutputArea img")
         return {
