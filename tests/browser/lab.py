@@ -26,7 +26,9 @@ FINISHED = """() => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
     .map(prompt => prompt.textContent.trim());
   const state = document.querySelector('.jp-Notebook-ExecutionIndicator');
-  const failed = document.querySelector('[data-mime-type$="jupyter.error"]');
+  // JupyterLab draws an error as it draws what was written to stderr.
+  const failed = document.querySelector(
+    '[data-mime-type$="jupyter.error"], [data-mime-type$="jupyter.stderr"]') !== null;
   return state && state.dataset.status === 'idle' &&
     !prompts.some(text => text.includes('*')) &&
     (failed || prompts.every(text => /^\\[\\d+\\]:$/.test(text)));
