@@ -118,6 +118,10 @@ def notebook_page(path, pages):
             tags.append("hide-input")
         for output in cell.outputs:
             alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            data = output.get("data", {})
+            if "text/markdown" in data:  # Sphinx follows links of cells, not of outputs
+                there = re.sub(r"\.ipynb\)", ".html)", data["text/markdown"])
+                data["text/markdown"] = there
             if alt:
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)
