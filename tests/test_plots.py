@@ -232,3 +232,27 @@ def test_an_eps_off_the_grid_is_named():
     assert str(caught.value) == (
         "eps must be one of 0, 0.05, 0.1, 0.2, 0.4 to have a style, got 0.3."
     )
+
+
+def test_the_confusion_matrix_writes_per_cent_and_shades_the_wrong_answers():
+    shares = {"a": [[0.9, 0.1], [0.25, 0.75]], "b": [[1.0, 0.0], [0.5, 0.5]]}
+    figure = plots.confusion(shares, {"a": "First", "b": "Second"}, ("x", "y"))
+    axes = check(figure, 2)
+    for axis, matrix in zip(axes, shares.values(), strict=True):
+        written = [text.get_text() for text in axis.texts]
+        assert written == [f"{100 * v:.0f}" for row in matrix for v in row]
+        bold = [text.get_weight() == "bold" for text in axis.texts]
+        assert bold == [True, False, False, True]
+        shade = axis.images[0].get_array()
+        assert np.isnan(np.diag(np.asarray(shade))).all() or shade.mask.diagonal().all()
+        assert axis.images[0].get_clim() == (0, 50)  # one scale for both
+        assert [t.get_text() for t in axis.get_xticklabels()] == ["x", "y"]
+    assert axes[0].get_ylabel() == "true class" and axes[1].get_xlabel() == "answer"
+
+
+@pytest.mark.parametrize("eps", style.EPS_GRID)
+def test_an_eps_has_its_looks_as_a_number_and_by_name(eps):
+    looks = plots.common.look_of_arm(float(eps), 3)
+    assert looks == (style.EPS_COLORS[eps], style.EPS_MARKERS[eps])
+    assert plots.common.look_of_arm(f"ε = {eps:g}", 1) == looks
+    assert plots.common.look_of_arm("ε = 0.3", 1) == plots.common.look_of_arm("x", 1)

@@ -38,9 +38,9 @@ RIVAL = ["03-31", "04-11"]
 # The claims to show first, the surprising and the sobering among them; each can be
 # understood without its notebook.
 PICKED = """
-    00-2 01-1 01-2 01-6 01-8 01-10 01-12 01-13 02-6 02-11 02-15 03-9 03-16 03-21 03-23
-    03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3 06-21 06-23 07-8 07-15
-    08-1 08-7
+    00-2 01-1 01-2 01-6 01-8 01-10 01-12 01-13 02-6 02-11 02-15 03-9 03-16
+    03-21 03-23 03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3
+    06-21 06-23 07-8 07-15 08-1 08-7
 """.split()
 
 Claim = collections.namedtuple("Claim", "id sentence cell path title section")

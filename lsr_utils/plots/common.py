@@ -4,7 +4,12 @@ from .. import style
 
 
 def look_of_arm(arm, place):
-    """Colour and marker: those of eps on the course's grid, else of the place."""
+    """Colour and marker: those of eps on the course's grid, else of the place.
+
+    arm : an eps, as a number or named "ε = 0.1", or any other name
+    """
+    named = {f"ε = {eps:g}": eps for eps in style.EPS_COLORS}
+    arm = named.get(arm, arm)
     if isinstance(arm, float) and arm in style.EPS_COLORS:
         return style.EPS_COLORS[arm], style.EPS_MARKERS[arm]
     colors, markers = style.CLASS_COLORS, style.CLASS_MARKERS

@@ -23,7 +23,7 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     lines = -(-len(comparisons) // columns)
     width, height = style.PANELS
     figure, axes = plt.subplots(
-        lines, columns, figsize=(width, height * (1 + 0.7 * (lines - 1))),
+        lines, columns, figsize=(width, height * (1 + 0.28 * (lines - 1))),
         sharey=True, squeeze=False,
     )  # fmt: skip
     for axis, (name, comparison) in zip(axes.flat, comparisons.items(), strict=False):

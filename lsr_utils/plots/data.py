@@ -24,7 +24,7 @@ def target_bars(rows, titles, class_names=None, highlight=0):
     colors[highlight] = style.CLASS_COLORS[5]
     for axis, row, title in zip(axes.flat, rows, titles, strict=True):
         bars = axis.bar(names, row, color=colors)
-        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=9)
+        axis.bar_label(bars, [f"{p:.3f}".rstrip("0").rstrip(".") for p in row], size=10)
         axis.set(title=title, xlabel="class", ylim=(0, 1.12))
         axis.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("target probability")
