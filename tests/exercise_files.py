@@ -1,0 +1,26 @@
+"""Read the notebooks with exercises: their answers, by the name of the check."""
+
+import contextlib
+import io
+
+from notebook_files import ROOT, read
+
+FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
+
+
+def exercise_paths(kind):
+    """The notebooks of a folder, "solutions" or "exercises", in reading order."""
+    return sorted(FOLDERS[kind].glob(f"*_{kind}.ipynb"))
+
+
+def answers(path):
+    """What a notebook hands to ``check``, as {name: answer}, by running its cells."""
+    found = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        names = {"__name__": "__main__"}
+        for cell in read(path).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, f"<{path.name} {cell.id}>", "exec"), names)
+            if "check" in names:  # from the set-up cell on, listen instead
+                names["check"] = found.__setitem__
+    return found
