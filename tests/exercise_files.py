@@ -3,7 +3,11 @@
 import contextlib
 import io
 
+import pytest
+import torch
 from notebook_files import ROOT, read
+
+from lsr_utils.checks import EXERCISES, verdict
 
 FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
 
@@ -15,8 +19,9 @@ def exercise_paths(kind):
 
 def answers(path):
     """What a notebook hands to ``check``, as {name: answer}, by running its cells."""
-    found = {}
-    with contextlib.redirect_stdout(io.StringIO()):
+    found, dtype = {}, torch.get_default_dtype()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.ExitStack() as after:
+        after.callback(torch.set_default_dtype, dtype)
         names = {"__name__": "__main__"}
         for cell in read(path).cells:
             if cell.cell_type == "code":
@@ -24,3 +29,28 @@ def answers(path):
             if "check" in names:  # from the set-up cell on, listen instead
                 names["check"] = found.__setitem__
     return found
+
+
+def planted_cases(planted):
+    """Parameters (name of the check, wrong answer, words of the verdict) for pytest.
+
+    planted : {name: [(wrong answer, words that its verdict holds), ...]}
+    """
+    return [
+        pytest.param(name, answer, words, id=f"{name}: {words}")
+        for name, wrong in planted.items()
+        for answer, words in wrong
+    ]
+
+
+def check_planted(planted, numbers):
+    """At least three verdicts by name for each exercise of these notebooks, all told
+    apart."""
+    told = {}
+    for name, wrong in planted.items():
+        told.setdefault(name.split()[0], []).extend(words for _, words in wrong)
+    assert set(planted) == {name for name in EXERCISES if name[:2] in numbers}
+    for name, wrong in planted.items():
+        verdicts = [verdict(name, answer) for answer, _ in wrong]
+        assert len(set(verdicts)) == len(verdicts)
+    assert all(len(words) >= 3 for words in told.values())

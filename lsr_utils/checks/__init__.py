@@ -3,34 +3,37 @@
 The line says "not done yet", "right: ..." or "not yet: ...", and where it can, it names
 the misconception and the section that answers it. It never raises.
 
-An exercise is a class without instances, in the module of its part:
+An exercise is a class without instances, in the module of its notebook. Its name is
+that of the check: ``E01_2_gap`` is asked for as "01-2 gap". For a function it is
 
-    class ToTorchEps:
-        \"""What a right answer has shown; it ends the line "right: ...".\"""
+    class E01_1:
+        \"""what a right answer has shown; it ends the line "right: ...".
 
-        def right(eps, k):  # the oracle
-            return eps * k / (k - 1)
+        unchanged: the sentence that names this misconception, and where to read
+            (01 section 3).
+        \"""
 
-        def cases():  # arguments; without this the answer is a value, not a function
-            return [(0.1, 6), (0.3, 2)]
+        right = lambda eps, k: eps * k / (k - 1)  # the oracle
+        cases = lambda: [(0.1, 6), (0.3, 2)]  # arguments to try
+        unchanged = lambda eps, k: eps  # what somebody who has it would return
 
-        def same_eps(eps, k):  # any other function is a misconception:
-            \"""the sentence that names it, and where to read (01 section 4).\"""
-            return eps  # what somebody who has it would return
-
-A misconception marked ``@sign`` is no wrong oracle. It looks at a result:
-``f(result, *case)`` is true of one that shows it. ``tol`` is the tolerance, relative
-and absolute (1e-6); ``call(answer, *case)`` says how to call the answer, where a plain
-call will not do. Beside numbers, a result may be a text, or a tuple of results. A name
-is that of the exercise and, where it asks for several things, a word: "01-2 floor".
+Without ``cases`` the answer is a value, and so are ``right`` and the misconceptions.
+Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a result.
+``tol`` is the tolerance, relative and absolute: 1e-6 for functions, 2e-3 for values
+(three digits, by pencil). A result may be a number, an array, a text or a tuple.
 """
 
-from . import formulas, training
+from . import formulas, loss, noise, training
 from .engine import judge
 
 __all__ = ["EXERCISES", "check", "verdict"]
 
-EXERCISES = {**formulas.EXERCISES, **training.EXERCISES}
+EXERCISES = {
+    name[1:].replace("_", "-", 1).replace("_", " "): exercise
+    for module in (formulas, loss, training, noise)
+    for name, exercise in vars(module).items()
+    if name.startswith("E0")
+}
 
 
 def check(name, answer):

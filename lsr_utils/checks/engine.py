@@ -1,30 +1,36 @@
 """How an answer is held against an exercise: an oracle and its misconceptions."""
 
+import copy
 import inspect
 import itertools
+import re
 import warnings
 
 import numpy as np
 import torch
 
 NOT_DONE = "not done yet."
-RESERVED = ("right", "cases", "call")
+RESERVED = ("right", "cases", "tol")
 
 
-def sign(looks_wrong):
+class sign:
     """Mark a misconception that is known by a look at a result, not by its value."""
-    looks_wrong.is_sign = True
-    return looks_wrong
+
+    def __init__(self, shows):
+        self.shows = shows
+
+
+def sentences(exercise):
+    """What is said of an exercise, {"right": ..., name of a misconception: ...}."""
+    parts = re.split(r"(?m)^(\w+): ", inspect.getdoc(exercise))
+    named = zip(["right", *parts[1::2]], parts[::2], strict=True)
+    return {name: " ".join(text.split()) for name, text in named}
 
 
 def misconceptions(exercise):
-    """The functions of an exercise that stand for misconceptions, in their order."""
+    """The misconceptions of an exercise, {name: value, function or sign}."""
     members = vars(exercise).items()
-    return [
-        member
-        for name, member in members
-        if inspect.isfunction(member) and name not in RESERVED
-    ]
+    return {n: m for n, m in members if n not in RESERVED and not n.startswith("_")}
 
 
 def judge(exercise, answer):
@@ -42,45 +48,41 @@ def judge(exercise, answer):
 def _judge(exercise, answer):
     if _is_open(answer):
         return NOT_DONE
-    wants_function = hasattr(exercise, "cases")
-    if wants_function and not callable(answer):
+    function = hasattr(exercise, "cases")
+    if function and not callable(answer):
         return (
             "not yet: hand over the function itself, by its name, without calling it."
         )
-    if callable(answer) and not wants_function:
+    if callable(answer) and not function:
         return "not yet: hand over a value, not a function."
-    cases = _fresh_cases(exercise) if wants_function else [()]
-    call = getattr(exercise, "call", lambda function, *case: function(*case))
-    tol = getattr(exercise, "tol", 1e-6)
+    tol = getattr(exercise, "tol", 1e-6 if function else 2e-3)
+    cases = _fresh(exercise) if function else [()]
 
-    def outcomes_of(function):
-        return [_outcome(call, function, case) for case in _fresh_cases(exercise)]
+    def outcomes(member, cases=None):
+        if not function:
+            return [member]
+        return [_outcome(member, case) for case in cases or _fresh(exercise)]
 
-    if wants_function:
-        results = [_outcome(call, answer, case) for case in cases]
-        wanted = outcomes_of(exercise.right)
-    else:
-        results, wanted = [answer], [exercise.right()]
+    results, wanted = outcomes(answer, cases), outcomes(exercise.right)
     if any(isinstance(result, NotImplementedError) for result in results):
         return NOT_DONE
     if _all_same(results, wanted, tol):
-        if wants_function and not _unchanged(cases, _fresh_cases(exercise)):
+        if function and not _unchanged(cases, _fresh(exercise)):
             return (
                 "not yet: the values are right, but it changes its arguments in place."
             )
-        return f"right: {_first_paragraph(exercise)}"
-    for wrong in misconceptions(exercise):
-        if hasattr(wrong, "is_sign"):
-            looked_at = zip(results, wanted, cases, strict=True)
-            fits = any(_looks(wrong, *result) for result in looked_at)
+        return f"right: {sentences(exercise)['right']}"
+    for name, wrong in misconceptions(exercise).items():
+        if isinstance(wrong, sign):
+            looks = zip(results, wanted, cases, strict=True)
+            fits = any(_shows(wrong, *look) for look in looks)
         else:
-            values = outcomes_of(wrong) if wants_function else [wrong()]
-            fits = _all_same(results, values, tol)
+            fits = _all_same(results, outcomes(wrong), tol)
         if fits:
-            return f"not yet: {_first_paragraph(wrong)}"
-    for case, got, want in zip(cases, results, wanted, strict=True):
-        if not _same(got, want, tol):
-            return f"not yet: {_difference(case, got, want)}"
+            return f"not yet: {sentences(exercise)[name]}"
+    unlike = zip(cases, results, wanted, strict=True)
+    first = next(look for look in unlike if not _same(*look[1:], tol))
+    return f"not yet: {_difference(*first)}"
 
 
 def _is_open(answer):
@@ -89,50 +91,55 @@ def _is_open(answer):
     return answer is None or answer is ...
 
 
-def _outcome(call, function, case):
+def _fresh(exercise):
+    """The cases with arrays of their own, in case an answer writes into one."""
+    return [copy.deepcopy(case) for case in exercise.cases()]
+
+
+def _unchanged(cases, fresh):
+    """Whether every array among the arguments still equals a fresh one."""
+    pairs = zip(itertools.chain(*cases), itertools.chain(*fresh), strict=True)
+    return all(
+        np.array_equal(_numbers(a), _numbers(b), equal_nan=True)
+        for a, b in pairs
+        if isinstance(b, (torch.Tensor, np.ndarray))
+    )
+
+
+def _outcome(function, case):
     """What a function returns, or the error it raises, as an object."""
     try:
-        return call(function, *case)
+        return function(*case)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return error
 
 
-def _looks(wrong, result, want, case):
+def _shows(wrong, result, want, case):
     """Whether a result shows a sign; it is handed over as a tensor where it is one."""
     try:
         small = isinstance(result, torch.Tensor) and result.numel() < 100_000
         if not (small or isinstance(result, str)):  # a list, a number, an array
-            result = torch.as_tensor(_numbers(result, _wanted(want).shape))
-        return bool(wrong(result, *case))
+            result = torch.as_tensor(_numbers(result, _numbers(want).shape))
+        return bool(wrong.shows(result, *case))
     except Exception:  # the result is of another kind than the sign speaks of
         return False
 
 
 def _all_same(results, wanted, tol):
-    pairs = zip(results, wanted, strict=True)
-    return all(_same(result, want, tol) for result, want in pairs)
+    return all(_same(*pair, tol) for pair in zip(results, wanted, strict=True))
 
 
 def _same(got, want, tol):
     if isinstance(want, str):
         return isinstance(got, str) and got.strip().lower() == want.lower()
     if isinstance(want, tuple):
-        if not isinstance(got, (tuple, list)) or len(got) != len(want):
-            return False
-        return _all_same(got, want, tol)
-    if isinstance(want, BaseException):
-        return False
-    want = _wanted(want)
-    got = _numbers(got, want.shape)
-    if got is None:
-        return False
-    return bool(np.allclose(got, want, rtol=tol, atol=tol, equal_nan=True))
-
-
-def _wanted(want):
-    return _numbers(np.asarray(want) if isinstance(want, list) else want)
+        alike = isinstance(got, (tuple, list)) and len(got) == len(want)
+        return alike and _all_same(got, want, tol)
+    want = _numbers(want)
+    got = None if want is None else _numbers(got, want.shape)
+    return got is not None and np.allclose(got, want, tol, tol, equal_nan=True)
 
 
 def _numbers(value, shape=None):
@@ -142,6 +149,8 @@ def _numbers(value, shape=None):
     """
     if hasattr(value, "to_numpy"):  # of pandas
         value = value.to_numpy()
+    if isinstance(value, list) and shape is None:  # of an exercise
+        value = np.asarray(value)
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
         if shape == () and value.ndim and np.prod(value.shape) == 1:
             value = value.reshape(())
@@ -165,55 +174,33 @@ def _numbers(value, shape=None):
         return None
 
 
-def _fresh_cases(exercise):
-    """The cases with arrays of their own, in case an answer writes into one."""
-    return [
-        tuple(a.clone() if isinstance(a, torch.Tensor) else a for a in case)
-        for case in exercise.cases()
-    ]
-
-
-def _unchanged(cases, fresh):
-    """Whether every tensor among the arguments still equals a fresh one."""
-    pairs = zip(itertools.chain(*cases), itertools.chain(*fresh), strict=True)
-    return all(
-        np.array_equal(a.detach().numpy(), b.numpy(), equal_nan=b.is_floating_point())
-        for a, b in pairs
-        if isinstance(b, torch.Tensor)
-    )
-
-
 def _difference(case, got, want):
     """In words: what is wrong with a result that shows no known misconception."""
     if not case:
         return "this is not it, and no mistake that the checker knows; see the hint."
-    at = f"at {', '.join(map(_text, case))} "
+    at = f"at {', '.join(map(_text, case))} it"
     if isinstance(got, BaseException):
-        return f"{at}it ends in {type(got).__name__}: {_text(got, 70)}"
+        return f"{at} ends in {type(got).__name__}: {_text(got)}"
     if got is None:
         return "it returns None; is a `return` missing?"
-    wanted = None if isinstance(want, (str, tuple)) else _wanted(want)
+    wanted = None if isinstance(want, (str, tuple)) else _numbers(want)
     numbers = None if wanted is None else _numbers(got, wanted.shape)
     if numbers is None:
-        return f"{at}it returns {_text(got)}, where {_text(want)} is wanted."
+        return f"{at} returns {_text(got)}, where {_text(want)} is wanted."
     if numbers.ndim:
         off = np.abs(numbers - wanted).max()
-        return f"{at}the largest difference from the right result is {off:.3g}."
-    return f"{at}it returns {numbers:.6g}, where {wanted:.6g} is right."
+        return f"{at} returns an array that is off by up to {off:.3g}."
+    return f"{at} returns {numbers:.6g}, where {wanted:.6g} is right."
 
 
-def _text(value, most=40):
+def _text(value):
     """A few words for any object: a number as it is, an array by its shape."""
     if isinstance(value, (torch.Tensor, np.ndarray)) and value.ndim:
         return f"an array {tuple(value.shape)}"
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, (int, float, np.generic, torch.Tensor)):
         return f"{float(value):g}"
+    if isinstance(value, tuple) and all(isinstance(v, (int, float)) for v in value[:5]):
+        return f"({', '.join(map(_text, value[:5]))})"
     text = str(value) if isinstance(value, (str, BaseException)) else ""
     lines = text.strip().splitlines() or [f"an object of type {type(value).__name__}"]
-    return lines[0][:most]
-
-
-def _first_paragraph(described):
-    return " ".join(inspect.getdoc(described).split("\n\n")[0].split())
+    return lines[0][:70]
