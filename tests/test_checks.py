@@ -109,6 +109,13 @@ def detached(value):
     return value.detach() if isinstance(value, torch.Tensor) else value
 
 
+@every_exercise
+def test_a_number_written_as_text_is_no_number(name):
+    if not wants_function(name) and isinstance(EXERCISES[name].right, float):
+        line = verdict(name, repr(EXERCISES[name].right))
+        assert "where a number is wanted" in line
+
+
 # Whatever it gets ------------------------------------------------------------------
 
 

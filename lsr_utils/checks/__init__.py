@@ -19,7 +19,7 @@ that of the check: ``E01_2_gap`` is asked for as "01-2 gap". For a function it i
 
 Without ``cases`` the answer is a value, and so are ``right`` and the misconceptions.
 Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a result.
-``tol`` is the tolerance, relative and absolute: 1e-6 for functions, 2e-3 for values
+``tol`` is the tolerance, relative and absolute: 1e-5 for functions, 2e-3 for values
 (three digits, by pencil). A result may be a number, an array, a text or a tuple.
 """
 

@@ -55,7 +55,7 @@ def _judge(exercise, answer):
         )
     if callable(answer) and not function:
         return "not yet: hand over a value, not a function."
-    tol = getattr(exercise, "tol", 1e-6 if function else 2e-3)
+    tol = getattr(exercise, "tol", 1e-5 if function else 2e-3)
     cases = _fresh(exercise) if function else [()]
 
     def outcomes(member, cases=None):
@@ -176,17 +176,19 @@ def _numbers(value, shape=None):
 
 def _difference(case, got, want):
     """In words: what is wrong with a result that shows no known misconception."""
-    if not case:
-        return "this is not it, and no mistake that the checker knows; see the hint."
-    at = f"at {', '.join(map(_text, case))} it"
+    at = f"at {', '.join(map(_text, case))} it" if case else "this"
     if isinstance(got, BaseException):
         return f"{at} ends in {type(got).__name__}: {_text(got)}"
     if got is None:
         return "it returns None; is a `return` missing?"
     wanted = None if isinstance(want, (str, tuple)) else _numbers(want)
     numbers = None if wanted is None else _numbers(got, wanted.shape)
+    if not case and (wanted is None or numbers is not None):
+        return "this is not it, and no mistake that the checker knows; see the hint."
+    verb = "returns" if case else "is"
     if numbers is None:
-        return f"{at} returns {_text(got)}, where {_text(want)} is wanted."
+        kind = _text(want) if wanted is None or wanted.ndim else "a number"
+        return f"{at} {verb} {_text(got)}, where {kind} is wanted."
     if numbers.ndim:
         off = np.abs(numbers - wanted).max()
         return f"{at} returns an array that is off by up to {off:.3g}."
@@ -195,6 +197,8 @@ def _difference(case, got, want):
 
 def _text(value):
     """A few words for any object: a number as it is, an array by its shape."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
     if isinstance(value, (torch.Tensor, np.ndarray)) and value.ndim:
         return f"an array {tuple(value.shape)}"
     if isinstance(value, (int, float, np.generic, torch.Tensor)):
