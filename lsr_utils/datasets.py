@@ -1,65 +1,48 @@
-"""The six-class tasks: ``load(name)`` gives a ``SixClass``. None needs a network.
+"""The six-class tasks: ``load(name)`` gives a ``SixClass``.
 
 gaussians  six overlapping clouds in the plane, with the exact posterior
 shapes     small grey images of six outlines, some of them morphs of two
 digits     handwritten 0 to 5, bundled with scikit-learn
+questions  questions of six types, written for this course
+animals    photos of six animals, downloaded
+trec       questions of six types, downloaded
 
-A data card for each is in ``data/README.md``.
+A data card for each is in ``data/README.md``. The last two are fetched when they are
+first asked for and kept in ``cache_folder()``; the others need no network.
 """
 
-import os
 import pathlib
-import sys
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from .cache import cache_folder
+from .downloads import DownloadError
 from .outlines import OUTLINES, draw_outlines
+from .photos import ANIMALS, animals_arrays
+from .sixclass import SixClass, split
 from .targets import check_count
+from .texts import TYPES, questions_arrays, trec_arrays
+from .words import encode, tokenize, vocabulary
+
+__all__ = [
+    "DownloadError", "SixClass", "animals", "cache_folder", "digits", "gaussians",
+    "gaussians_posterior", "gaussian_means", "load", "questions", "recorded_folder",
+    "shapes", "split", "trec",
+]  # fmt: skip
 
 DIGITS_IMAGES = 1083
 GAUSSIANS_RADIUS = 2.45  # of the hexagon of means, in standard deviations
-
-
-@dataclass(frozen=True)
-class SixClass:
-    """Inputs and labels of a six-class task.
-
-    x           : (N, ...) float32 tensor
-    y           : (N,) int64 tensor, classes 0 to 5
-    posterior   : (N, 6) float64 tensor of p(class | what generated x), or None
-                  where nobody knows it
-    class_names : six strings
-    """
-
-    x: torch.Tensor
-    y: torch.Tensor
-    posterior: torch.Tensor | None
-    class_names: tuple
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, rows):
-        """The same task restricted to ``rows`` (indices, a mask or a slice)."""
-        posterior = None if self.posterior is None else self.posterior[rows]
-        return SixClass(self.x[rows], self.y[rows], posterior, self.class_names)
-
-    def to(self, device):
-        """The same task with its tensors on ``device``."""
-        posterior = None if self.posterior is None else self.posterior.to(device)
-        return SixClass(
-            self.x.to(device), self.y.to(device), posterior, self.class_names
-        )
+ANIMALS_MEAN, ANIMALS_STD = (0.488, 0.466, 0.400), (0.236, 0.232, 0.241)
 
 
 def load(name, **options):
     """Load a six-class task by name, with the options of the function of that name.
 
-    name    : "digits", "gaussians" or "shapes"
+    name    : "digits", "gaussians", "shapes", "questions", "animals" or "trec"
     returns : SixClass
-    raises  : ValueError for an unknown name, TypeError for an unknown option
+    raises  : ValueError for an unknown name, TypeError for an unknown option,
+              DownloadError when "animals" or "trec" cannot be had
     """
     if not isinstance(name, str) or name not in TASKS:
         known = ", ".join(repr(task) for task in TASKS)
@@ -152,64 +135,70 @@ def shapes(n=2000, seed=0, ambiguous=0.3, size=20, noise=0.1):
     return SixClass(x, torch.tensor(y), torch.tensor(posterior), OUTLINES)
 
 
-def split(data, sizes, seed=0):
-    """Disjoint random parts of a data set, each with the classes in proportion.
+def animals(part="train"):
+    """Photos of six animals: 30,000 to train and 6,000 to test, x (N, 3, 32, 32).
 
-    data    : SixClass
-    sizes   : number of rows of each part, e.g. (500, 200, 383)
-    seed    : of the split
-    returns : a SixClass for each size
-    raises  : ValueError when a size is below 6, when they sum to more than len(data),
-              or when a class has too few rows to be in every part
+    part : "train" or "test"
+
+    The birds, cats, deer, dogs, frogs and horses of CIFAR-10 (Krizhevsky 2009). Pixels
+    in [0, 1], less (0.488, 0.466, 0.400), over (0.236, 0.232, 0.241): the mean and the
+    standard deviation of red, green and blue over the training part, rounded.
+    Downloaded (170 MB) and kept; ``variant`` is "official", or names what replaces it.
     """
-    from sklearn.model_selection import train_test_split
+    images, labels, variant = animals_arrays(_check_part(part))
+    x = torch.from_numpy(images).float()
+    std = 255 * torch.tensor(ANIMALS_STD).view(3, 1, 1)
+    mean = 255 * torch.tensor(ANIMALS_MEAN).view(3, 1, 1)
+    y = torch.from_numpy(labels).long()
+    names = tuple(ANIMALS.values())
+    return SixClass(x.sub_(mean).div_(std), y, None, names, variant=variant)
 
-    if not isinstance(sizes, (tuple, list)):
-        raise ValueError(f"sizes must be a tuple such as (500, 200), got {sizes!r}.")
-    sizes = [check_count(size, "sizes", least=6) for size in sizes]
-    seed = check_count(seed, "seed", least=0)
-    if sum(sizes) > len(data):
-        raise ValueError(
-            f"sizes must sum to at most {len(data)} rows, got {sizes} = {sum(sizes)}."
-        )
-    rest, labels, parts = np.arange(len(data)), data.y.cpu().numpy(), []
-    for size in sizes:
-        if len(rest) - size < 6:  # what is left is too small to hold every class
-            rest = np.random.default_rng(seed).permutation(rest)
-            part, rest = rest[:size], rest[size:]
-        else:
-            counts = np.bincount(labels[rest])
-            if counts[counts > 0].min() < 2:
-                raise ValueError(
-                    f"sizes must leave every class at least 2 rows to divide, got "
-                    f"{sizes} for classes of {np.bincount(labels).tolist()} rows."
-                )
-            part, rest = train_test_split(
-                rest, train_size=size, stratify=labels[rest], random_state=seed
-            )
-        parts.append(data[torch.as_tensor(part)])
-    return parts
+
+def questions(part="train", at_least=1):
+    """Questions of six types, written for this course: x (N, L) token ids.
+
+    part     : "train" or "test"
+    at_least : how often a word stands in the training part to have an id of its own
+
+    ``texts`` holds the questions, ``vocabulary`` the words by id. Both parts use the
+    words of the training part and its longest question, L tokens; longer ones are cut.
+    """
+    return _texts(questions_arrays, part, at_least)
+
+
+def trec(part="train", at_least=2):
+    """The TREC questions: 5,452 to train and 500 to test, x (N, L) token ids.
+
+    part     : "train" or "test"
+    at_least : how often a word stands in the training part to have an id of its own
+
+    Otherwise as ``questions``, with the same six classes: the coarse types of Li and
+    Roth 2002. Downloaded (0.4 MB) and kept; ``variant`` is "official", or names what
+    replaces it.
+    """
+    return _texts(trec_arrays, part, at_least)
+
+
+def _texts(arrays, part, at_least):
+    part, at_least = _check_part(part), check_count(at_least, "at_least")
+    train, _, *_ = arrays("train")
+    texts, labels, *variant = arrays(part)
+    words = vocabulary(train, at_least)
+    x = encode(texts, words, max(len(tokenize(text)) for text in train))
+    return SixClass(
+        x, torch.from_numpy(labels), None, TYPES,
+        texts.astype(object), tuple(words), *variant,
+    )  # fmt: skip
+
+
+def _check_part(part):
+    if not isinstance(part, str) or part not in ("train", "test"):
+        raise ValueError(f"part must be 'train' or 'test', got {part!r}.")
+    return part
 
 
 def _is_number(value):
     return isinstance(value, (int, float, np.integer, np.floating))
-
-
-def cache_folder():
-    """Folder for downloaded data: ``LSR_DATA_HOME`` or a per-user cache folder.
-
-    Only the path; nothing is made on disk.
-    """
-    if os.environ.get("LSR_DATA_HOME"):
-        return pathlib.Path(os.environ["LSR_DATA_HOME"]).expanduser()
-    home = pathlib.Path.home()
-    if sys.platform == "win32":
-        base = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "lsr_utils"
 
 
 def recorded_folder():
@@ -217,4 +206,7 @@ def recorded_folder():
     return pathlib.Path(__file__).resolve().parents[1] / "data" / "recorded"
 
 
-TASKS = {"digits": digits, "gaussians": gaussians, "shapes": shapes}
+TASKS = {
+    "digits": digits, "gaussians": gaussians, "shapes": shapes,
+    "questions": questions, "animals": animals, "trec": trec,
+}  # fmt: skip

@@ -9,28 +9,29 @@ import math
 import torch
 from torch import nn
 
+from .layers import (
+    Dropout,
+    MaxOverWords,
+    MeanOverWords,
+    Residual,
+    Windows,
+    WordVectors,
+)
 from .targets import check_count, check_seed
 
 
-class Dropout(nn.Module):
-    """Dropout that is told its rate and where its random numbers come from.
+class _Network(nn.Module):
+    """A body that gives the penultimate features, and a linear head behind it."""
 
-    It does nothing until ``training.fit`` or ``fleet.fit_fleet`` set ``rate`` and
-    ``generator`` for the time of a training. Two networks trained with the same seed
-    then drop by the same uniform numbers, whatever their rates. What is kept is
-    divided by 1 - rate. Srivastava et al. 2014 (JMLR 15), section 10.
-    """
-
-    rate, generator = 0.0, None
+    def features(self, x):
+        """Penultimate features: (N, ...) to (N, D)."""
+        return self.body(x)
 
     def forward(self, x):
-        if not self.training or self.rate == 0:
-            return x
-        draws = torch.rand(x.shape, generator=self.generator).to(x.device)
-        return x * (draws >= self.rate) / (1 - self.rate)
+        return self.head(self.features(x))
 
 
-class MLP(nn.Module):
+class MLP(_Network):
     """Fully connected network with ReLU and dropout: any input shape, flattened.
 
     input_shape : shape of one input, e.g. (1, 8, 8)
@@ -46,15 +47,8 @@ class MLP(nn.Module):
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(sizes[-1], num_classes)
 
-    def features(self, x):
-        """Penultimate features: (N, ...) to (N, D)."""
-        return self.body(x)
 
-    def forward(self, x):
-        return self.head(self.features(x))
-
-
-class CNN(nn.Module):
+class CNN(_Network):
     """Two convolutions, each pooled to half the size, and one hidden layer.
 
     ReLU comes after the pooling: the same function as before it, on a quarter of the
@@ -83,21 +77,110 @@ class CNN(nn.Module):
         )
         self.head = nn.Linear(width, num_classes)
 
-    def features(self, x):
-        """Penultimate features: (N, C, H, W) to (N, D)."""
-        return self.body(x)
 
-    def forward(self, x):
-        return self.head(self.features(x))
+class ResNet(_Network):
+    """Small residual network for colour images, with batch normalisation.
+
+    A convolution, then a stage for each width; every stage but the first halves the
+    size. The feature width D is the last width. He et al. 2016, section 4.2.
+
+    input_shape : (channels, height, width)
+    widths      : channels of each stage
+    blocks      : residual blocks of each stage
+    stride      : of the first convolution; 2 makes everything four times cheaper
+    """
+
+    def __init__(
+        self, input_shape, num_classes=6, widths=(64, 128, 256), blocks=1, stride=1
+    ):
+        super().__init__()
+        depth = input_shape[0]
+        layers = [
+            nn.Conv2d(depth, widths[0], 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+        ]
+        fan_in = widths[0]
+        for stage, width in enumerate(widths):
+            for block in range(blocks):
+                halves = stage > 0 and block == 0
+                layers.append(Residual(fan_in, width, 2 if halves else 1))
+                fan_in = width
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(widths[-1], num_classes)
 
 
-MODELS = {"mlp": MLP, "cnn": CNN}
+class Bag(_Network):
+    """Bag of embeddings: the mean of a question's word vectors, and a hidden layer.
+
+    The order of the words is lost. Joulin et al. 2017, section 2, with a hidden layer.
+
+    input_shape : (L,), ids of L words
+    num_words   : of the vocabulary
+    vectors     : width of the word vectors
+    width       : units of the hidden layer, the feature width D
+    """
+
+    def __init__(self, input_shape, num_classes=6, *, num_words, vectors=32, width=32):
+        super().__init__()
+        self.body = nn.Sequential(
+            WordVectors(num_words, vectors),
+            MeanOverWords(),
+            Dropout(),
+            nn.Linear(vectors, width),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(width, num_classes)
+
+
+class WordCNN(_Network):
+    """A convolution over runs of words, and the largest answer of each filter.
+
+    Kim 2014, section 2, with one window size and one hidden layer less.
+
+    input_shape : (L,), ids of L words
+    num_words   : of the vocabulary
+    vectors     : width of the word vectors
+    window      : words that a filter sees at once
+    width       : filters, the feature width D
+    """
+
+    def __init__(
+        self,
+        input_shape,
+        num_classes=6,
+        *,
+        num_words,
+        vectors=32,
+        window=3,
+        width=64,
+    ):
+        super().__init__()
+        self.body = nn.Sequential(
+            WordVectors(num_words, vectors),
+            Windows(window),
+            nn.Linear(window * vectors, width),
+            nn.ReLU(),
+            MaxOverWords(),
+            Dropout(),
+        )
+        self.head = nn.Linear(width, num_classes)
+
+
+# What an input must look like, and how short its last axes may be.
+INPUTS = {
+    "cnn": ("(channels, height, width) with at least 4 x 4 pixels", 3, 4),
+    "resnet": ("(channels, height, width)", 3, 1),
+    "bag": ("(words,)", 1, 1),
+    "wordcnn": ("(words,), not less than window,", 1, 3),
+}
+MODELS = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "bag": Bag, "wordcnn": WordCNN}
 
 
 def build(name, input_shape, num_classes=6, *, seed=0, **options):
     """Make a network with reproducible initial weights.
 
-    name        : "mlp" or "cnn"
+    name        : "mlp", "cnn", "resnet", "bag" or "wordcnn"
     input_shape : shape of one input, e.g. ``data.x.shape[1:]``
     seed        : of the initial weights; the global random state is left alone
     options     : of the network, e.g. ``widths=(128, 64)``
@@ -113,11 +196,13 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
     seed = check_seed(seed)
     if "widths" in options:
         options["widths"] = _check_sizes(options["widths"], "widths")
-    if name == "cnn" and (len(input_shape) != 3 or min(input_shape[1:]) < 4):
-        raise ValueError(
-            "input_shape must be (channels, height, width) with at least 4 x 4 pixels "
-            f"for a 'cnn', got {input_shape}."
-        )
+    if name in INPUTS:
+        wanted, axes, least = INPUTS[name]
+        least = options.get("window", least)
+        if len(input_shape) != axes or min(input_shape[-2:]) < least:
+            raise ValueError(
+                f"input_shape must be {wanted} for a {name!r}, got {input_shape}."
+            )
     with torch.random.fork_rng(devices=[]):
         # Of the CPU alone: torch.manual_seed would reseed the GPUs for good.
         torch.default_generator.manual_seed(seed)

@@ -4,9 +4,10 @@ A transition matrix T has T[a, b] = p(label becomes b | class is a): rows sum to
 Taught in 04 section 1, 3 and 5.
 """
 
+from dataclasses import replace
+
 import torch
 
-from .datasets import SixClass
 from .targets import check_count, check_rate, check_seed
 
 
@@ -93,7 +94,7 @@ def corrupt(data, transition, seed=0):
     posterior = data.posterior
     if posterior is not None:
         posterior = posterior @ transition.to(posterior.device)
-    return SixClass(data.x, noisy, posterior, data.class_names)
+    return replace(data, y=noisy, posterior=posterior)
 
 
 def redraw(targets, rate, draws, num_classes=6):

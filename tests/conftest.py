@@ -1,6 +1,7 @@
 """What the unit tests share: one thread, reproducible examples, the loss under test."""
 
 import hypothesis
+import loopback
 import matplotlib
 import pytest
 import torch
@@ -30,3 +31,22 @@ def sharded_loss_fn():
         return label_smoothing_cross_entropy(torch.cat(shards, 1), targets, eps)
 
     return whole
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """An empty cache folder, not made yet, and none of the reader's own settings."""
+    for name in ("LSR_DATA_MIRROR", "LSR_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setenv("LSR_DATA_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(cache, monkeypatch):
+    """A loopback server that gives loopback.CONTENT, registered as the official one."""
+    with loopback.Server() as started:
+        loopback.register(monkeypatch, started.url)
+        yield started

@@ -20,7 +20,7 @@ def message_of(error, call, *args, **options):
 def test_an_unknown_task_is_named_with_those_there_are():
     for unknown in ("digit", None, 3):
         message = message_of(ValueError, datasets.load, unknown)
-        known = "'digits', 'gaussians', 'shapes'"
+        known = "'digits', 'gaussians', 'shapes', 'questions', 'animals', 'trec'"
         assert message == f"name must be one of {known}, got {unknown!r}."
 
 

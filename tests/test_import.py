@@ -16,7 +16,8 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
     "targets", "losses", "fused_kernel", "fused_cpu", "fused_cuda", "fused",
-    "outlines", "datasets", "models", "noise", "training",
+    "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
+    "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
     "checks", "notebook",
@@ -137,7 +138,7 @@ def test_the_whole_package_stays_small():
     text += "    y = 1  # z\n"
     assert lines_of_code(text) == 4
     code = [lines_of_code(path.read_text(encoding="utf-8")) for path in MODULES]
-    assert sum(code) <= 5000
+    assert sum(code) <= 5600
 
 
 def test_submodules_come_when_first_used_and_unknown_names_do_not():

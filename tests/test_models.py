@@ -77,8 +77,11 @@ def test_by_default_there_are_six_classes_and_seed_zero():
 
 def test_an_unknown_network_is_named_with_those_there_are():
     with pytest.raises(ValueError) as caught:
-        models.build("resnet", (1, 8, 8))
-    assert str(caught.value) == "name must be one of 'mlp', 'cnn', got 'resnet'."
+        models.build("transformer", (1, 8, 8))
+    assert str(caught.value) == (
+        "name must be one of 'mlp', 'cnn', 'resnet', 'bag', 'wordcnn', got "
+        "'transformer'."
+    )
 
 
 @pytest.mark.parametrize("shape", [(2,), (8, 8), (1, 3, 8), (1, 8, 3), (1, 8, 8, 8)])

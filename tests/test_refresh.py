@@ -66,6 +66,18 @@ def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
     assert renewed[3]["outputs"] != cells[3]["outputs"]
 
 
+def test_refresh_renews_the_table_of_claims(course, capsys):
+    readme = course / "README.md"
+    readme.write_text("<!-- ledger:begin --><!-- ledger:end -->")
+    claim = "def claim(name, text):\n    print(f'✓ {name}  {text}')\n\n\n"
+    notebook(course / "notebooks" / "01_a.ipynb", claim + "claim('01-1', 'one is one')")
+    assert refresh("--check") == 1
+    assert refresh() == 0
+    assert "README.md: written" in capsys.readouterr().out
+    assert "| 01-1 | one is one |" in readme.read_text(encoding="utf-8")
+    assert refresh("--check") == 0
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [

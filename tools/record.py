@@ -51,6 +51,11 @@ EXPERIMENTS = {
         "of 2000 images, no morphs; 2000 test images of the kind (seed 10000) common "
         "to all networks",
     ),
+    "trec": (
+        "07",
+        "TREC: 4952 of the 5452 training questions, 500 others to fit temperatures and "
+        "similarities, the 500 official test questions; one split",
+    ),
     "distillation": (
         "05",
         "digits: one split, 500 to train, 200 to choose, 383 to test; gaussians: 300 "

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 import exercises
+import figures
+import ledger
 import nbformat
 from environment import ROOT
 from isolation import isolate
@@ -186,6 +188,19 @@ def write(path, text):
         new.unlink(missing_ok=True)
 
 
+def front_page(write):
+    """Bring what README.md repeats of the notebooks up to date; names what changed."""
+    changed = []
+    for tool in (ledger, figures):
+        try:
+            changed += tool.update(ROOT, write)
+        except ValueError as problem:
+            print(f"README.md was left as it was: {problem}", file=sys.stderr)
+    if write and changed:
+        print(f"{', '.join(changed)}: written")
+    return changed
+
+
 # -- the command ---------------------------------------------------------------------
 
 
@@ -225,6 +240,7 @@ def main():
                 verdict = "would change" if options.check else "written"
             seconds = time.monotonic() - started
             print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
+    changed += front_page(write=not options.check)
     if options.check and changed:
         names = ", ".join(sorted(set(changed)))
         print(f"Not up to date: {names}. Run `course.py refresh`.")

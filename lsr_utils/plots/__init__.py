@@ -1,6 +1,6 @@
 """Figures of the course: arrays in, a matplotlib figure out."""
 
-from .comparisons import differences, means_with_intervals
+from .comparisons import confusion, differences, means_with_intervals
 from .data import image_grid, target_bars
 from .geometry import angle_matrix, seed_bands, template_plane, template_triples
 from .reliability import reliability_diagram
@@ -15,6 +15,7 @@ from .training import (
 __all__ = [
     "angle_matrix",
     "confidence_histograms",
+    "confusion",
     "curves_against_gap",
     "differences",
     "gap_curves",

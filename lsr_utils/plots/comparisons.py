@@ -1,6 +1,7 @@
 """Arms compared over seeds, with their intervals."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from .. import style
 from .common import look_of_arm
@@ -83,4 +84,37 @@ def means_with_intervals(tables, x, y, arm, titles, xlabel, ylabel, factor=1.0):
         axis.set(title=titles[name], xlabel=xlabel)
     axes[0, 0].set_ylabel(ylabel)
     axes[0, 0].legend()
+    return figure
+
+
+def confusion(shares, titles, class_names):
+    """Which class was answered for which, a panel for each matrix.
+
+    shares  : name to (K, K): of each true class (a row), the share of each answer
+    titles  : name to the panel's title, the finding
+    returns : matplotlib Figure; numbers are per cent of the row, and the shade is that
+              of the wrong answers alone
+    """
+    figure, axes = plt.subplots(
+        1, len(shares), figsize=(style.PANELS[0], 3.9), sharey=True, squeeze=False
+    )
+    matrices = {k: 100 * np.asarray(m, dtype=float) for k, m in shares.items()}
+    most = max(m[~np.eye(len(m), dtype=bool)].max() for m in matrices.values())
+    for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        wrong = np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
+        axis.imshow(wrong, cmap="Greys", vmin=0, vmax=max(most, 1))
+        for (i, j), value in np.ndenumerate(matrix):
+            dark = i != j and value > 0.56 * most
+            axis.text(
+                j, i, f"{value:.0f}", ha="center", va="center", fontsize=11,
+                color="white" if dark else "black",
+                weight="bold" if i == j else "normal",
+            )  # fmt: skip
+        places = range(len(matrix))
+        slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+        axis.set_xticks(places, class_names, **slanted)
+        axis.set_yticks(places, class_names)
+        axis.set(title=titles[name], xlabel="answer")
+        axis.grid(visible=False)
+    axes[0, 0].set_ylabel("true class")
     return figure

@@ -1,0 +1,83 @@
+"""A server on this machine that stands in for the official sources, and bad ones."""
+
+import contextlib
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from lsr_utils import downloads
+
+NAME = "TREC_10.label"  # of the table; what it holds is up to the test
+CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
+
+
+class Server:
+    """Answers every request by ``answer(handler)``; counts them."""
+
+    def __init__(self):
+        self.answer = lambda handler: give(handler, CONTENT)
+        self.asked = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append(self.path)
+                # The reader may be gone before the answer is.
+                with contextlib.suppress(ConnectionError):
+                    outer.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.http.shutdown()
+        self.thread.join()
+        self.http.server_close()
+
+
+def give(handler, content, length=None, status=200):
+    """Send a whole answer; ``length`` is what it claims, False for not a word."""
+    handler.send_response(status)
+    if length is not False:
+        claimed = len(content) if length is None else length
+        handler.send_header("Content-Length", str(claimed))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def register(monkeypatch, url, content=CONTENT, name=NAME):
+    """Make ``content`` the official file of that name, and ``url`` its place."""
+    official = downloads.Source(
+        len(content), hashlib.sha256(content).hexdigest(), (f"{url}/{name}",)
+    )
+    monkeypatch.setitem(downloads.SOURCES, name, official)
+
+
+def fetched(name=NAME):
+    """What the file holds that ``fetch`` gives."""
+    return downloads.fetch(name).read_bytes()
+
+
+def refusal(name=NAME):
+    """Why ``fetch`` gives no file: one sentence."""
+    with pytest.raises(downloads.DownloadError) as caught:
+        downloads.fetch(name)
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message
+    return message
+
+
+def names_in(folder):
+    """What lies in a folder, if it is there."""
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,220 @@
+"""The teaching guide: links lead somewhere, minutes add up, the claims exist."""
+
+import re
+import sys
+
+import contract
+import pytest
+from notebook_files import ROOT, notebook_paths, read
+from page_links import broken
+
+sys.path.insert(0, str(ROOT / "tools"))
+import ledger  # noqa: E402
+
+GUIDE = ROOT / "notebooks" / "README.md"
+TEXT = GUIDE.read_text(encoding="utf-8")
+LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
+NUMBERS = [path.name[:2] for path in LESSONS]
+SECTION = re.compile(r"\[(\d\d) §(\d+)\]\(([^)]+)\)")
+CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
+
+
+def part(heading):
+    """The text under a heading, down to the next one of its level or above."""
+    assert f"\n{heading}\n" in TEXT, f"notebooks/README.md needs {heading!r}"
+    level = heading.index(" ")
+    below = TEXT.split(f"\n{heading}\n")[1]
+    return re.split(rf"(?m)^#{{1,{level}}} ", below)[0]
+
+
+def rows(text):
+    """The body of every table of a text, as lists of cells."""
+    lines = [
+        line.strip("|").split(" | ") for line in text.splitlines() if line[:1] == "|"
+    ]
+    heads = {number for number, line in enumerate(lines) if line[0].startswith("---")}
+    heads |= {number - 1 for number in heads}
+    return [
+        [cell.strip() for cell in line]
+        for number, line in enumerate(lines)
+        if number not in heads
+    ]
+
+
+def test_links_lead_somewhere():
+    assert broken(GUIDE, ROOT) == []
+    assert len(SECTION.findall(TEXT)) > 100
+
+
+def test_every_lecture_has_its_row_and_the_minutes_of_its_card():
+    table = rows(part("## The lectures"))
+    for path in LESSONS:
+        hint = f"notebook {path.name[:2]} needs its row in notebooks/README.md, linked"
+        assert sum(f"]({path.name})" in row[0] for row in table) == 1, hint
+        (row,) = (row for row in table if f"]({path.name})" in row[0])
+        card = re.search(r"read (\d+), run", read(path).cells[0].source)
+        assert row[1] == card[1]
+        assert len(row) == 6 and all(row)
+
+
+PLANS = {
+    "### 45 minutes": 45,
+    "### 90 minutes": 90,
+    "#### Lecture 1: the target and its loss": 90,
+    "#### Lecture 2: training": 90,
+    "#### Lecture 3: uncertain labels, and the representation": 90,
+    "#### Lecture 4: confidence, and the cost of the loss": 90,
+}
+
+
+@pytest.mark.parametrize("heading", PLANS)
+def test_minutes_of_a_plan_add_up(heading):
+    table = rows(part(heading))
+    assert sum(int(minutes) for _, minutes, _ in table) == PLANS[heading]
+    places = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
+    assert len(places) == len(set(places)) >= 10
+    assert all(words for _, _, words in table)
+
+
+def test_four_lectures_show_no_section_twice_and_every_notebook():
+    table = [row for heading in list(PLANS)[2:] for row in rows(part(heading))]
+    places = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
+    assert len(places) == len(set(places))
+    assert {number for number, _ in places} >= set(NUMBERS) - {"07"}
+
+
+def claims_and_sections():
+    sections = {
+        claim.id: (claim.path.name[:2], claim.section.partition(".")[0])
+        for claim in ledger.read_claims()
+    }
+    for line in TEXT.splitlines():
+        linked = {(number, section) for number, section, _ in SECTION.findall(line)}
+        for claim in CLAIM.findall(SECTION.sub("", line)):
+            yield claim, linked, sections
+
+
+def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
+    found = list(claims_and_sections())
+    for claim, linked, sections in found:
+        if claim == "01-2" and not linked:
+            continue  # the example in the introduction
+        assert claim in sections, claim
+        assert sections[claim] in linked, claim
+    assert len({claim for claim, _, _ in found}) > 60
+
+
+def test_misconceptions_are_answered_by_a_cell():
+    table = rows(part("## What is often misunderstood"))
+    assert len(table) >= 12
+    for heard, answer, where in table:
+        assert heard.startswith("“") or heard.startswith('"')
+        assert answer and SECTION.search(where) and CLAIM.search(where), heard
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=NUMBERS)
+def test_three_questions_for_each_notebook_answered_in_it(path):
+    title = read(path).cells[0].source.splitlines()[0].removeprefix("# ")
+    table = rows(part(f"### {title.replace(' · ', ' ')}"))
+    assert len(table) == 3
+    for question, answer, where in table:
+        assert question.endswith("?") and answer.endswith(".")
+        assert {found[0] for found in SECTION.findall(where)} == {path.name[:2]}
+
+
+def source(number, section):
+    """All prose and code of a section."""
+    (path,) = (path for path in LESSONS if path.name[:2] == number)
+    text = "\n".join(cell.source for cell in read(path).cells)
+    return re.split(r"(?m)^## ", text.split(f"\n## {section}. ")[1])[0]
+
+
+def test_sections_said_to_read_a_record_do():
+    (line,) = re.findall(r"(?m)^- \*\*Long trainings\*\*.*", TEXT)
+    named = SECTION.findall(line)
+    assert len(named) >= 8
+    for number, section, _ in named:
+        assert re.search(r"\brecorded(_folder)?[(\[]", source(number, section)), section
+
+
+def test_sections_said_to_have_sliders_do():
+    (line,) = re.findall(r"(?m)^- \*\*Sliders\*\*.*", TEXT)
+    named = {(number, section) for number, section, _ in SECTION.findall(line)}
+    there, section = set(), ""
+    for path in LESSONS:
+        for cell in read(path).cells:
+            section = (re.findall(r"\A## (\d+)\.", cell.source) or [section])[0]
+            outputs = map(contract.output_text, cell.get("outputs", []))
+            if any("sliders: " in output for output in outputs):
+                there.add((path.name[:2], section))
+    assert named == there
+
+
+def test_no_empty_promises():
+    assert "]()" not in TEXT
+    for word in ("TODO", "TBD", "to be filled"):
+        assert word not in TEXT
+
+
+COMMANDS = re.findall(r"`(?:\w+=\S+ )*(python\S* [^`]+)`", TEXT)
+COMMANDS += [line for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+             for line in block.splitlines()]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_commands_name_what_exists(command):
+    if "course.py" in command:
+        (listed,) = re.findall(
+            r"^COMMANDS = \((.*)\)$",
+            (ROOT / "course.py").read_text("utf-8"),
+            re.MULTILINE,
+        )
+        assert command.split("course.py ")[1].split()[0] in re.findall(
+            r'"(\w+)"', listed
+        )
+    elif "-m pip download" in command:
+        # The same extra and the same set-up tool as `course.py` installs.
+        environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
+        assert 'PACKAGES = ".[test]"' in environment and '".[test]"' in command
+        project = (ROOT / "pyproject.toml").read_text("utf-8")
+        assert re.search(r'"(setuptools[^"]+)"', command)[1] in project
+    else:
+        assert (ROOT / re.fullmatch(r"python3? (\S+\.py).*", command)[1]).is_file()
+
+
+# The tools behind it ------------------------------------------------------------------
+
+
+def test_relink_follows_a_heading_and_refuses_a_section_that_is_not_there():
+    found = {("01", "2"): ("01_a.ipynb", "2. New, and better?")}
+    text = "see [01 §2](01_a.ipynb#2.-Old) and [01](01_a.ipynb)"
+    new = "see [01 §2](01_a.ipynb#2.-New,-and-better?) and [01](01_a.ipynb)"
+    assert ledger.relink(text, found) == new
+    with pytest.raises(ValueError, match="there is no section 3 in 01"):
+        ledger.relink("[01 §3]()", found)
+
+
+def test_broken_links_are_reported(tmp_path):
+    page = tmp_path / "page.md"
+    (tmp_path / "there.md").write_text("# A heading, *here*\n")
+    page.write_text(
+        "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
+        "[d](https://example.org/x) `[no](link)` ![p](no.png) [e](there.md#gone) "
+        "[f](#gone) [g](http:/example) [h](../outside.md)\n"
+    )
+    bad = [problem.partition(":")[0] for problem in broken(page, tmp_path)]
+    assert bad == ["no.png", "there.md#gone", "#gone", "http", "../outside.md"]
+
+
+def test_sections_named_in_the_table_of_lectures_fit_the_halves():
+    table = {
+        row[0][1:3]: row[2] for row in rows(part("## The lectures")) if row[0][0] == "["
+    }
+    for number in ("03", "04", "05", "06"):
+        last = max(
+            int(cell.source.split(".")[0][3:])
+            for cell in contract.prose_cells(read(LESSONS[NUMBERS.index(number)]))
+            if re.match(r"## \d+\. ", cell.source)
+        )
+        named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", table[number])]
+        assert max(named) <= last

@@ -1,0 +1,126 @@
+"""``tools/import_data.py``: a copy from elsewhere, which then says that it is one."""
+
+import sys
+
+import loopback
+import numpy as np
+import official_files as official
+import pytest
+from notebook_files import ROOT
+
+from lsr_utils import datasets, photos, texts
+
+sys.path.insert(0, str(ROOT / "tools"))
+import import_data  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, cache):
+    monkeypatch.setenv("LSR_OFFLINE", "1")
+    monkeypatch.setattr(photos, "RECORDS", official.RECORDS)
+    monkeypatch.setattr(texts, "TREC", {"train": ("a", 14), "test": ("b", 7)})
+
+
+def photos_file(tmp_path, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 60), ("test", 12)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+        arrays[f"y_{part}"] = rng.permutation(n) % 6
+    arrays |= changes
+    path = tmp_path / "photos.npz"
+    np.savez(path, **{key: v for key, v in arrays.items() if v is not None})
+    return path, arrays
+
+
+def trec_files(tmp_path):
+    paths = tmp_path / "one.label", tmp_path / "two.label"
+    paths[0].write_bytes(official.trec_lines("train", 14))
+    paths[1].write_bytes(official.trec_lines("test", 7))
+    return paths
+
+
+def run(*arguments):
+    import_data.main([str(argument) for argument in arguments])
+
+
+def failure(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code != 0
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_photos_are_taken_over_with_the_name_of_the_copy(tmp_path, cache, capsys):
+    path, arrays = photos_file(tmp_path)
+    run("animals", path, "--variant", "a copy")
+    assert capsys.readouterr().out == f"animals: a copy, in {cache}\n"
+    for part in ("train", "test"):
+        data = datasets.load("animals", part=part)
+        assert data.variant == "a copy"
+        assert data.y.tolist() == arrays[f"y_{part}"].tolist()
+        pixels = arrays[f"x_{part}"][3, 10, 20, 1] / 255  # green
+        assert data.x[3, 1, 10, 20] == pytest.approx((pixels - 0.466) / 0.232, abs=1e-5)
+    assert loopback.names_in(cache) == ["animals.npz"]
+
+
+def test_trec_is_taken_over_with_the_name_of_the_copy(tmp_path):
+    run("trec", *trec_files(tmp_path), "--variant", "a copy")
+    for part, n in (("train", 14), ("test", 7)):
+        data = datasets.load("trec", part=part)
+        assert data.variant == "a copy" and len(data) == n
+        assert data.texts[2] == f"What is it that {part} asks in row 2 ?"
+
+
+def test_a_copy_takes_the_place_of_another_but_not_of_the_official(tmp_path, capsys):
+    files = trec_files(tmp_path)
+    run("trec", *files, "--variant", "a copy")
+    run("trec", *files, "--variant", "another copy")
+    assert datasets.load("trec").variant == "another copy"
+    arrays = texts.read_trec(dict(zip(("train", "test"), files, strict=True)))
+    import_data.write_arrays("trec", "official", arrays)
+    message = failure(capsys, "trec", *files, "--variant", "a copy")
+    assert "the official trec are in" in message
+    assert datasets.load("trec").variant == "official"
+
+
+X, Y = np.zeros((60, 32, 32, 3), np.uint8), np.zeros(60, np.int64)
+BAD = {
+    "shape": ({"x_train": X[:-1]}, "must hold x_train (60, 32, 32, 3) of uint8"),
+    "channels first": ({"x_train": X.transpose(0, 3, 1, 2)}, "got uint8 (60, 3, 32"),
+    "floats": ({"x_train": X / 255}, "must hold x_train (60, 32, 32, 3) of uint8"),
+    "labels": ({"y_train": Y + 6}, "must hold labels 0 to 5 in y_train"),
+    "fewer labels": ({"y_train": Y[1:]}, "and y_train (60,), got uint8"),
+    "nothing": ({"y_test": None}, "y_test"),
+    "objects": ({"y_test": Y[:12].astype(object)}, "pickle"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_file_of_another_form_is_refused(tmp_path, cache, capsys, kind):
+    changes, reason = BAD[kind]
+    path, _ = photos_file(tmp_path, **changes)
+    assert reason in failure(capsys, "animals", path, "--variant", "a copy")
+    assert loopback.names_in(cache) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"PK nothing", b"x" * 100, None])
+def test_what_is_no_such_file_is_refused(tmp_path, cache, capsys, content):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    assert failure(capsys, "animals", path, "--variant", "a copy")
+    assert failure(capsys, "trec", path, path, "--variant", "a copy")
+    assert loopback.names_in(cache) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("animals", "a", "b", "--variant", "c"), ("trec", "a", "--variant", "c"),
+        ("animals", "a"), ("digits", "a", "--variant", "c"),
+        ("animals", "a", "--variant", "official"), ("animals", "a", "--variant", " "),
+    ],
+)  # fmt: skip
+def test_a_command_that_says_too_little_is_refused(capsys, arguments):
+    assert failure(capsys, *arguments)

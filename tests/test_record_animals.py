@@ -1,0 +1,120 @@
+"""The program that records the animals: its distortions, its pairs, a tiny run."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from notebook_files import ROOT
+
+from lsr_utils import datasets, recorded
+from lsr_utils.sixclass import SixClass
+
+sys.path.insert(0, str(ROOT / "tools"))
+import record_animals  # noqa: E402
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_without_a_shift_an_image_comes_back_as_it_is_or_mirrored():
+    x = torch.rand(64, 3, 8, 8)
+    rows = torch.randperm(64)
+    out = record_animals.Distorted(x, 0)(rows, generator())
+    same = (out == x[rows]).flatten(1).all(1)
+    mirrored = (out == x[rows].flip(3)).flatten(1).all(1)
+    assert (same ^ mirrored).all() and 16 < mirrored.sum() < 48
+
+
+def test_a_shifted_image_is_a_window_of_the_padded_one():
+    x = torch.rand(1, 2, 6, 6) + 1
+    rows = torch.zeros(200, dtype=torch.long)
+    out = record_animals.Distorted(x, 2)(rows, generator())
+    padded = torch.nn.functional.pad(x[0], [2] * 4)
+    windows = [
+        image[:, i : i + 6, j : j + 6]
+        for image in (padded, padded.flip(2))
+        for i in range(5)
+        for j in range(5)
+    ]
+    seen = {k for k, w in enumerate(windows) for o in out if torch.equal(o, w)}
+    assert all(any(torch.equal(o, w) for w in windows) for o in out)
+    assert len(seen) > 40  # of fifty
+
+
+def test_the_draws_depend_on_the_generator_alone():
+    a, b = torch.rand(2, 10, 1, 5, 5)
+    rows = torch.arange(10)
+    same = [record_animals.Distorted(x, 1)(rows, generator(3)) for x in (a, a.clone())]
+    assert torch.equal(*same)
+    other = record_animals.Distorted(b, 1)(rows, generator(3))
+    assert torch.equal(other == 0, same[0] == 0)  # padding at the same places
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Few small images, one pass: what takes hours takes a second."""
+
+    def load(name, part="train"):
+        assert name == "animals"
+        n = {"train": 400, "test": 60}[part]
+        x = torch.randn(n, 3, 8, 8, generator=generator(n))
+        y = torch.arange(n) % 6
+        x += y.view(-1, 1, 1, 1) / 2
+        return SixClass(x, y, None, tuple("abcdef"), variant="made up")
+
+    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(record_animals, "VALIDATION", 60)
+    monkeypatch.setattr(record_animals, "FEATURES_OF", 4)
+    recipe = {"train": 300, "epochs": 2, "widths": (4, 8), "stride": 1}
+    recipe |= {"lr": 0.1, "weight_decay": 0.0, "shift": 1}
+    monkeypatch.setitem(record_animals.RECIPES, "small", recipe)
+
+
+def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, capsys):
+    record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
+    monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)
+    fleet = recorded.networks("animals")
+    assert len(fleet) == 8 and fleet.logits("test").shape == (8, 60, 6)
+    assert fleet.features("train")[0].shape == (4, 24, 8)
+    assert fleet.about["data"] == "six animals of CIFAR-10, made up"
+    assert len(fleet.history) == 2 * 4 * 2
+    right = (fleet.logits("test").argmax(-1) == fleet.targets("test")).double().mean(-1)
+    assert np.allclose(right, fleet.grid["accuracy_test"], atol=0.02)
+    record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
+    with np.load(tmp_path / "animals.npz") as again:
+        for name, array in fleet._arrays.items():
+            assert np.array_equal(array, again[name]), name
+    stored, real = (
+        json.loads((folder / "animals.json").read_text(encoding="utf-8"))
+        for folder in (tmp_path, ROOT / "data" / "recorded")
+    )
+    assert stored.keys() == real.keys()
+    assert stored["networks"].keys() == real["networks"].keys()
+
+
+def test_arms_of_a_seed_share_images_and_seeds_do_not(tiny, monkeypatch):
+    seen = {}
+
+    def train(data, validation, recipe, eps, seed):
+        seen[seed, eps] = data.x.sum().item(), validation.x.sum().item()
+        network = torch.nn.Module()
+        return network, [{"seed": seed}]
+
+    monkeypatch.setattr(record_animals, "train", train)
+    monkeypatch.setattr(record_animals, "examine", lambda *_: ({}, {}))
+    monkeypatch.setattr(record_animals, "stacked", lambda *_: {})
+    recipe = record_animals.RECIPES["small"]
+    record_animals.record(recipe, 2, "cpu", lambda *_: None)
+    of_seed = [{seen[seed, eps] for eps in record_animals.EPS} for seed in (0, 1)]
+    assert [len(s) for s in of_seed] == [1, 1]
+    (one,), (other,) = of_seed
+    assert one[1] == other[1] and one[0] != other[0]
+
+
+def test_no_seeds_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        record_animals.main(["--seeds", "0"])
+    assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
