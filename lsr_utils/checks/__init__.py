@@ -23,14 +23,16 @@ Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a resul
 (three digits, by pencil). A result may be a number, an array, a text or a tuple.
 """
 
-from . import formulas, loss, noise, training
+from . import features, formulas, kernel, loss, noise, reliability, text, training
 from .engine import judge
+
+_MODULES = (formulas, loss, training, noise, features, reliability, text, kernel)
 
 __all__ = ["EXERCISES", "check", "verdict"]
 
 EXERCISES = {
     name[1:].replace("_", "-", 1).replace("_", " "): exercise
-    for module in (formulas, loss, training, noise)
+    for module in _MODULES
     for name, exercise in vars(module).items()
     if name.startswith("E0")
 }
