@@ -6,10 +6,12 @@ usage: python3 course.py COMMAND [arguments for the tool]
   lab      open the course in JupyterLab       e.g. lab --no-browser --port 8890
   test     run every test and every notebook   e.g. test -k loss
   refresh  run notebooks, store their outputs  e.g. refresh 01, refresh --check
+  slides   make a deck of each notebook        e.g. slides 03; in build/slides
+  site     build the course as web pages       in build/site
   doctor   say what is missing here and how to mend it; changes nothing
 
-The first call of lab, test or refresh makes the environment .venv, which takes
-minutes; later calls start at once. Needs Python 3.10 or newer and nothing else.
+The first call of a command makes the environment .venv, which takes minutes; later
+calls start at once. Needs Python 3.10 or newer and nothing else.
 """
 # Python 3.6 must be able to parse this file, so that it can say that it is too old;
 # what needs more is imported after that. (tools/environment.py does the set-up.)
@@ -22,7 +24,7 @@ import sys
 OLDEST = (3, 10)
 ROOT = os.path.dirname(os.path.abspath(os.path.realpath(__file__)))
 TOOLS = os.path.join(ROOT, "tools")
-COMMANDS = ("lab", "test", "refresh", "doctor")
+COMMANDS = ("lab", "test", "refresh", "slides", "site", "doctor")
 
 
 def lab(arguments):
@@ -46,6 +48,14 @@ def test(arguments):
 
 def refresh(arguments):
     return [os.path.join("tools", "refresh.py")] + arguments
+
+
+def slides(arguments):
+    return [os.path.join("tools", "slides.py")] + arguments
+
+
+def site(arguments):
+    return [os.path.join("tools", "website.py")] + arguments
 
 
 def complain(sentence):
@@ -74,6 +84,7 @@ def main(arguments):
         return 2
 
     sys.path.insert(0, TOOLS)
+    import chromium
     import environment
 
     try:
@@ -82,8 +93,14 @@ def main(arguments):
 
             return 0 if doctor.examine_from_outside(rest) else 1
         environment.prepare()
-        hand_over = {"lab": lab, "test": test, "refresh": refresh}[command]
-        return environment.run(hand_over(rest))[0]
+        if command == "site":
+            environment.add("site")
+        elif command == "test" and chromium.find():
+            try:
+                environment.add("browser", "site")
+            except (environment.Stop, OSError) as problem:
+                complain(f"Tests in a browser are skipped: {problem}")
+        return environment.run(globals()[command](rest))[0]
     except environment.Stop as stop:
         return complain(str(stop))
     except OSError as error:

@@ -20,6 +20,7 @@ def variables(home, **more):
     ours = ("PIP_", "PYTEST_", "JUPYTER", "IPYTHON", "LSR_", "XDG_", "VIRTUAL_ENV")
     result = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     result.update(HOME=str(home), USERPROFILE=str(home), PIP_CONFIG_FILE=os.devnull)
+    result.update(CHROMIUM="")  # none, so that nothing is added for it
     return {**result, **more}
 
 
@@ -36,7 +37,9 @@ def one_sentence(result, *words):
     assert result.returncode != 0
     assert "Traceback" not in result.stdout + result.stderr
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith(("course.py: ", "refresh: ")) and last.endswith(".")
+    assert last.startswith(
+        ("course.py: ", "refresh: ", "slides: ", "site: ")
+    ) and last.endswith(".")
     for word in words:
         assert word in last
     return last
@@ -87,7 +90,8 @@ def whole_course(folder):
     (inside / "borrowed.pth").write_text("\n".join([str(folder), *SITE_PACKAGES]))
     stamp = (
         "import sys, json; sys.path.insert(0, 'tools'); import environment as e;"
-        "e.STAMP.write_text(json.dumps(e.description()))"
+        "extras = ['browser', 'site'];"
+        "e.STAMP.write_text(json.dumps({**e.description(), 'extras': extras}))"
     )
     subprocess.run([sys.executable, "-c", stamp], cwd=folder, check=True)
     return folder

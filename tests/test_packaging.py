@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -38,9 +39,18 @@ def project():
 
 
 @pytest.fixture(scope="module")
+def added(project):
+    """What `course.py` adds for some of its commands."""
+    extras = project["project"]["optional-dependencies"]
+    return {
+        need.name: need for need in map(Requirement, extras["site"] + extras["browser"])
+    }
+
+
+@pytest.fixture(scope="module")
 def requirements(project):
     extras = project["project"]["optional-dependencies"]
-    assert list(extras) == ["test", "kernel", "bench"]
+    assert list(extras) == ["test", "site", "browser", "kernel", "bench"]
     builds = project["build-system"]["requires"]
     listed = builds + project["project"]["dependencies"] + extras["test"]
     return {need.name: need for need in map(Requirement, listed)}
@@ -71,16 +81,16 @@ def pins(python, place):
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place["sys_platform"])
 @pytest.mark.parametrize("python", PYTHONS)
 def test_constraints_pin_every_requirement_within_its_range(
-    python, place, requirements
+    python, place, requirements, added
 ):
     pinned = pins(python, place)
-    for name, need in requirements.items():
+    for name, need in {**requirements, **added}.items():
         assert pinned[name] in need.specifier, f"{need} against {pinned[name]}"
     assert pinned["torch"] == Version("2.13.0")
 
 
-def test_every_requirement_has_a_lower_bound_and_no_upper_one(requirements):
-    for need in requirements.values():
+def test_every_requirement_has_a_lower_bound_and_no_upper_one(requirements, added):
+    for need in [*requirements.values(), *added.values()]:
         assert [part.operator for part in need.specifier] == [">="], str(need)
 
 
@@ -152,7 +162,12 @@ def commands():
 
 # How to run what would not end by itself. A real `lab`
 # server is asked for its page in test_course.py.
-HEADLESS = {"lab": ["lab", "--version"]}
+HEADLESS = {
+    "lab": ["lab", "--version"],
+    # Made whole in tests/browser and test_slides.py.
+    "slides": ["slides", "--help"],
+    "site": ["site", "--help"],
+}
 NOT_HERE = {
     "conda": "takes conda, and a download",
     "export": "a variable of the reader's",
@@ -204,6 +219,33 @@ def test_ci_runs_the_test_command_of_the_readme():
         for line in text(".ci/run").splitlines()
         if line and not line.startswith(("#", "set ", "cd "))
     ]
-    assert lines == ["python3 course.py test"]
-    assert lines[0] in commands()
-    assert shutil.which("bash") is None or (ROOT / ".ci" / "run").exists()
+    assert lines[-1] == "python3 course.py test"
+    assert lines[-1] in commands()
+    assert [line for line in lines if "course.py" in line] == lines[-1:]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
+@pytest.mark.parametrize("found", [True, False], ids=["chromium", "no chromium"])
+def test_ci_goes_on_where_no_browser_can_be_installed(found, tmp_path):
+    """With a PATH on which there is an apt that fails, and with one without."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    stubs = tmp_path / "bin"
+    stubs.mkdir()
+    for name in ("bash", "dirname"):
+        (stubs / name).symlink_to(shutil.which(name))
+    said = {"python3": 'echo "python3 $*"', "apt-get": "echo fetching; exit 100"}
+    if found:
+        said["chromium"] = "exit 0"
+    for name, body in said.items():
+        (stubs / name).write_text(f"#!{shutil.which('bash')}\n{body}\n")
+        (stubs / name).chmod(0o755)
+    command = [stubs / "bash", tmp_path / ".ci" / "run"]
+    env = {"PATH": str(stubs)}
+    for _ in range(2):
+        result = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        *before, last = result.stdout.splitlines()
+        assert last == "python3 course.py test"
+        assert bool(before) != found  # it says that it goes without
+        (stubs / "apt-get").unlink(missing_ok=True)

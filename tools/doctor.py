@@ -13,6 +13,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+import chromium
 import environment
 
 ROOT = environment.ROOT
@@ -168,6 +169,13 @@ def data_cache():
     )
 
 
+def browser():
+    path = chromium.find()
+    without = "Without it slides have no PDF handouts, and tests in it are skipped."
+    finding = path or f"{chromium.MISSING} {without}"
+    return check("Chromium", True if path else None, finding)
+
+
 def writable(folder):
     """Whether files can be made in `folder`, or it can be made; leaves nothing."""
     folder = Path(folder)
@@ -182,7 +190,7 @@ def writable(folder):
 
 def examine_from_inside():
     healthy = []
-    for examine in (python, packages, device, threads, loss, data_cache):
+    for examine in (python, packages, device, threads, loss, data_cache, browser):
         try:
             healthy.append(examine())
         except Exception as error:  # a report must not stop at what it should report

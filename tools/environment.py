@@ -3,6 +3,8 @@
 The environment holds the versions of `constraints.txt` and this package, editable.
 A stamp, written last, says what it was made from: a call that finds the stamp true
 skips set-up, and an environment without one counts as unfinished and is made anew.
+What only some commands need (the extras `site` and `browser`) is added by the first
+of them, and the stamp lists it.
 """
 
 import contextlib
@@ -10,8 +12,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import platform
-import re
 import shutil
 import signal
 import subprocess
@@ -19,12 +19,14 @@ import sys
 import time
 from pathlib import Path
 
+from mends import NO_NETWORK, explain
+
 ROOT = Path(__file__).resolve().parent.parent
 ENV = ROOT / ".venv"
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "course-is-ready.json"
 LOCK = ROOT / ".venv.lock"
-PACKAGES = ".[test]"  # one environment serves every command
+BASE = "test"  # the extra that every command needs; one environment serves them all
 
 
 class Stop(Exception):
@@ -51,12 +53,20 @@ def state():
         return "unfinished"
     if any(stamp.get(key) != now[key] for key in ("python", "location")):
         return "unfinished"
-    return "ready" if stamp == now else "outdated"
+    return "ready" if stamp.get("files") == now["files"] else "outdated"
+
+
+def added():
+    """The extras that were added to .venv."""
+    try:
+        return list(json.loads(STAMP.read_text(encoding="utf-8")).get("extras", []))
+    except (OSError, ValueError, AttributeError):
+        return []
 
 
 def description():
-    """What the stamp of a ready environment says."""
-    digest = hashlib.sha256(PACKAGES.encode())
+    """What the stamp of a ready environment says, but for its extras."""
+    digest = hashlib.sha256(BASE.encode())
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((ROOT / name).read_bytes())
     return {"python": own_python(), "location": str(ENV), "files": digest.hexdigest()}
@@ -88,13 +98,14 @@ def prepare():
         found = state()
         if found == "ready":  # another call made it so while this one waited
             return
-        started = time.monotonic()
+        started, extras = time.monotonic(), []
         if found == "outdated":
             say("pyproject.toml or constraints.txt has changed: updating .venv.")
+            extras = added()
             # Until the update is done it is neither what it was nor what it should be.
-            stamp(files="updating")
+            stamp(extras, files="updating")
             try:
-                install()
+                install(extras)
             except Stop as stop:
                 if not str(stop).startswith(NO_NETWORK):
                     raise
@@ -106,25 +117,39 @@ def prepare():
                 say(".venv is unfinished or was made elsewhere: making it anew.")
             make()
             try:
-                install()
+                install(extras)
             except BaseException:
                 say("Removing the unfinished .venv.")
                 shutil.rmtree(ENV, ignore_errors=True)
                 raise
-        stamp()
+        stamp(extras)
         say(f"Set-up took {time.monotonic() - started:.0f} s.")
 
 
-def install():
+def add(*extras):
+    """Add these extras of pyproject.toml to the ready .venv, or raise Stop."""
+    if set(extras) <= set(added()):
+        return
+    with one_at_a_time():
+        had = added()
+        wanted = sorted({*had, *extras})
+        if wanted == sorted(had):  # another call added them
+            return
+        say(f"Adding to .venv what {' and '.join(extras)} needs, which happens once.")
+        install(wanted)
+        stamp(wanted)
+
+
+def install(extras):
     # setuptools comes first, at its pinned version, and then builds this package:
     # pip's isolated build would fetch another one, and need the network each time.
     pip("setuptools")
-    pip("--no-build-isolation", "--editable", PACKAGES)
+    pip("--no-build-isolation", "--editable", f".[{','.join([BASE, *extras])}]")
 
 
-def stamp(**changes):
+def stamp(extras, **changes):
     fresh = STAMP.with_suffix(".new")
-    text = json.dumps({**description(), **changes}, indent=1) + "\n"
+    text = json.dumps({**description(), "extras": extras, **changes}, indent=1) + "\n"
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(STAMP)
 
@@ -246,63 +271,3 @@ def variables():
     for name in ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"):
         result.pop(name, None)
     return result
-
-
-# -- when it fails -------------------------------------------------------------------
-
-NO_NETWORK = "No network: "
-
-# What pip, venv or the system says, and what to tell the reader. The first that fits
-# counts: without a network pip also says that it found no matching distribution.
-MENDS = (
-    (
-        r"No space left|Errno 28|Disk quota exceeded|not enough space",
-        "The disk is full ({free:.1f} GB free in {root}): set-up needs about 2 GB, or "
-        "8 GB where PyTorch carries CUDA; free some and run the same command again.",
-    ),
-    (
-        r"Operation cancelled by user|KeyboardInterrupt",
-        "Interrupted: run the same command to start again.",
-    ),
-    (
-        r"NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError"
-        r"|SSLError|ConnectionReset|Network is unreachable|Max retries",
-        NO_NETWORK + "set-up needs packages that pip could not reach; connect (or tell "
-        "pip by its PIP_PROXY or PIP_INDEX_URL) and run the same command again.",
-    ),
-    (
-        r"Permission denied|Errno 13|Access is denied|Read-only file system",
-        "No permission to write in {root}: make it writable, or copy the course into a "
-        "folder of your own.",
-    ),
-    (
-        r"ResolutionImpossible",
-        "pip cannot install the versions of constraints.txt: there is no network, or "
-        "pip's own settings keep it from finding them, or they do not fit the ranges "
-        "of pyproject.toml (then get both files anew).",
-    ),
-    (
-        r"No matching distribution found for (?P<what>\S+)",
-        "pip finds no {what} for Python {version} on {system}: take a Python from 3.10 "
-        "to 3.13 on Linux, Windows or macOS 14 (Apple silicon), or the conda way in "
-        "README.md.",
-    ),
-)
-
-
-def explain(said, doing):
-    """One sentence for what went wrong while `doing`, from what the tool said."""
-    for pattern, mend in MENDS:
-        found = re.search(pattern, said)
-        if found:
-            return mend.format(
-                free=shutil.disk_usage(ROOT).free / 1e9,
-                root=ROOT,
-                version=platform.python_version(),
-                system=f"{platform.system()} {platform.machine()}",
-                **found.groupdict(),
-            )
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()] or lines
-    last = errors[-1] if errors else "it did not say why"
-    return f"{doing[0].upper()}{doing[1:]} failed: {last}"

@@ -25,11 +25,12 @@ PRINTED = re.compile(r"(?m)^✓ (\d\d-\d+)  (.+)$")
 # no gain seen, a gain of a stated size excluded, or a question left open;
 NULL = """
     03-16 03-19 03-20 03-23 03-24 03-32 04-10 04-16 04-20 04-22 05-7 05-15 05-20 05-30
+    07-9 07-11 07-14 07-17
 """.split()
 # something that smoothing makes worse, as a whole or in part;
 HARM = """
     00-3 01-13 02-15 03-14 03-27 03-28 03-29 03-33 03-36 04-15 04-19 05-19 05-21 05-26
-    05-28 06-11 06-23 06-28
+    05-28 06-11 06-23 06-28 07-8 07-18
 """.split()
 # another method that did better, with as many tries.
 RIVAL = ["03-31", "04-11"]
@@ -38,7 +39,8 @@ RIVAL = ["03-31", "04-11"]
 # understood without its notebook.
 PICKED = """
     00-2 01-1 01-2 01-6 01-8 01-10 01-12 01-13 02-6 02-11 02-15 03-9 03-16 03-21 03-23
-    03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3 06-21 06-23 08-1 08-7
+    03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3 06-21 06-23 07-8 07-15
+    08-1 08-7
 """.split()
 
 Claim = collections.namedtuple("Claim", "id sentence cell path title section")

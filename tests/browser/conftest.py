@@ -1,0 +1,83 @@
+"""What the tests in a real browser share: the browser, its requests, what it is shown.
+
+They are skipped, with the reason, where there is no Chromium, no Playwright or, for
+what needs it, no npm registry.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+from browser_tools import built
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import chromium  # noqa: E402
+
+LOCAL = ("file:", "data:", "blob:", "about:")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip early and once, before anything is built."""
+    reason = None
+    if not chromium.find():
+        reason = chromium.MISSING
+    else:
+        try:
+            import playwright.sync_api  # noqa: F401
+        except ImportError:
+            reason = "Playwright is missing: `pip install -e '.[browser,site]'`."
+    for item in items:
+        if reason and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Ends with the module: Playwright's event loop must not stay for other tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=chromium.find(), args=list(chromium.OPTIONS)
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address in a page of its own, and note what it asks for and complains of.
+
+    The page gets `asked`, the addresses outside of this machine's files, and
+    `complaints`, errors of scripts.
+    """
+    pages = []
+
+    def opened(address, width=1280, height=720):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        pages.append(page)
+        page.asked, page.complaints = [], []
+        page.on(
+            "request",
+            lambda made: made.url.startswith(LOCAL) or page.asked.append(made.url),
+        )
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def decks(tmp_path_factory):
+    return built("slides.py", tmp_path_factory.mktemp("decks"))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    pytest.importorskip("myst_nb", reason="the extra `site` is not installed")
+    return built("website.py", tmp_path_factory.mktemp("site"))

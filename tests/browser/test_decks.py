@@ -1,0 +1,153 @@
+"""Every deck in a real browser: what a lecturer sees on the projector."""
+
+import re
+
+import nbformat
+import pytest
+from browser_tools import ROOT, move_sliders
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+FEWEST, MOST = 15, 40
+
+# What lies outside the frame, of everything that can be seen on this slide. A fragment
+# counts before it is clicked: it takes its room from the start.
+OUTSIDE = """() => {
+  const slide = document.querySelector('section.present');
+  const found = [];
+  for (const element of [slide, ...slide.querySelectorAll('*')]) {
+    if (element.closest('.notes, mjx-assistive-mml, script, style, defs')) continue;
+    const box = element.getBoundingClientRect();
+    if (box.width * box.height === 0) continue;
+    const clipped = !(element instanceof SVGElement) &&
+      element.scrollWidth > element.clientWidth + 1 && element.matches('pre');
+    const inside = Math.min(box.left, box.top) > -1 &&
+      box.right < 1281 && box.bottom < 721;
+    if (!inside || clipped)
+      found.push(element.outerHTML.slice(0, 120));
+  }
+  return found;
+}"""
+# Text as a reader sees it, without code.
+TEXT = """() => {
+  const copy = document.querySelector('.slides').cloneNode(true);
+  copy.querySelectorAll('pre, code, script, mjx-container').forEach(e => e.remove());
+  return copy.textContent;
+}"""
+
+
+@pytest.fixture
+def open_deck(decks, open_page):
+    def opened(name, query=""):
+        page = open_page((decks / f"{name}.html").as_uri() + query)
+        page.wait_for_selector("body.started", timeout=60_000)
+        return page
+
+    return opened
+
+
+def outside_the_frame(page):
+    """Pairs (number of the slide, what lies outside), over all slides."""
+    found = []
+    for number in range(page.evaluate("Reveal.getTotalSlides()")):
+        page.evaluate(f"Reveal.slide({number})")
+        found += [(number + 1, what) for what in page.evaluate(OUTSIDE)]
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
+def test_deck(path, open_deck):
+    page = open_deck(path.stem)
+    assert FEWEST <= page.evaluate("Reveal.getTotalSlides()") <= MOST
+    assert outside_the_frame(page) == []
+    scales = page.eval_on_selector_all(".fit", "all => all.map(e => +e.dataset.scale)")
+    assert min(scales) >= 0.6, "too small to read"
+
+    cells = nbformat.read(path, as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    if "$" in prose:
+        assert page.locator("mjx-container svg").count() > 0
+    assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
+    assert re.findall(r"\$[^$\n]+\$", page.evaluate(TEXT)) == []
+
+    images = page.locator(".fit img")
+    figures = sum(
+        "image/png" in output.get("data", {})
+        for cell in cells
+        for output in cell.get("outputs", [])
+    )
+    assert images.count() == figures
+    loaded = "all => all.every(i => i.naturalWidth > 0 && i.alt.length > 20)"
+    assert images.evaluate_all(loaded)
+    assert page.locator("aside.notes").count() > 0
+    assert page.asked == [] and page.complaints == []
+
+
+def test_every_slider_of_the_decks_moves(open_deck):
+    seen = 0
+    for path in NOTEBOOKS:
+        if "lsr-live-" not in path.read_text(encoding="utf-8"):
+            continue
+        page = open_deck(path.stem)
+        number = page.evaluate("Reveal.getTotalSlides()")
+        for slide in range(number):
+            page.evaluate(f"Reveal.slide({slide})")
+            sliders = page.locator("section.present input[type=range]").count()
+            if not sliders:
+                continue
+            page.evaluate(
+                "while (Reveal.availableFragments().next) Reveal.nextFragment()"
+            )
+            assert move_sliders(page, "section.present") == sliders, path.stem
+            assert page.evaluate("Reveal.getSlidePastCount()") == slide, (
+                "turned the page"
+            )
+            seen += sliders
+    assert seen > 0
+
+
+def test_a_slide_that_overflows_is_noticed(open_deck):
+    page = open_deck(NOTEBOOKS[0].stem)
+    assert outside_the_frame(page) == []
+    page.evaluate(
+        "document.querySelectorAll('.fit')[1].insertAdjacentHTML("
+        "'beforeend', '<p>line</p>'.repeat(40))"
+    )
+    assert {number for number, _ in outside_the_frame(page)} == {2}
+
+
+def test_the_speaker_sees_the_notes(open_deck):
+    page = open_deck(NOTEBOOKS[1].stem)
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    speaker = popup.value
+    wanted = page.evaluate(
+        "document.querySelectorAll('section')[1].querySelector('.notes').textContent"
+    )
+    page.evaluate("Reveal.slide(1)")
+    speaker.wait_for_function(
+        "words => document.querySelector('.speaker-controls-notes .value')"
+        "?.textContent.includes(words)",
+        arg=wanted.strip()[:40],
+        timeout=30_000,
+    )
+
+
+def test_handouts_hold_every_slide(decks, open_deck):
+    for path in NOTEBOOKS:
+        handout = (decks / f"{path.stem}.pdf").read_bytes()
+        slides = (decks / f"{path.stem}.html").read_text("utf-8").count("<section")
+        assert handout.startswith(b"%PDF") and len(handout) > 30_000, path.stem
+        assert handout.count(b"/MediaBox") == slides, path.stem
+
+
+def test_the_index_leads_to_every_deck(decks, open_page):
+    page = open_page((decks / "index.html").as_uri())
+    links = page.locator("a").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    names = [path.stem for path in NOTEBOOKS]
+    assert sorted(links) == sorted(
+        f"{name}.{kind}" for name in names for kind in ("html", "pdf")
+    )
+    assert all((decks / link).is_file() for link in links)
+    assert page.asked == []

@@ -1,0 +1,167 @@
+"""Every page of the site in a real browser, from its files."""
+
+import re
+import sys
+
+import pytest
+from browser_tools import ROOT, move_sliders
+
+NOTEBOOKS = sorted(
+    path
+    for path in (ROOT / "notebooks").rglob("*.ipynb")
+    if ".ipynb_checkpoints" not in path.parts
+)
+PAGES = [
+    *("index", "api", "data", "search"),
+    *(p.relative_to(ROOT).with_suffix("").as_posix() for p in NOTEBOOKS),
+]
+READY = "document.body.dataset.ready === 'true'"
+PROSE = """() => {
+  const copy = document.querySelector('main').cloneNode(true);
+  copy.querySelectorAll('pre, code, script, mjx-container').forEach(e => e.remove());
+  return copy.textContent;
+}"""
+
+
+@pytest.fixture
+def open_site(site, open_page):
+    def opened(name, **options):
+        page = open_page((site / f"{name}.html").as_uri(), **options)
+        page.wait_for_function(READY, timeout=60_000)
+        return page
+
+    return opened
+
+
+@pytest.fixture(scope="module")
+def axe():
+    import npm
+
+    try:
+        npm.tarball("axe-core")
+    except npm.Unreachable as reason:
+        pytest.skip(str(reason))
+
+    import tarfile
+
+    with tarfile.open(npm.tarball("axe-core")) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()
+
+
+def test_every_page_is_there_and_no_other(site):
+    made = {
+        p.relative_to(site).with_suffix("").as_posix() for p in site.rglob("*.html")
+    }
+    assert made == set(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(name, site, open_site):
+    page = open_site(name)
+    targets = page.locator("a[href]").evaluate_all(
+        "all => all.map(a => a.href).filter(href => href.startsWith('file:'))"
+    )
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    for target in {target for target in targets if "?" not in target}:
+        place, _, anchor = target.partition("#")
+        file = place.removeprefix(site.as_uri()).lstrip("/")
+        assert (site / file).is_file(), f"{target} leads nowhere"
+        if anchor and file == f"{name}.html":
+            assert anchor in ids, f"{target} leads nowhere"
+    images = page.locator("main img")
+    loaded = "all => all.every(i => i.complete && i.naturalWidth > 0 && i.alt)"
+    images.evaluate_all("all => all.forEach(i => i.loading = 'eager')")
+    page.wait_for_function("[...document.images].every(i => i.complete)")
+    assert images.evaluate_all(loaded)
+    assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
+    assert re.findall(r"\$[^$\n]+\$", page.evaluate(PROSE)) == []
+    assert page.asked == []
+    assert [said for said in page.complaints if "theme mode" not in said] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_wider_than_a_narrow_screen(name, open_site):
+    page = open_site(name, width=390, height=844)
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+
+
+# Code is the larger part of a page, and takes most of the time: it is looked at on one.
+WHOLE = "notebooks/08_a_fused_gpu_kernel"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_serious_barrier(name, open_site, axe):
+    assert serious(open_site(name), axe, code=name == WHOLE) == []
+
+
+@pytest.mark.parametrize("name", ["index", WHOLE])
+def test_no_serious_barrier_on_a_narrow_screen(name, open_site, axe):
+    assert serious(open_site(name, width=390, height=844), axe) == []
+
+
+def serious(page, axe, code=False):
+    page.evaluate(axe)
+    context = "document" if code else "{exclude: ['div.highlight']}"
+    rules = "{resultTypes: ['violations']}"
+    found = page.evaluate(f"axe.run({context}, {rules})")["violations"]
+    return [
+        (rule["id"], rule["nodes"][0]["html"][:120])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_serious_barrier_is_noticed(open_site, axe):
+    page = open_site("index")
+    page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML("
+        "'beforeend', '<img src=\"data:image/gif;base64,R0lGODlhAQABAAAAACw=\">')"
+    )
+    assert [rule for rule, _ in serious(page, axe)] == ["image-alt"]
+
+
+def test_search_finds_a_word_and_leads_to_it(open_site):
+    page = open_site("index")
+    page.goto(page.url.replace("index.html", "search.html?q=temperature"))
+    page.wait_for_selector("#search-results ul li a", timeout=30_000)
+    hits = page.locator("#search-results li a").evaluate_all(
+        "all => all.map(a => a.href)"
+    )
+    assert any("06_reliability_diagrams" in hit for hit in hits)
+    page.locator("#search-results li a").first.click()
+    page.wait_for_selector("main h1")
+    assert "temperature" in page.locator("main").inner_text().lower()
+    assert page.asked == []
+
+
+def test_code_is_folded_and_unfolds(open_site):
+    page = open_site("notebooks/03_training_with_label_smoothing")
+    fold = page.locator("details.hide").first
+    assert not fold.locator("pre").first.is_visible()
+    fold.locator("summary").click()
+    assert fold.locator("pre").first.is_visible()
+
+
+def test_sliders_of_the_site_move(open_site):
+    name = next(p for p in NOTEBOOKS if "lsr-live-" in p.read_text(encoding="utf-8"))
+    page = open_site(name.relative_to(ROOT).with_suffix("").as_posix())
+    sliders = page.locator("main input[type=range]").count()
+    assert sliders > 0 and move_sliders(page, "main") == sliders
+
+
+def test_figures_carry_the_words_of_the_notebook(open_site):
+    page = open_site("notebooks/03_training_with_label_smoothing")
+    first = page.locator("div.cell_output img").first.get_attribute("alt")
+    assert first.startswith("Two rows of twelve small grey images")
+
+
+def test_the_package_page_holds_what_docstrings_say(open_site):
+    page = open_site("api")
+    entry = page.locator("dl:has(#lsr_utils\\.targets\\.optimal_gap)")
+    text = entry.first.inner_text()
+    sys.path.insert(0, str(ROOT))
+    from lsr_utils.targets import optimal_gap
+
+    assert optimal_gap.__doc__.splitlines()[0] in text
+    assert "raises\n" in text and "raises :" not in text

@@ -1,0 +1,184 @@
+"""Build the course as a static site, searchable, that needs no network.
+
+usage: course.py site [--to FOLDER]
+
+The site lies in build/site, and opens from there.
+"""
+
+import argparse
+import importlib
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import deck_blocks
+import nbformat
+import npm
+from environment import ROOT
+
+SOURCE = ROOT / "build" / "site_source"
+TARGET = Path("build", "site")  # seen from the course, where commands start
+TOOLS = Path(__file__).parent / "sphinx"
+MODULES = (
+    *("targets", "losses", "fused", "datasets", "noise", "models", "training"),
+    *("fleet", "stats", "calibration", "geometry", "plots", "live", "live_points"),
+    *("measure", "notebook", "style"),
+)
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?\)")
+
+
+class Failure(Exception):
+    """One sentence: what could not be built, and why."""
+
+
+# -- sources -------------------------------------------------------------------------
+
+
+def prepare():
+    """Lay out the pages, as copies, for Sphinx."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    static = SOURCE / "_static"
+    npm.copy("mathjax", ("es5/tex-svg-full.js",), static)
+    for path in TOOLS.iterdir():
+        if path.suffix == ".py":
+            shutil.copy(path, SOURCE)
+        elif path.is_file():
+            shutil.copy(path, static)
+    pages = {ROOT / "README.md": "index", ROOT / "data" / "README.md": "data"}
+    notebooks = sorted(
+        path
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    )
+    for path in notebooks:
+        pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
+    for path, page in pages.items():
+        if path.suffix == ".ipynb":
+            write(f"{page}.ipynb", notebook_page(path, pages))
+        elif path.exists():
+            write(f"{page}.md", relinked(path.read_text("utf-8"), path, pages))
+    write("api.rst", api())
+    with (SOURCE / "index.md").open("a", encoding="utf-8") as index:
+        index.write(contents([page for path, page in pages.items() if page != "index"]))
+
+
+def write(name, text):
+    path = SOURCE / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def contents(pages):
+    """The tables of contents, which make the side bar."""
+    folders = {}
+    for page in pages:
+        if page.startswith("notebooks/"):
+            folders.setdefault(page.rpartition("/")[0], []).append(page)
+    parts = []
+    for folder, inside in folders.items():
+        name = folder.rpartition("/")[2].capitalize()
+        parts.append((name, inside))
+    parts.append(("Reference", ["api", *(p for p in pages if p == "data")]))
+    return "".join(
+        f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(inside)
+        + "\n```\n"
+        for caption, inside in parts
+    )  # fmt: skip
+
+
+def relinked(text, path, pages):
+    """Markdown whose relative links lead to pages of the site, or are only text."""
+
+    def moved(found):
+        words, target, anchor = found.group(1), found.group(2), found.group(3) or ""
+        page = pages.get((path.parent / target).resolve())
+        if page is None:
+            return words
+        start = (SOURCE / pages[path]).parent
+        suffix = Path(target).suffix
+        there = os.path.relpath(SOURCE / f"{page}{suffix}", start)
+        return f"[{words}]({Path(there).as_posix()}{anchor})"
+
+    return LINK.sub(moved, text)
+
+
+def notebook_page(path, pages):
+    """The notebook with folds, alternative texts and links as the site wants them."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = relinked(cell.source, path, pages)
+            continue
+        tags = cell.metadata.setdefault("tags", [])
+        if not deck_blocks.source_shown(cell) and "hide-input" not in tags:
+            tags.append("hide-input")
+        for output in cell.outputs:
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            data = output.get("data", {})
+            if "text/markdown" in data:  # Sphinx follows links of cells, not of outputs
+                there = re.sub(r"\.ipynb\)", ".html)", data["text/markdown"])
+                data["text/markdown"] = there
+            if alt:
+                cell.metadata["mystnb"] = {"image": {"alt": alt}}
+    return nbformat.writes(notebook)
+
+
+def api():
+    """The API page: every public function and class, from its docstring."""
+    lines = ["The package", "===========", ""]
+    lines += ["What the notebooks import as ``lsr``, module by module.", ""]
+    for name in MODULES:
+        module = importlib.import_module(f"lsr_utils.{name}")
+        heading = f"lsr_utils.{name}"
+        lines += [heading, "-" * len(heading), "", f".. automodule:: {heading}", ""]
+        for member, value in vars(module).items():
+            ours = getattr(value, "__module__", "").startswith(heading)
+            inside = member.startswith(("_", "check_"))
+            if inside or not ours or not (value.__doc__ or "").strip():
+                continue
+            if inspect.isclass(value):
+                lines += [f".. autoclass:: {heading}.{member}", "   :members:", ""]
+            elif inspect.isfunction(value):
+                lines += [f".. autofunction:: {heading}.{member}", ""]
+    return "\n".join(lines) + "\n"
+
+
+# -- building ------------------------------------------------------------------------
+
+
+def build(target):
+    shutil.rmtree(target, ignore_errors=True)
+    command = [
+        *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
+        *("-d", str(ROOT / "build" / "site_cache"), "-b", "html"),
+        *(str(SOURCE), str(target)),
+    ]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    for path in (target / "_static").glob("*-macros.html"):
+        path.unlink()  # templates of the theme, which it leaves among the files
+    if made.returncode:
+        print(made.stderr, file=sys.stderr)
+        raise Failure("The site was not built: Sphinx warns of what stands above.")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
+    target = parser.parse_args().to
+    prepare()
+    build(target.resolve())
+    pages = len(list(target.rglob("*.html")))
+    print(f"{pages} pages. Open {target / 'index.html'}.")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (Failure, npm.Unreachable) as failure:
+        sys.exit(f"site: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
