@@ -20,6 +20,12 @@ class sign:
         self.shows = shows
 
 
+def draw(seed, *shape):
+    """Normal numbers for a case, in double precision, the same on every call."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
 def sentences(exercise):
     """What is said of an exercise, {"right": ..., name of a misconception: ...}."""
     parts = re.split(r"(?m)^(\w+): ", inspect.getdoc(exercise))

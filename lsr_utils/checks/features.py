@@ -1,23 +1,22 @@
 """Exercises to notebook 05, features and their clusters."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
 from ..targets import optimal_gap
-from .engine import sign
+from .engine import draw, sign
 
 
-def _ratio(h, y, *, power=2, by_image=(False, False), overall=False, ddof=0):
+def _ratio(h, y, power=2, pooled=(False, False), overall=False, ddof=0):
     """Within / between by hand, and with its usual mistakes."""
-    groups = [h[y == k] for k in y.unique()]
-    means = torch.stack([g.mean(0) for g in groups])
-    counts = torch.tensor([len(g) for g in groups], dtype=h.dtype)
-    for_within, for_between = (
-        F.normalize(counts if images else counts * 0 + 1, 1, 0) for images in by_image
-    )
-    sums = torch.stack([(g - g.mean(0)).norm(dim=1).pow(power).sum() for g in groups])
+    n = torch.bincount(y).double()
+    means = torch.stack([h[y == k].mean(0) for k in range(len(n))])
+    weights = [n / n.sum() if by_image else n / n / len(n) for by_image in pooled]
     apart = (means - (h if overall else means).mean(0)).norm(dim=1).pow(power)
-    return for_within @ (sums / (counts - ddof)) / (for_between @ apart)
+    spread = (h - means[y]).norm(dim=1).pow(power) / (n - ddof)[y]
+    return (weights[0][y] * spread).sum() / (weights[1] @ apart)
 
 
 class E05_1_pencil:
@@ -56,38 +55,31 @@ class E05_1:
     """
 
     right = lambda h, y: _ratio(h, y)
-    pooled = lambda h, y: _ratio(h, y, by_image=(True, False))
+    pooled = lambda h, y: _ratio(h, y, pooled=(True, False))
     overall_mean = lambda h, y: _ratio(h, y, overall=True)
-    all_by_image = lambda h, y: _ratio(h, y, overall=True, by_image=(True, True))
+    all_by_image = lambda h, y: _ratio(h, y, overall=True, pooled=(True, True))
     not_squared = lambda h, y: _ratio(h, y, power=1)
     sample_variance = lambda h, y: _ratio(h, y, ddof=1)
     of_all = lambda h, y: _ratio(h, y) / (1 + _ratio(h, y))
 
     def cases():
-        generator = torch.Generator().manual_seed(5)
-        y = torch.tensor([0] * 9 + [1] * 2 + [2] * 4)
-        h = torch.randn(15, 4, generator=generator, dtype=torch.float64)
+        y, h = torch.tensor([0] * 9 + [1] * 2 + [2] * 4), draw(5, 15, 4)
         return [(h + 2 * F.one_hot(y, 4), y), (h.flip(0) + 3 * y[:, None], y)]
 
 
-def _plane(h, weight, triple, *, origin=True, square=True, unit=True):
+def _unit(*vectors):
+    return F.normalize(torch.stack(vectors, 1), dim=0)
+
+
+def _plane(h, weight, triple, axes=lambda one, two, up: _unit(one, up), origin=1):
     a, b, c = weight[list(triple)]
-    first = F.normalize(b - a, dim=0)
-    second = c - a - ((c - a) @ first) * first if square else c - a
-    axes = torch.stack([first, F.normalize(second, dim=0)], 1)
-    if not unit:
-        axes = torch.stack([b - a, second], 1)
-    return (h - (a + b + c) / 3 if origin else h) @ axes
+    one, two = b - a, c - a
+    up = two - (two @ one) / (one @ one) * one
+    return (h - origin * (a + b + c) / 3) @ axes(one, two, up)
 
 
-def _skew(h, weight, triple):
-    a, b, c = weight[list(triple)]
-    sides = torch.stack([b - a, c - a], 1)
-    return (h - (a + b + c) / 3) @ torch.linalg.pinv(sides).mT
-
-
-def _only_signs(result, *case):
-    return torch.allclose(result.double().abs(), _plane(*case).abs(), atol=1e-5)
+def _plane_by(axes):
+    return lambda *case: _plane(*case, axes=axes)
 
 
 class E05_2:
@@ -106,16 +98,17 @@ class E05_2:
         lies to the right of a, and c above (05 section 2).
     """
 
-    right = lambda h, weight, triple: _plane(h, weight, triple)
-    through_zero = lambda h, weight, triple: _plane(h, weight, triple, origin=False)
-    leaning = lambda h, weight, triple: _plane(h, weight, triple, square=False)
-    own_lengths = lambda h, weight, triple: _plane(h, weight, triple, unit=False)
-    skew = _skew
-    mirrored = sign(_only_signs)
+    right = lambda *case: _plane(*case)
+    through_zero = lambda *case: _plane(*case, origin=0)
+    leaning = _plane_by(lambda one, two, up: _unit(one, two))
+    own_lengths = _plane_by(lambda one, two, up: torch.stack([one, up], 1))
+    skew = _plane_by(lambda one, two, up: torch.stack([one, two]).pinverse())
+    mirrored = sign(
+        lambda at, *case: (at.abs() - _plane(*case).abs()).abs().max() < 1e-4
+    )
 
     def cases():
-        generator = torch.Generator().manual_seed(7)
-        h, w = torch.randn(2, 6, 5, generator=generator, dtype=torch.float64)
+        h, w = draw(7, 2, 6, 5)
         return [(3 * h, w + 1, (0, 1, 2)), (h, 2 * w + 0.5, (4, 1, 3))]
 
 
@@ -139,12 +132,10 @@ class E05_2_bound:
     others, one_length = 0.9 * optimal_gap(0.2, 10, "others"), right**0.5
 
 
-def _angles(means, *, centred=True, ideal=None, size=torch.abs, own=False):
-    k = len(means)
-    unit = F.normalize(means - means.mean(0) if centred else means, dim=1)
-    off = unit @ unit.mT - (-1 / (k - 1) if ideal is None else ideal(k))
+def _angles(means, centred=1, size=torch.abs, ideal=lambda k: -1 / (k - 1), own=0):
+    unit, k = F.normalize(means - centred * means.mean(0), dim=1), len(means)
     keep = torch.ones(k, k) if own else 1 - torch.eye(k)
-    return size(off)[keep.bool()].mean()
+    return size(unit @ unit.mT - ideal(k))[keep.bool()].mean()
 
 
 class E05_3:
@@ -163,21 +154,20 @@ class E05_3:
     """
 
     right = lambda means: _angles(means)
-    not_centred = lambda means: _angles(means, centred=False)
+    not_centred = lambda means: _angles(means, centred=0)
     orthogonal = lambda means: _angles(means, ideal=lambda k: 0)
     one_over_k = lambda means: _angles(means, ideal=lambda k: -1 / k)
-    with_itself = lambda means: _angles(means, own=True)
+    with_itself = lambda means: _angles(means, own=1)
     signed = lambda means: _angles(means, size=lambda off: off)
 
     def cases():
-        generator = torch.Generator().manual_seed(9)
-        draw = torch.randn(6, 8, generator=generator, dtype=torch.float64)
-        simplex = 3 * torch.eye(5, dtype=torch.float64) + 1
-        return [(draw + 0.5,), (draw[:4] + 0.3,), (simplex,)]
+        draws, corners = draw(9, 6, 8), 3 * torch.eye(5, dtype=torch.float64) + 1
+        return [(draws + 0.5,), (draws[:4] + 0.3,), (corners,)]
 
 
-def _arc(share, eps, k):
-    return torch.log1p(torch.tensor(k * (1 - eps) / eps * share).double())
+def _arc(eps, k, *shares, one=1):
+    odds = k * (1 - eps) / eps * torch.tensor(shares, dtype=torch.float64)
+    return (one + odds).log()
 
 
 class E05_3_arc:
@@ -192,13 +182,9 @@ class E05_3_arc:
     exchanged: a and b are exchanged: λ is the share of a (05 section 10).
     """
 
-    right = lambda lam, eps, k: (_arc(lam, eps, k), _arc(1 - lam, eps, k))
+    right = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam)
     cases = lambda: [(0.5, 0.1, 6), (0.8, 0.2, 10), (0.25, 0.05, 4)]
-    straight = lambda lam, eps, k: tuple(s * _arc(1, eps, k) for s in (lam, 1 - lam))
-    without_floor = lambda lam, eps, k: tuple(
-        (_arc(s, eps, k).exp() - 1).log() for s in (lam, 1 - lam)
-    )
-    log_target = lambda lam, eps, k: tuple(
-        _arc(s, eps, k) + torch.tensor(eps / k).log() for s in (lam, 1 - lam)
-    )
-    exchanged = lambda lam, eps, k: (_arc(1 - lam, eps, k), _arc(lam, eps, k))
+    straight = lambda lam, eps, k: _arc(eps, k, 1) * torch.tensor([lam, 1 - lam])
+    without_floor = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam, one=0)
+    log_target = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam) + math.log(eps / k)
+    exchanged = lambda lam, eps, k: _arc(eps, k, 1 - lam, lam)

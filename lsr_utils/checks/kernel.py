@@ -1,11 +1,12 @@
 """Exercises to notebook 08, bytes and the one-pass loss."""
 
-import math
+from math import inf, log, nan
 
 import torch
 import torch.nn.functional as F
 
-from .engine import sign
+from ..targets import smooth_targets
+from .engine import draw, sign
 
 GB = 4096 * 32_000 / 1e9  # of one byte a logit, in 08-1
 
@@ -95,7 +96,7 @@ class E08_2:
 
     def cases():
         first, second = (2.0, 1.8, -3.5, 4), (3.5, 2.5, -4.0, 3)
-        nothing = (-math.inf, 0.0, 0.0, 0)
+        nothing = (-inf, 0.0, 0.0, 0)
         return [(first, second), (second, first), (nothing, first), (second, nothing)]
 
 
@@ -110,24 +111,18 @@ class E08_2_loss:
         (08 section 2).
     """
 
-    right = lambda m, s, t, z_y, eps, k: (
-        math.log(s) - (1 - eps) * (z_y - m) - eps * t / k
-    )
+    right = lambda m, s, t, z, eps, k: log(s) - (1 - eps) * (z - m) - eps * t / k
     cases = lambda: [(3.0, 1.8, -9.0, 2.0, 0.1, 6), (-2.0, 7.0, -20.0, -5.0, 0.3, 10)]
-    absolute = lambda m, s, t, z_y, eps, k: math.log(s) - (1 - eps) * z_y - eps * t / k
-    whole_t = lambda m, s, t, z_y, eps, k: math.log(s) - (1 - eps) * (z_y - m) - eps * t
-    others = lambda m, s, t, z_y, eps, k: math.log(s) - (z_y - m) - eps * t / k
-    missing = lambda m, s, t, z_y, eps, k: math.log(s) - (z_y - m)
+    absolute = lambda m, s, t, z, eps, k: log(s) - (1 - eps) * z - eps * t / k
+    whole_t = lambda m, s, t, z, eps, k: log(s) - (1 - eps) * (z - m) - eps * t
+    others = lambda m, s, t, z, eps, k: log(s) - (z - m) - eps * t / k
+    missing = lambda m, s, t, z, eps, k: log(s) - (z - m)
 
 
-def _gradient(z, y, lse, upstream, eps, *, first=0.0, share=None, hard=False):
-    p = (z - lse[:, None]).exp()
-    one_hot = F.one_hot(y.clamp(min=0), z.shape[1]).to(z)
-    keep, each = (1.0, 0.0) if hard else (1 - eps, eps / z.shape[1])
-    if share == "others":
-        each = eps / (z.shape[1] - 1) * (1 - one_hot)
-    rows = (p - keep * one_hot - each) * upstream[:, None]
-    return torch.where((y == -100)[:, None], first * rows, rows)
+def _rows(z, y, lse, up, eps, spread="all"):
+    soft = smooth_targets(y.clamp(min=0), z.shape[1], eps, spread, z.dtype)
+    rows = ((z - lse[:, None]).exp() - soft) * up[:, None]
+    return torch.where((y == -100)[:, None], 0.0, rows)
 
 
 class E08_3:
@@ -145,40 +140,30 @@ class E08_3:
         (08 section 4).
     """
 
-    right = lambda z, y, lse, up, eps: _gradient(z, y, lse, up, eps).nan_to_num(0.0)
-    no_upstream = lambda z, y, lse, up, eps: E08_3.right(z, y, lse, up * 0 + 1, eps)
-    mean_upstream = lambda z, y, lse, up, eps: E08_3.right(
-        z, y, lse, up.mean().expand(len(up)), eps
-    )
-    hard = lambda z, y, lse, up, eps: _gradient(
-        z, y, lse, up, eps, hard=True
-    ).nan_to_num()
-    others = lambda z, y, lse, up, eps: _gradient(
-        z, y, lse, up, eps, share="others"
-    ).nan_to_num()
+    right = lambda *case: _rows(*case)
+    no_upstream = lambda z, y, lse, up, eps: _rows(z, y, lse, up**0, eps)
+    mean_upstream = lambda z, y, lse, up, eps: _rows(z, y, lse, up**0 * up.mean(), eps)
+    hard = lambda *case: _rows(*case[:4], 0.0)
+    others = lambda *case: _rows(*case, spread="others")
     ignored = sign(lambda g, z, y, *_: (g[y == -100].nan_to_num(0.0) != 0).any())
     product = sign(lambda g, *_: g.isnan().any())
 
     def cases():
-        generator = torch.Generator().manual_seed(8)
-        z = 3 * torch.randn(6, 7, generator=generator, dtype=torch.float64)
-        z[4, 2] = math.nan
-        y = torch.tensor([3, 0, -100, 6, -100, 2])
+        z, y = 3 * draw(8, 6, 7), torch.tensor([3, 0, -100, 6, -100, 2])
+        z[4, 2] = nan
         up = torch.tensor([1.0, 0.5, 2.0, -3.0, 1.0, 0.25], dtype=torch.float64)
         return [(z, y, z.logsumexp(1), up, 0.1)]
 
 
-def _chunks(z, y, eps, rows, how):
-    loss = lambda part: F.cross_entropy(  # noqa: E731
-        *part, label_smoothing=eps, reduction="sum"
-    )
-    parts = list(zip(z.split(rows), y.split(rows), strict=True))
-    live = torch.stack([(labels != -100).sum() for _, labels in parts])
-    return how(torch.stack([loss(part) for part in parts]), live, len(y))
-
-
 def _by(how):
-    return lambda z, y, eps, rows: _chunks(z, y, eps, rows, how)
+    """A function of the chunks' sums of losses and numbers of labels."""
+
+    def answer(z, y, eps, rows):
+        loss = F.cross_entropy(z, y, label_smoothing=eps, reduction="none")
+        parts = zip(loss.split(rows), (y != -100).split(rows), strict=True)
+        return how(*torch.tensor([[x.sum() for x in part] for part in parts]).mT)
+
+    return answer
 
 
 class E08_3_chunks:
@@ -193,14 +178,15 @@ class E08_3_chunks:
         (02 section 4).
     """
 
-    right = _by(lambda sums, live, n: sums.sum() / live.sum())
-    mean_of_means = _by(lambda sums, live, n: (sums / live)[live > 0].mean())
-    all_rows = _by(lambda sums, live, n: sums.sum() / n)
-    last_lost = _by(lambda sums, live, n: sums[:-1].sum() / live[:-1].sum())
+    right = _by(lambda sums, live: sums.sum() / live.sum())
+    mean_of_means = _by(lambda sums, live: (sums / live)[live > 0].mean())
+    all_rows = lambda z, y, eps, _: F.cross_entropy(
+        z, y, label_smoothing=eps, reduction="none"
+    ).mean()
+    last_lost = _by(lambda sums, live: sums[:-1].sum() / live[:-1].sum())
     empty_chunk = sign(lambda loss, *_: loss.isnan())
 
     def cases():
-        generator = torch.Generator().manual_seed(18)
-        z = 2 * torch.randn(11, 6, generator=generator, dtype=torch.float64)
         y = torch.tensor([0, 1, 2, 3, -100, -100, -100, -100, 4, -100, 5])
+        z = 2 * draw(18, len(y), 6)
         return [(z, y, 0.1, 4), (z.flip(1), y.flip(0), 0.2, 3)]

@@ -2,23 +2,15 @@
 
 import torch
 
-from .engine import sign
+from .engine import draw, sign
 
 
-def _bins(confidence, correct, bins, *, low_edge=False):
-    """Of each bin: how many answers, and the sum of right − confidence."""
-    place = torch.ceil(confidence * bins).long() - 1
-    if low_edge:
-        place = (confidence * bins).long().clamp(max=bins - 1)
-    count = torch.bincount(place, minlength=bins).double()
-    error = correct.double() - confidence
-    return count, torch.zeros(bins).double().index_add(0, place, error)
-
-
-def _ece(confidence, correct, bins, weigh=None, **edges):
-    count, gap = _bins(confidence, correct, bins, **edges)
-    weigh = weigh or (lambda n, gap: gap.abs().sum() / n.sum())
-    return weigh(count, gap)
+def _ece(c, correct, bins, weigh=None, low_edge=False):
+    """The ECE by hand; weigh(n, gap) for its usual mistakes, n and gap a sum a bin."""
+    place = (torch.floor(c * bins) if low_edge else torch.ceil(c * bins) - 1).long()
+    n = torch.bincount(place, minlength=bins).double()
+    gap = torch.zeros_like(n).index_add(0, place, correct.double() - c)
+    return weigh(n, gap) if weigh else gap.abs().sum() / n.sum()
 
 
 def _with(weigh):
@@ -118,9 +110,8 @@ def _root(slope, z, y, low=0.01, high=100.0):
 
 
 def _answers(seed, *, sharp):
-    generator = torch.Generator().manual_seed(seed)
-    z = 2 * torch.randn(400, 6, generator=generator, dtype=torch.float64)
-    y = torch.multinomial(z.softmax(1), 1, generator=generator)[:, 0]
+    z = 2 * draw(seed, 400, 6)
+    y = (z + draw(seed + 10, 400, 6).exp()).argmax(1)
     return (z + (z > 3)) * sharp, y
 
 

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .engine import sign
+from .engine import draw, sign
 
 
 def _encode(words, vocabulary, length, *, unknown=1, padding=0, start=False):
@@ -45,16 +45,11 @@ class E07_1:
         return [(text.split(), known, 5) for text in texts]
 
 
-def _bag(ids, vectors, mask=None, *, divisor=None, outside=False):
-    mask = (ids > 0) if mask is None else mask(ids)
-    inside = vectors[ids] * (1 if outside else mask[..., None])
-    count = mask.sum(1, keepdim=True).clamp(min=1) if divisor is None else divisor(ids)
-    return inside.sum(1) / count
-
-
-def _first_of_each(ids):
-    before = torch.tril(torch.ones(ids.shape[1], ids.shape[1]), -1).bool()
-    return (ids > 0) & ~((ids[:, :, None] == ids[:, None]) & before).any(-1)
+def _bag(ids, vectors, first=1, divisor=None, outside=0):
+    """Mean over the words; ids below first are no words, the others add outside."""
+    mask = (ids >= first).to(vectors)[..., None]
+    count = mask.sum(1).clamp(min=1) if divisor is None else divisor
+    return (vectors[ids] * mask.clamp(min=outside)).sum(1) / count
 
 
 class E07_2:
@@ -67,36 +62,28 @@ class E07_2:
     padding_added: you counted the words, but the sum holds the vector of padding
         (07 section 3).
     unknown_out: unknown words are words: id 1 has a trained vector too (07 section 2).
-    each_once: a word that occurs twice counts twice in the mean (07 section 3).
     empty: nan or infinite: a question without words is divided by its 0 words. Divide
         by at least 1 (07 section 3).
     """
 
-    right = lambda ids, vectors: _bag(ids, vectors)
-    by_length = lambda ids, vectors: _bag(
-        ids, vectors, divisor=lambda ids: ids.shape[1]
-    )
-    plain_mean = lambda ids, vectors: vectors[ids].mean(1)
-    padding_added = lambda ids, vectors: _bag(ids, vectors, outside=True)
-    unknown_out = lambda ids, vectors: _bag(ids, vectors, lambda ids: ids > 1)
-    each_once = lambda ids, vectors: _bag(ids, vectors, _first_of_each)
+    right = lambda *case: _bag(*case)
+    by_length = lambda *case: _bag(*case, divisor=case[0].shape[1])
+    plain_mean = lambda *case: _bag(*case, first=0)
+    padding_added = lambda *case: _bag(*case, outside=1)
+    unknown_out = lambda *case: _bag(*case, first=2)
     empty = sign(lambda mean, *_: not mean.isfinite().all())
 
     def cases():
-        generator = torch.Generator().manual_seed(7)
-        vectors = torch.randn(8, 3, generator=generator, dtype=torch.float64)
         ids = torch.tensor([[3, 4, 7, 2, 0, 0], [5, 1, 5, 4, 6, 2], [0] * 6])
-        return [(ids[:2], vectors), (ids, vectors), (ids[:, :5], vectors + 1)]
+        return [(some, draw(7, 8, 3)) for some in (ids[:2], ids, ids[:, :5])]
 
 
-def _alike(counts, *, own=None, total=None, across=1):
-    k = len(counts)
-    eye = torch.eye(k, dtype=torch.float64)
-    wrong = counts.double() * (1 - eye)
+def _alike(counts, own=1, left=1, across=1):
+    """s with own / K on the diagonal and 1 - left / K beside it."""
+    k, eye = len(counts), torch.eye(len(counts), dtype=torch.float64)
+    wrong = counts * (1 - eye)
     wrong = torch.where(wrong.sum(across, keepdim=True) > 0, wrong, 1 - eye)
-    wrong = wrong / wrong.sum(across, keepdim=True)
-    own, total = 1 / k if own is None else own, 1 - 1 / k if total is None else total
-    return own * eye + total * wrong
+    return own / k * eye + (1 - left / k) * F.normalize(wrong, 1, across)
 
 
 class E07_3_alike:
@@ -117,24 +104,21 @@ class E07_3_alike:
     right = lambda counts: _alike(counts)
     with_diagonal = lambda counts: F.normalize(counts.double(), 1, 1)
     columns = lambda counts: _alike(counts, across=0)
-    no_own_share = lambda counts: _alike(counts, own=0, total=1)
-    too_much = lambda counts: _alike(counts, total=1)
+    no_own_share = lambda counts: _alike(counts, own=0, left=0)
+    too_much = lambda counts: _alike(counts, left=0)
     never_wrong = sign(lambda alike, counts: alike.isnan().any())
 
     def cases():
         counts = torch.tensor(
             [[30, 6, 2, 0], [9, 20, 1, 3], [1, 1, 40, 1], [2, 4, 8, 9]]
         )
-        perfect = counts.clone()
-        perfect[2] = torch.tensor([0, 0, 43, 0])
-        return [(counts,), (perfect,)]
+        often = torch.tensor([[1], [1], [0], [1]]).clamp(min=torch.eye(4).long())
+        return [(counts,), (counts * often,)]
 
 
 def _towards(z, rows, y, eps, keep=None):
-    log_p = z.log_softmax(1)
-    own = log_p.gather(1, y[:, None])[:, 0]
-    keep = 1 - eps if keep is None else keep
-    return -(keep * own + eps * (rows * log_p).sum(1)).mean()
+    one_hot = F.one_hot(y, z.shape[1]) * (1 - eps if keep is None else keep)
+    return -((one_hot + eps * rows) * z.log_softmax(1)).sum(1).mean()
 
 
 class E07_3:
@@ -158,7 +142,5 @@ class E07_3:
     s_alone = lambda z, y, alike, eps: _towards(z, alike[y], y, 1, keep=0)
 
     def cases():
-        generator = torch.Generator().manual_seed(17)
-        z = 2 * torch.randn(7, 4, generator=generator, dtype=torch.float64)
-        y = torch.tensor([0, 1, 2, 3, 3, 1, 0])
+        z, y = 2 * draw(17, 7, 4), torch.tensor([0, 1, 2, 3, 3, 1, 0])
         return [(z, y, _alike(E07_3_alike.cases()[0][0]), eps) for eps in (0.1, 0.4)]
