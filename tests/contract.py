@@ -19,8 +19,9 @@ IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
 TAGS = re.compile(
-    rf"{IGNORE}|reported|benchmark|experiment|(?:shown|simple|bug):[\w.]+"
+    rf"{IGNORE}|reported|benchmark|experiment|solution|(?:shown|simple|bug):[\w.]+"
 )
+LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
 
 
@@ -37,6 +38,20 @@ def problems(notebook, number):
         *_figures(notebook),
         *_claims(notebook, number),
         *_predictions(notebook),
+    ]
+
+
+def exercise_problems(notebook, number, kind):
+    """The same of a notebook with exercises.
+
+    kind : "solutions" or "exercises", the folder it lies in
+    """
+    return [
+        *_format(notebook),
+        *_execution(notebook),
+        *_cells(notebook),
+        *_figures(notebook),
+        *_exercises(notebook, number, kind),
     ]
 
 
@@ -236,3 +251,37 @@ def _predictions(notebook):
         yield "asks for a prediction that no later cell compares"
     if not asked:
         yield "asks for no prediction"
+
+
+def _exercises(notebook, number, kind):
+    if not notebook.cells[0].source.startswith(f"# {number} · {kind.title()}: "):
+        yield f"does not begin with '# {number} · {kind.title()}: '"
+    if any(calls(cell, "claim") for cell in code_cells(notebook)):
+        yield "makes a claim, which the lessons do"
+    sections, asked = {}, {}
+    for cell in notebook.cells:
+        if found := re.match(r"## (.+)", cell.source):
+            heading = found.group(1).split(" · ")[0]
+            sections[heading], asked[heading] = "", []
+        if sections and cell.cell_type == "markdown":
+            sections[heading] += cell.source + "\n"
+        for call in calls(cell, "check") if cell.cell_type == "code" else []:
+            name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
+            asked[heading].append(name.split()[0])
+            verdict = "right: " if kind == "solutions" else "not done yet."
+            if f"Exercise {name}: {verdict}" not in output:
+                yield f"exercise {name} is stored without '{verdict}'"
+    wanted = [f"{number}-{k}" for k in (1, 2, 3)]
+    if [name for name in sections if name != "Mini-project"] != wanted:
+        yield f"has the sections {list(sections)}"
+    for name, level in zip(wanted, LEVELS, strict=True):
+        prose = sections.get(name, "")
+        if not re.search(rf"(?m)^{level} · \d+ minutes$", prose):
+            yield f"exercise {name} does not say '{level} · N minutes'"
+        if "<details><summary>Hint" not in prose:
+            yield f"exercise {name} has no folded hint"
+        if set(asked.get(name, [])) != {name}:
+            yield f"exercise {name} checks {asked.get(name)}"
+    project = sections.get("Mini-project", "| points |")
+    if "| points |" not in project:
+        yield "has a mini-project without a rubric"

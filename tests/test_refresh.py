@@ -109,3 +109,25 @@ def test_refresh_of_a_broken_file(course):
     with pytest.raises(tool.Failure, match="03_broken.ipynb is not a notebook"):
         refresh(str(path))
     assert path.read_text() == "{"
+
+
+def test_refresh_derives_exercises_from_solutions_and_runs_them(course, capsys):
+    (course / "notebooks").mkdir()
+    source = course / "notebooks" / "solutions" / "01_x_solutions.ipynb"
+    notebook(source, "# solution\nx = 1\n# end\nprint(x)")
+    target = course / "notebooks" / "exercises" / "01_x_exercises.ipynb"
+    assert refresh(str(source)) == 0
+    (cell,) = json.loads(target.read_bytes())["cells"]
+    assert "".join(cell["source"]) == "x = ...\nprint(x)"
+    assert cell["execution_count"] == 1
+    assert cell["outputs"][0]["text"] == ["Ellipsis\n"]
+
+    stored = target.read_bytes()
+    notebook(source, "# solution\nx = 1\n# end\nprint(x, x)")
+    capsys.readouterr()
+    assert refresh("--check", "01_x_s") == 1
+    assert "notebooks/exercises/01_x_exercises.ipynb" in capsys.readouterr().out
+    assert target.read_bytes() == stored
+    notebook(source, "# solution\nx = 1")
+    with pytest.raises(tool.Failure, match="01_x_solutions.*no end"):
+        refresh("01")

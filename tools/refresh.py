@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import exercises
 import figures
 import ledger
 import nbformat
@@ -218,7 +219,15 @@ def main():
     changed = []
     with tempfile.TemporaryDirectory() as folder:
         isolate(folder)
-        for path in chosen(options.names):
+        wanted = chosen(options.names)
+        try:
+            derived = exercises.derive_all(NOTEBOOKS, write=not options.check)
+        except exercises.Malformed as error:
+            raise Failure(str(error)) from error
+        if options.check:
+            changed += map(shown, derived)
+            derived = []
+        for path in sorted({*wanted, *derived}):
             started = time.monotonic()
             text = refreshed(path, options.record)
             differs = text.encode() != path.read_bytes()
@@ -233,7 +242,8 @@ def main():
             print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
     changed += front_page(write=not options.check)
     if options.check and changed:
-        print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
+        names = ", ".join(sorted(set(changed)))
+        print(f"Not up to date: {names}. Run `course.py refresh`.")
         return 1
     return 0
 
