@@ -54,7 +54,10 @@ class Residual(nn.Module):
 
 
 class WordVectors(nn.Module):
-    """A trained vector for each word: ids (N, L) to (N, L, D), zero for id 0."""
+    """A trained vector for each word: int64 ids (N, L) to (N, L, D), zero for id 0.
+
+    Ids lie below ``num_words``. Vectors start as draws from N(0, 1 / D).
+    """
 
     def __init__(self, num_words, width):
         super().__init__()
@@ -67,7 +70,10 @@ class WordVectors(nn.Module):
 
 
 class MeanOverWords(nn.Module):
-    """The mean of the vectors of the words that are there: (N, L, D) to (N, D)."""
+    """The mean of the vectors of the words that are there: (N, L, D) to (N, D).
+
+    A word is there where its vector is not zero; without any the mean is zero.
+    """
 
     def forward(self, vectors):
         there = (vectors != 0).any(-1).sum(-1, keepdim=True)
@@ -89,7 +95,10 @@ class Windows(nn.Module):
 
 
 class MaxOverWords(nn.Module):
-    """The largest value of each unit over all places: (N, L, D) to (N, D)."""
+    """The largest value of each unit over all places: (N, L, D) to (N, D).
+
+    Places behind the end of a question count too: they answer with the bias.
+    """
 
     def forward(self, values):
         return values.amax(-2)

@@ -136,7 +136,7 @@ class Bag(_Network):
 class WordCNN(_Network):
     """A convolution over runs of words, and the largest answer of each filter.
 
-    Kim 2014, section 2, with one window size and one hidden layer less.
+    Kim 2014, section 2, with one window size.
 
     input_shape : (L,), ids of L words
     num_words   : of the vocabulary
@@ -167,12 +167,13 @@ class WordCNN(_Network):
         self.head = nn.Linear(width, num_classes)
 
 
+COUNTS = {"num_words", "vectors", "window", "width", "blocks", "stride"}
 # What an input must look like, and how short its last axes may be.
 INPUTS = {
     "cnn": ("(channels, height, width) with at least 4 x 4 pixels", 3, 4),
     "resnet": ("(channels, height, width)", 3, 1),
     "bag": ("(words,)", 1, 1),
-    "wordcnn": ("(words,), not less than window,", 1, 3),
+    "wordcnn": ("(words,), not less than window,", 1, 3),  # its window, unless told
 }
 MODELS = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "bag": Bag, "wordcnn": WordCNN}
 
@@ -194,11 +195,20 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
     input_shape = _check_sizes(input_shape, "input_shape")
     num_classes = check_count(num_classes, "num_classes")
     seed = check_seed(seed)
+    for option in COUNTS & options.keys():
+        options[option] = check_count(options[option], option)
     if "widths" in options:
         options["widths"] = _check_sizes(options["widths"], "widths")
+    if name in ("bag", "wordcnn") and "num_words" not in options:
+        raise ValueError(
+            f"num_words must be given for a {name!r}, len(data.vocabulary), got none."
+        )
+    if name == "resnet" and not options.get("widths", True):
+        raise ValueError("widths must name at least one stage for a 'resnet', got ().")
     if name in INPUTS:
         wanted, axes, least = INPUTS[name]
-        least = options.get("window", least)
+        if name == "wordcnn":
+            least = options.get("window", least)
         if len(input_shape) != axes or min(input_shape[-2:]) < least:
             raise ValueError(
                 f"input_shape must be {wanted} for a {name!r}, got {input_shape}."

@@ -5,6 +5,7 @@ recorded networks, in the form of a fleet to whoever measures them.
 """
 
 import json
+import zipfile
 
 import numpy as np
 import torch
@@ -21,14 +22,16 @@ def run(name):
     raises : ValueError for a name of which there is no record
     """
     path = _path(name, ".json")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
 def source(about):
-    """One line: device, version, date and number of seeds of a recorded run."""
-    torch_version, seeds = about["torch"], about["seeds"]
-    device, date = about["device"], about["date"]
-    return f"recorded: {device}, torch {torch_version}, {date}, {seeds} seeds"
+    """One line on a recorded run: device, version, date and, if any, seeds."""
+    line = f"recorded: {about['device']}, torch {about['torch']}, {about['date']}"
+    return line + (f", {about['seeds']} seeds" if "seeds" in about else "")
 
 
 class RecordedFleet:
@@ -47,6 +50,11 @@ class RecordedFleet:
         self.history = pd.DataFrame(about.pop("history"))
         self.about, self._arrays = about, arrays
         self.weight, self.bias = self._flat("weight"), self._flat("bias")
+        if len(self.weight) != len(self.grid):
+            raise ValueError(
+                f"the arrays must hold the {len(self.grid)} networks of the table, got "
+                f"{len(self.weight)}: record them again."
+            )
 
     def __len__(self):
         return len(self.grid)
@@ -66,6 +74,7 @@ class RecordedFleet:
 
     def posterior(self, part):
         """None: nobody knows it."""
+        _check_part(part)
 
     def features(self, part):
         """Features of the networks of seed 0, and labels: (E, n, D), (n,).
@@ -86,18 +95,23 @@ def networks(name):
     """Load recorded networks from ``data/recorded``: a RecordedFleet.
 
     name   : "animals", as ``python tools/record_animals.py`` makes them
-    raises : ValueError for a name of which there is no record
+    raises : ValueError for a name of which there is no record, or a broken one
     """
     path = _path(name, ".npz")
-    with np.load(path, allow_pickle=False) as stored:
-        return RecordedFleet(run(name), dict(stored))
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    return RecordedFleet(run(name), arrays)
 
 
 def _path(name, ending):
     folder = recorded_folder()
     known = sorted(path.stem for path in folder.glob(f"*{ending}"))
     if name not in known:
-        raise ValueError(f"name must be one of {', '.join(known)}, got {name!r}.")
+        there = ", ".join(known) or "none"
+        raise ValueError(f"name must be one of {there}, got {name!r}.")
     return folder / f"{name}{ending}"
 
 

@@ -116,3 +116,20 @@ def test_an_image_without_channels_is_named():
     assert str(caught.value) == (
         "input_shape must be (channels, height, width) for a 'resnet', got (32, 32)."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options", "message"),
+    [
+        ("wordcnn", (5,), {"num_words": 9, "window": 0}, "^window must be a whole"),
+        ("bag", (5,), {"num_words": 2.5}, "^num_words must be a whole number"),
+        ("bag", (5,), {"num_words": 9, "width": 0}, "^width must be a whole number"),
+        ("bag", (5,), {}, "^num_words must be given for a 'bag', len.*, got none"),
+        ("resnet", (3, 8, 8), {"stride": 0}, "^stride must be a whole number"),
+        ("resnet", (3, 8, 8), {"blocks": 0}, "^blocks must be a whole number"),
+        ("resnet", (3, 8, 8), {"widths": ()}, "^widths must name at least one stage"),
+    ],
+)
+def test_options_that_no_network_can_have_are_named(name, shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(name, shape, **options)

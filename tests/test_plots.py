@@ -250,6 +250,14 @@ def test_the_confusion_matrix_writes_per_cent_and_shades_the_wrong_answers():
     assert axes[0].get_ylabel() == "true class" and axes[1].get_xlabel() == "answer"
 
 
+def test_a_class_without_rows_is_a_dash_and_leaves_the_other_panels_their_shade():
+    empty = [[1.0, 0.0], [np.nan, np.nan]]
+    figure = plots.confusion({"a": empty}, {"a": "One"}, ("x", "y"))
+    (axis,) = check(figure, 1)
+    assert [text.get_text() for text in axis.texts] == ["100", "0", "–", "–"]
+    assert axis.images[0].get_clim() == (0, 1)
+
+
 @pytest.mark.parametrize("eps", style.EPS_GRID)
 def test_an_eps_has_its_looks_as_a_number_and_by_name(eps):
     looks = plots.common.look_of_arm(float(eps), 3)

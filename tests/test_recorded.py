@@ -1,5 +1,7 @@
 """Recorded runs: they load, say where they come from, and fit their tables."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -87,3 +89,30 @@ def test_an_unknown_run_and_an_unknown_part_are_named(animals):
         animals.logits("train")
     with pytest.raises(ValueError, match="^part must be 'train' or 'test', got 'all'"):
         animals.features("all")
+
+
+def test_files_that_do_not_belong_together_or_cannot_be_read_are_refused(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)
+    with pytest.raises(ValueError, match="^name must be one of none, got 'animals'"):
+        recorded.networks("animals")
+    for ending in ("npz", "json"):
+        (tmp_path / f"animals.{ending}").write_bytes(
+            (FOLDER / f"animals.{ending}").read_bytes()
+        )
+    about = recorded.run("animals")
+    about["networks"] = {k: v[:4] for k, v in about["networks"].items()}
+    (tmp_path / "animals.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(ValueError, match="^the arrays must hold the 4 networks .*20: "):
+        recorded.networks("animals")
+    (tmp_path / "animals.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match="^animals.json cannot be read: "):
+        recorded.networks("animals")
+    (tmp_path / "animals.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="^animals.npz cannot be read: "):
+        recorded.networks("animals")
+
+
+def test_a_source_without_seeds_is_a_line_too():
+    assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")

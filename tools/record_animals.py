@@ -14,6 +14,7 @@ The images come from ``datasets.load("animals")``: downloaded when they are not 
 """
 
 import argparse
+import os
 import pathlib
 import sys
 
@@ -220,8 +221,11 @@ def main(arguments=None):
             "threads": torch.get_num_threads(),
             **plain(tables),
         }
-        np.savez_compressed(out / "animals.npz", **arrays)
-        (out / "animals.json").write_text(as_text(made), encoding="utf-8")
+        # Under other names first: what is there then belongs together.
+        np.savez_compressed(out / "new.npz", **arrays)
+        (out / "new.json").write_text(as_text(made), encoding="utf-8")
+        for ending in ("npz", "json"):
+            os.replace(out / f"new.{ending}", out / f"animals.{ending}")
         sizes = {path.name: path.stat().st_size for path in out.glob("animals.*")}
         print(sizes, flush=True)
 

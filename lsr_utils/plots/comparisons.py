@@ -93,20 +93,21 @@ def confusion(shares, titles, class_names):
     shares  : name to (K, K): of each true class (a row), the share of each answer
     titles  : name to the panel's title, the finding
     returns : matplotlib Figure; numbers are per cent of the row, and the shade is that
-              of the wrong answers alone
+              of the wrong answers alone; a class without rows (nan) has dashes
     """
     figure, axes = plt.subplots(
         1, len(shares), figsize=(style.PANELS[0], 3.9), sharey=True, squeeze=False
     )
     matrices = {k: 100 * np.asarray(m, dtype=float) for k, m in shares.items()}
-    most = max(m[~np.eye(len(m), dtype=bool)].max() for m in matrices.values())
+    wrong = {k: np.where(np.eye(len(m)), np.nan, m) for k, m in matrices.items()}
+    most = max(1, *(np.nanmax(m, initial=0) for m in wrong.values()))
     for axis, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
-        wrong = np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
-        axis.imshow(wrong, cmap="Greys", vmin=0, vmax=max(most, 1))
+        axis.imshow(wrong[name], cmap="Greys", vmin=0, vmax=most)
         for (i, j), value in np.ndenumerate(matrix):
             dark = i != j and value > 0.56 * most
             axis.text(
-                j, i, f"{value:.0f}", ha="center", va="center", fontsize=11,
+                j, i, "–" if np.isnan(value) else f"{value:.0f}",
+                ha="center", va="center", fontsize=11,
                 color="white" if dark else "black",
                 weight="bold" if i == j else "normal",
             )  # fmt: skip
