@@ -33,11 +33,13 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
     inplace   : True: the gradient takes the place of the logits, so that none needs
                 memory of its own. What the logits held is lost
     scale     : the upstream gradient that is coming, where it is known, as with loss
-                scaling. It changes no result: another one costs a pass over the
-                gradient more
+                scaling. If another one comes, that costs a pass over the gradient more
+                and, in half precision, a second rounding; in float16 a scale far too
+                small or too large loses the gradient
     recompute : True: keep two numbers a row and read the logits again in the backward
-                pass. Faster where the upstream gradient is not known beforehand. None:
-                only for float16, whose gradients would vanish before they are scaled
+                pass: fewer bytes on a GPU where the upstream gradient is not known
+                beforehand, slower on a CPU. None: only for float16, whose gradients
+                would vanish before they are scaled
     raises    : as the readable class; RuntimeError for a second derivative
 
     Taught in 08 section 4 to 6.

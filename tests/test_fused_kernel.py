@@ -74,6 +74,10 @@ def test_stored_results_of_the_interpreter_are_all_right():
     text = (fused_interpreter.OUT).read_text(encoding="utf-8")
     record = json.loads(text)
     assert record.keys() >= {"device", "triton", "date", "commit", "command"}
+    assert record["programs"] == fused_interpreter.digests(), (
+        "a program or a kernel is newer than its stored results: "
+        f"{fused_interpreter.__doc__.splitlines()[2].strip()}"
+    )
     assert all(line["right"] for line in record["cases"]) and len(record["cases"]) == 31
 
 
