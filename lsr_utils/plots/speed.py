@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from .. import style
 
 FLOOR = "#444444"
-APART = 0.085  # least distance of two labels, as a share of the axis
+APART = 0.09  # least distance of two labels, as a share of the axis
 
 
 def times_the_floor(tables, floor, xlabel, ylabel):
@@ -36,7 +36,7 @@ def times_the_floor(tables, floor, xlabel, ylabel):
     for axis, (name, table) in zip(axes.flat, tables.items(), strict=False):
         _panel(axis, table, ways, highest)
         last = table.iloc[:, -1]
-        axis.set_title(f"{name}: {last.idxmin()} ends at {_number(last.min())} ×")
+        axis.set_title(f"{name}\n{last.idxmin()}: {_number(last.min())} × the floor")
         axis.set_xlabel(xlabel)
     axes[0, 0].annotate(
         f"floor: {floor}", (0, 1), (0, -4), textcoords="offset points",
@@ -56,9 +56,10 @@ def _panel(axis, table, ways, highest):
         number = ways.index(way)
         color = style.CLASS_COLORS[number % len(style.CLASS_COLORS)]
         marker = style.CLASS_MARKERS[number % len(style.CLASS_MARKERS)]
-        axis.plot(places, row, marker=marker, color=color, lw=1.4, ms=7, mfc="none")
+        look = {"marker": marker, "color": color, "ms": 7, "mfc": "none", "mew": 1.5}
+        axis.plot(places, row, lw=1.4, **look)
         if math.isfinite(row.iloc[-1]):
-            ends.append((row.iloc[-1], way, color))
+            ends.append((row.iloc[-1], way, look))
     axis.axhline(1, color=FLOOR, lw=1.5)
     axis.set_yscale("log")
     axis.set_ylim(0.6, highest)
@@ -70,13 +71,12 @@ def _panel(axis, table, ways, highest):
     # Each label as near to its line's end as the labels below it leave room.
     scale = math.log(highest / 0.6)
     lowest = -math.inf
-    for value, way, color in sorted(ends):
-        share = max(math.log(value / 0.6) / scale, lowest + APART)
-        lowest = share
-        axis.annotate(
-            f"{way} {_number(value)} ×", (1.02, share), xycoords="axes fraction",
-            color=color, va="center", annotation_clip=False,
-        )  # fmt: skip
+    inside = axis.transAxes
+    for value, way, look in sorted(ends, key=lambda end: end[0]):
+        lowest = max(math.log(value / 0.6) / scale, lowest + APART)
+        axis.plot(1.06, lowest, ls="", transform=inside, clip_on=False, **look)
+        text = f"{way}, {_number(value)} ×"
+        axis.text(1.1, lowest, text, transform=inside, va="center_baseline")
 
 
 def _number(value):
