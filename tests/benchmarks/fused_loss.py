@@ -11,7 +11,7 @@ On the CPU it measures twice, in a process each. First with memory as the proces
 by it: a large new tensor lies on pages that the operating system has to clear, and for
 some ways of computing the loss that takes longer than the arithmetic. Then, where the C
 library is glibc, with pages that are kept and used again. Each row counts its page
-faults. Run it on an otherwise idle machine; it takes about ten minutes.
+faults. Run it on an otherwise idle machine; it takes about five minutes.
 
 On CUDA, where torch keeps memory by itself, it first holds the kernels against float64
 with poisoned memory and has torch raise an error if anything waits for the device. Less
