@@ -28,7 +28,7 @@ PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
-    """``losses.LabelSmoothingCrossEntropy``, at the speed of the memory.
+    """``losses.LabelSmoothingCrossEntropy``, with fewer trips through memory.
 
     inplace   : True: the gradient takes the place of the logits, so that none needs
                 memory of its own. What the logits held is lost
