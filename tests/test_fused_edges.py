@@ -394,8 +394,9 @@ def test_without_a_compiler_it_works_all_the_same(surroundings, tmp_path):
 
 
 def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
-    needs_compiled()
     library = fused_cpu._library()
+    if library is None:  # the other way; without a compiler the fixture skips
+        pytest.skip("there is no library to doubt")
     assert fused_cpu._agrees(library)
     source = fused_cpu.SOURCE.read_text(encoding="utf-8")
     assert "T(how.eps) / receivers" in source
