@@ -14,6 +14,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch.autograd import forward_ad as fwAD
 
 from . import fused_cpu, losses
 from .losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
@@ -25,19 +26,22 @@ _graph_is_kept = getattr(
     torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
 )
 PLAIN = (torch.Tensor, torch.nn.Parameter)
+SMALLEST, LARGEST = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
 
 
 class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
-    """``losses.LabelSmoothingCrossEntropy``, at the speed of the memory.
+    """``losses.LabelSmoothingCrossEntropy``, with fewer trips through memory.
 
     inplace   : True: the gradient takes the place of the logits, so that none needs
                 memory of its own. What the logits held is lost
     scale     : the upstream gradient that is coming, where it is known, as with loss
-                scaling. It changes no result: another one costs a pass over the
-                gradient more
+                scaling. If another one comes, that costs a pass over the gradient more
+                and, in half precision, a second rounding; in float16 a scale far too
+                small or too large loses the gradient
     recompute : True: keep two numbers a row and read the logits again in the backward
-                pass. Faster where the upstream gradient is not known beforehand. None:
-                only for float16, whose gradients would vanish before they are scaled
+                pass: fewer bytes on a GPU where the upstream gradient is not known
+                beforehand, slower on a CPU. None: only for float16, whose gradients
+                would vanish before they are scaled
     raises    : as the readable class; RuntimeError for a second derivative
 
     Taught in 08 section 4 to 6.
@@ -84,7 +88,10 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         )
 
     def extra_repr(self):
-        return f"{super().extra_repr()}, inplace={self.inplace}"
+        return (
+            f"{super().extra_repr()}, inplace={self.inplace}, scale={self.scale:g}, "
+            f"recompute={self.recompute}"
+        )
 
 
 def fused_label_smoothing_cross_entropy(
@@ -147,14 +154,14 @@ def fused_label_smoothing_cross_entropy(
         losses._raise_out_of_range(targets, bad, num_classes)
     if weight is not None:
         wide = torch.promote_types(logits.dtype, torch.float32)
-        weight = weight.detach().to(wide).contiguous()
+        weight = weight.detach().to(wide).contiguous().resolve_neg()
     rows = moved if logits.dim() == 2 else moved.reshape(-1, num_classes)
     if rows.stride(1) != 1 and num_classes > 1:
         rows = rows.contiguous()
     if recompute is None:
         recompute = logits.dtype == torch.float16 and scale == 1
     # A copy made for its layout is ours to write on.
-    own = differentiable and rows.data_ptr() != logits.data_ptr() and not recompute
+    own = differentiable and rows.data_ptr() != logits.data_ptr()
     anchor = None
     if differentiable:  # no rows of the logits, yet made from them
         anchor = rows.index_select(0, targets.new_empty(0))
@@ -209,6 +216,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
+        upstream = upstream.resolve_neg()  # what is computed reads its memory
         if not torch.is_grad_enabled():
             return _gradient(ctx, upstream), None, None, None
         with torch.no_grad():  # create_graph=True
@@ -256,13 +264,16 @@ def _backend(logits, targets, weight):
     special = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if special or torch._C._are_functorch_transforms_active():
         return None
+    # Whoever watches or replaces torch's operations must see some.
+    if torch._C._len_torch_dispatch_stack() or fwAD._current_level >= 0:
+        return None
     if targets.is_floating_point() or logits.device != targets.device:
         return None
     if weight is not None and (
         type(weight) not in (*PLAIN, torch.nn.Buffer) or weight.requires_grad
     ):
         return None
-    if logits.layout != torch.strided or logits.is_neg():
+    if logits.layout != torch.strided or logits.is_neg() or logits._is_zerotensor():
         return None
     if logits.device.type == "cpu":
         return fused_cpu if fused_cpu.supports(logits) else None
@@ -278,19 +289,23 @@ def _check_scale(scale):
         value = math.nan if isinstance(scale, (str, bool)) else float(scale)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         value = math.nan
-    if not 0 < abs(value) < math.inf:
-        raise ValueError(f"scale must be a finite number other than 0, got {scale!r}.")
+    if not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(
+            f"scale must be a number other than 0 that float32 can hold, got {scale!r}."
+        )
     return value
 
 
 def _check_inplace(logits):
     """Refuse to overwrite what somebody still needs, or what has no room of its own."""
     base = logits._base if logits._is_view() else logits
-    if base.is_leaf and base.requires_grad:
-        raise ValueError(
-            "inplace=True would overwrite a leaf that requires grad: pass logits that "
-            f"were computed from it, got a leaf of shape {tuple(base.shape)}."
-        )
+    for tensor in (base, logits):  # a view of something else may be a leaf of its own
+        if tensor.is_leaf and tensor.requires_grad:
+            raise ValueError(
+                "inplace=True would overwrite a leaf that requires grad: pass logits "
+                "that were computed from it, got a leaf of shape "
+                f"{tuple(tensor.shape)}."
+            )
     axis = min(1, logits.dim() - 1)
     if not logits.movedim(axis, -1).is_contiguous():
         raise ValueError(

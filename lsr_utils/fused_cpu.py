@@ -26,7 +26,7 @@ SOURCE = Path(__file__).with_name("fused_cpu.cpp")
 FLAGS = (["-march=native"], ["-mcpu=native"], [])
 BLOCK = 2**16  # elements that torch handles at a time: with copies, a level-2 cache
 FEW = 16  # classes up to which the compiled code puts rows side by side
-ALONE = 2**18  # elements below which a second thread costs more than it saves
+SHARE = 2**17  # elements that a thread must have, or it costs more than it saves
 CHECKS_TARGETS = True  # raises for one out of range
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 ROWS = [POINTER, NUMBER, NUMBER, POINTER, NUMBER, NUMBER, NUMBER, POINTER, REAL]
@@ -91,7 +91,12 @@ def rescale(slope, targets, how, upstream, keep):
         return slope
     live = targets != how.ignore_index  # the others stay 0, also times inf or nan
     factors = factors.where(live, 0.0).unsqueeze(1)
-    return (slope * factors).to(slope.dtype) if keep else slope.mul_(factors)
+    out = torch.empty_like(slope) if keep else slope
+    step = max(1, BLOCK // slope.shape[1])
+    for begin in range(0, len(slope), step):  # float32 factors widen what they meet
+        block = slice(begin, begin + step)
+        out[block] = slope[block] * factors[block]
+    return out
 
 
 def compiled():
@@ -153,19 +158,36 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
         )  # fmt: skip
         sums.append(done)
 
-    parts = min(torch.get_num_threads(), n) if logits.numel() >= ALONE else 1
-    if parts == 1:
+    parts = min(torch.get_num_threads(), n, logits.numel() // SHARE)
+    if parts <= 1:
         run(0, n)
         return sums[0]
     edges = [n * part // parts for part in range(parts + 1)]
     # Threads of this call only: a pool of threads would be dead in a forked process.
     pairs = zip(edges[1:-1], edges[2:], strict=True)
-    helpers = [threading.Thread(target=run, args=pair) for pair in pairs]
-    for helper in helpers:
-        helper.start()
-    run(0, edges[1])
-    for helper in helpers:
-        helper.join()
+    helpers, failures = [], []
+
+    def helped(begin, end):
+        try:
+            run(begin, end)
+        except BaseException as failure:  # else its rows would silently be missing
+            failures.append(failure)
+
+    try:
+        for begin, end in pairs:
+            helper = threading.Thread(target=helped, args=(begin, end))
+            try:
+                helper.start()
+            except RuntimeError:  # no thread can be had
+                run(begin, end)
+            else:
+                helpers.append(helper)
+        run(0, edges[1])
+    finally:  # they write to memory that the caller may give back
+        for helper in helpers:
+            helper.join()
+    if failures:
+        raise failures[0]
     return math.fsum(sums)  # the same in whatever order the threads end
 
 
@@ -211,30 +233,44 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
 @functools.cache
 def _library():
     """The compiled ``fused_cpu.cpp``, or None where that does not work."""
-    try:
-        library = _compile()
-        return library if library is not None and _agrees(library) else None
-    except Exception:  # no folder, no compiler, one that hangs: there is another way
-        return None
-
-
-def _compile():
     if os.name != "posix":
         return None
-    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++"]
-    commands = [shlex.split(name) for name in names]
-    found = [command for command in commands if command and shutil.which(command[0])]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        out = Path(folder, "fused_cpu.so")
-        for command in found:
-            for flags in FLAGS:
-                build = [*command, "-std=c++17", "-O3", *flags, "-shared", "-fPIC"]
-                done = subprocess.run(
-                    [*build, "-o", str(out), str(SOURCE)],
-                    stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-                )  # fmt: skip
-                if done.returncode == 0:
-                    return _load(out)
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            return _first_that_works(folder)
+    except Exception:  # no folder, a source that cannot be read: there is another way
+        return None
+
+
+def _commands():
+    """The compilers to try, in order, each as a list of words."""
+    for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
+        try:
+            command = shlex.split(name)
+        except ValueError:  # a quotation mark without its other
+            continue
+        if command and shutil.which(command[0]):
+            yield command
+
+
+def _first_that_works(folder):
+    tries = [(command, flags) for command in _commands() for flags in FLAGS]
+    for number, (command, flags) in enumerate(tries):
+        # A new name each: a loaded library would answer again under an old one.
+        out = Path(folder, f"fused_cpu_{number}.so")
+        # A compiler told to be fast would change arithmetic for the whole process.
+        build = [*command, "-std=c++17", "-O3", *flags, "-fno-fast-math"]
+        try:
+            done = subprocess.run(
+                [*build, "-shared", "-fPIC", "-o", str(out), str(SOURCE)],
+                stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+            )  # fmt: skip
+            if done.returncode == 0:
+                library = _load(out)
+                if _agrees(library):
+                    return library
+        except Exception:  # it hangs, or writes what is no library
+            continue
     return None
 
 
@@ -253,8 +289,9 @@ def _load(path):
 
 def _agrees(library):
     """Whether the compiled functions give what torch gives, on a few rows."""
-    logits = torch.linspace(-9.0, 9.0, 3 * 37).sin().mul(8).view(3, 37)
-    targets = torch.tensor([5, -100, 36])
+    # On the CPU, whatever a caller made torch's default device.
+    logits = torch.linspace(-9.0, 9.0, 3 * 37, device="cpu").sin().mul(8).view(3, 37)
+    targets = torch.tensor([5, -100, 36], device="cpu")
     how = SimpleNamespace(eps=0.1, spread="all", ignore_index=-100)
     for dtype, name in _NAMES.items():
         if not hasattr(library, name):
@@ -264,7 +301,7 @@ def _agrees(library):
             _each_block,
             functools.partial(_in_threads, getattr(library, name)),
         ):
-            losses, slope = torch.full((3,), torch.nan, dtype=_wide(z)), z * torch.nan
+            losses, slope = z.new_full((3,), torch.nan, dtype=_wide(z)), z * torch.nan
             run(z, targets, None, how, 1.0, None, losses, slope)
             results.append((losses, slope))
         for one, other in zip(*results, strict=True):

@@ -4,6 +4,7 @@ The same three calls as ``fused_cpu``. Nothing here waits for the device: counts
 summed weights and the upstream gradient stay where they are.
 """
 
+import ctypes
 import functools
 import warnings
 
@@ -139,7 +140,7 @@ def _or(tensor, other):
 
 def _in_two(number):
     """A float64 as two float32, which is what a kernel's arguments can be."""
-    high = torch.tensor(number, dtype=torch.float32).item()
+    high = ctypes.c_float(number).value
     return high, number - high
 
 

@@ -80,7 +80,12 @@ def draw(choice, generator, device, number):
     if number < len(CONTENTS):  # each content once in rows of several stretches
         num_classes, content = SIZES[-1], CONTENTS[number]
         dtype = torch.float32
-    n = choice.randint(1, 40 if num_classes < 600 else 3)
+    if content == "shifted":  # in 16 bits nothing of the logits would be left
+        dtype = {torch.float16: torch.float32, torch.bfloat16: torch.float64}.get(
+            dtype, dtype
+        )
+        num_classes = max(num_classes, 2)
+    n = choice.randint(2, 40 if num_classes < 600 else 3)
     z = 3 * torch.randn(n, num_classes, generator=generator)
     y = torch.randint(num_classes, (n,), generator=generator)
     options = {
@@ -97,7 +102,7 @@ def draw(choice, generator, device, number):
     if content == "masked":  # also more classes than a stretch holds
         z[:, : num_classes // 2] = -math.inf
         y = torch.where(y == -100, y, y.clamp(min=num_classes // 2))
-    elif content == "shifted" and dtype in (torch.float32, torch.float64):
+    elif content == "shifted":
         z = (z * 1e24 if dtype == torch.float32 else z) + choice.choice([-1e30, 1e30])
     elif content == "late maximum":
         z[:, -1] += 30.0
@@ -105,6 +110,8 @@ def draw(choice, generator, device, number):
         z[:, -1] -= 1e4
     elif content == "nan where ignored":
         y[0], z[0] = -100, math.nan
+    if (y == -100).all():  # nothing but zeros would be right
+        y[-1] = num_classes - 1
     z = layout(z.to(dtype).to(device), choice.choice(LAYOUTS))
     if "weight" in options:
         options["weight"] = options["weight"].to(device)
@@ -168,9 +175,11 @@ def cases(device, count, seed):
         value, slope = run(z, y, options, mode, upstream)
         within = WITHIN[z.dtype]
         options.pop("weight", None)
+        usual = z.detach()[z.isfinite()].double()
         yield {
             "case": number, "shape": list(z.shape), "dtype": str(z.dtype)[6:],
             "content": content, "mode": mode, "upstream": upstream, **options,
+            "nearest 0": f"{usual.abs().min().item():.1e}",
             "loss": value, "gradient": slope,
             "right": value <= min(within, 2e-5) and slope <= within,
         }  # fmt: skip

@@ -74,7 +74,24 @@ def test_stored_results_of_the_interpreter_are_all_right():
     text = (fused_interpreter.OUT).read_text(encoding="utf-8")
     record = json.loads(text)
     assert record.keys() >= {"device", "triton", "date", "commit", "command"}
+    assert record["programs"] == fused_interpreter.digests(), (
+        "a program or a kernel is newer than its stored results: "
+        f"{fused_interpreter.__doc__.splitlines()[2].strip()}"
+    )
     assert all(line["right"] for line in record["cases"]) and len(record["cases"]) == 31
+
+
+def test_without_triton_a_changed_program_is_refused_and_the_others_are_read():
+    names, source = fused_interpreter.shown(), fused_interpreter.programs()
+    names["found"] = False
+    run = names["by_interpreter"]
+    for name, program in source.items():
+        stored = json.loads(fused_interpreter.OUT.read_text(encoding="utf-8"))[name]
+        assert run(name, program) == run(name, None) == stored
+        with pytest.raises(
+            RuntimeError, match=f"'{name}' was changed; it needs Triton"
+        ):
+            run(name, program + " ")
 
 
 @needs_triton

@@ -4,6 +4,7 @@ from .comparisons import confusion, differences, means_with_intervals
 from .data import image_grid, target_bars
 from .geometry import angle_matrix, seed_bands, template_plane, template_triples
 from .reliability import reliability_diagram
+from .speed import times_the_floor
 from .training import (
     confidence_histograms,
     curves_against_gap,
@@ -27,5 +28,6 @@ __all__ = [
     "target_bars",
     "template_plane",
     "template_triples",
+    "times_the_floor",
     "validation_curves",
 ]

@@ -6,6 +6,7 @@ It runs the notebook's own helper on the notebook's own programs. Needs Triton (
 no GPU, and says nothing of speed.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import pathlib
@@ -19,25 +20,51 @@ from provenance import provenance  # noqa: E402
 OUT = ROOT / "data" / "recorded" / "fused_kernel_interpreter.json"
 
 
-def results():
-    """The lines that the notebook's two programs print, by name."""
+KERNELS = ("fused_kernel.py", "fused_cuda.py")
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def shown():
+    """What the notebook's cells about the interpreter define."""
     code = [cell.source for cell in by_number("08").cells if cell.cell_type == "code"]
     names = {}
-    for start in ("import importlib", "kernel = ", "stored = ", "call = "):
+    for start in ("import hashlib", "kernel = ", "interpreter = ", "stored = ", "call"):
         (cell,) = [source for source in code if source.startswith(start)]
         cell = cell.split("(result,) =")[0].replace("device = lsr.setup(seed=0)", "")
         exec(cell, names)
+    return names
+
+
+def programs():
+    """The source of the notebook's two programs, by name."""
+    names = shown()
     checks = (TESTS / "kernel_checks.py").read_text(encoding="utf-8")
-    run = names["by_interpreter"]
+    return {"simple": names["kernel"] + names["call"], "cases": checks}
+
+
+def digests():
+    """Of the programs, and of the kernels that one of them holds against float64."""
+    sources = [(ROOT / "lsr_utils" / name).read_text("utf-8") for name in KERNELS]
+    found = {name: digest(source) for name, source in programs().items()}
+    return found | {"kernels": digest("".join(sources))}
+
+
+def results():
+    """The lines that the two programs print, by name."""
+    run, source = shown()["by_interpreter"], programs()
     return {
-        "simple": run("simple", names["kernel"] + names["call"]),
-        "cases": run("cases", checks, "--cases", "30"),
+        "simple": run("simple", source["simple"]),
+        "cases": run("cases", source["cases"], "--cases", "30"),
     }
 
 
 def main():
     record = provenance("python tests/benchmarks/fused_interpreter.py")
     record["triton"] = importlib.metadata.version("triton")
+    record["programs"] = digests()
     lines = [f" {json.dumps(name)}: {json.dumps(x)}" for name, x in record.items()]
     for name, rows in results().items():
         rows = ",\n  ".join(map(json.dumps, rows))

@@ -2,34 +2,65 @@
 
     python tests/benchmarks/fused_loss.py [--device cuda] [--out FILE] [--rounds N]
 
-Measures time (median of interleaved rounds, after a warm-up), time as a multiple of an
-in-place scale of the same logits in the same round, and the most memory held beyond the
-logits. On CUDA it first holds the kernels against float64 with poisoned memory and has
-torch raise an error if anything waits for the device. Peers that are not installed are
-skipped and named: `pip install -e .[bench]`. On the CPU, run it on an otherwise idle
-machine; it takes about five minutes there, and less than eight on a GPU.
+Measures time (median, least and most of interleaved rounds, after a warm-up; on the CPU
+the processor's time for this process), time as a multiple of an in-place scale of the
+same logits in the same round, and the most memory held beyond the logits. Peers that
+are not installed are skipped and named: `pip install -e .[bench]`.
+
+On the CPU it measures twice, in a process each. First with memory as the process comes
+by it: a large new tensor lies on pages that the operating system has to clear, and for
+some ways of computing the loss that takes longer than the arithmetic. Then, where the C
+library is glibc, with pages that are kept and used again. Each row counts its page
+faults. Run it on an otherwise idle machine; it takes about five minutes.
+
+On CUDA, where torch keeps memory by itself, it first holds the kernels against float64
+with poisoned memory and has torch raise an error if anything waits for the device. Less
+than eight minutes.
 """
 
 import argparse
 import functools
-import importlib.metadata
 import json
+import os
 import pathlib
+import platform
 import statistics
+import subprocess
 import sys
 import time
 
 import torch
-import torch.nn.functional as F
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
+HERE = pathlib.Path(__file__).resolve()
+TESTS = HERE.parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "tools")]
+from fused_ways import (  # noqa: E402
+    EPS,
+    UPSTREAM,
+    check,
+    compiled,
+    pytorch,
+    step,
+    versions,
+    ways,
+)
 from provenance import ROOT, load, provenance  # noqa: E402
 
 from lsr_utils import fused_cpu, fused_cuda, fused_kernel, measure  # noqa: E402
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused  # noqa: E402
 
-EPS, UPSTREAM = 0.1, 0.37
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
+FRESH, KEPT = "as they come", "kept"
+# For glibc: nothing is mapped apart, and nothing goes back to the operating system.
+KEEP_PAGES = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "MALLOC_TOP_PAD_": str(2**29),
+}
 SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
@@ -40,91 +71,13 @@ SWEEP = [  # longest row in registers, stretch of a longer one, warps
 ]  # fmt: skip
 
 
-class Given(torch.autograd.Function):
-    """Logits as a network would hand them over: computed, and nobody's leaf."""
+def cost(call, repeats, device):
+    """What a call costs: seconds, and on the CPU more, as a dict.
 
-    @staticmethod
-    def forward(ctx, logits):
-        return logits.detach()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return None
-
-
-def timms_form(logits, targets):
-    """Label smoothing as in timm, written out."""
-    log_p = F.log_softmax(logits, dim=-1)
-    nll = -log_p.gather(dim=-1, index=targets.unsqueeze(1)).squeeze(1)
-    return ((1 - EPS) * nll + EPS * -log_p.mean(dim=-1)).mean()
-
-
-def pytorch(logits, targets):
-    return F.cross_entropy(logits, targets, label_smoothing=EPS)
-
-
-def ways(device):
-    """Every way to compute the loss that can be had here, and what cannot."""
-    found = {
-        "fused": Fused(EPS),
-        "fused, in place": Fused(EPS, inplace=True),
-        "fused, recomputed": Fused(EPS, recompute=True),
-        "fused, scale known": Fused(EPS, scale=UPSTREAM),
-        "fused, in place, recomputed": Fused(EPS, inplace=True, recompute=True),
-        "PyTorch": pytorch,
-        "timm's form": timms_form,
-    }
-    missing = {}
-    try:
-        for name, form in (("PyTorch", pytorch), ("timm's form", timms_form)):
-            made = torch.compile(form, dynamic=False)
-            z = torch.zeros(4, 6, device=device, requires_grad=True)
-            made(z, torch.zeros(4, dtype=torch.int64, device=device)).backward()
-            found[f"torch.compile, {name}"] = made
-    except Exception as problem:  # no compiler, or one that does not do
-        missing["torch.compile"] = type(problem).__name__
-    if device == "cpu":
-        return found, missing | {"Liger, flash-attn": "run on a GPU only"}
-    try:
-        from liger_kernel.transformers import LigerCrossEntropyLoss
-
-        found["Liger"] = LigerCrossEntropyLoss(label_smoothing=EPS)
-    except Exception as problem:
-        missing["Liger"] = type(problem).__name__
-    try:
-        from flash_attn.ops.triton.cross_entropy import cross_entropy_loss
-
-        found["flash-attn"] = lambda z, y: cross_entropy_loss(
-            z, y, label_smoothing=EPS, inplace_backward=True
-        )[0].mean()
-    except Exception as problem:
-        missing["flash-attn"] = type(problem).__name__
-    return found, missing
-
-
-def step(loss_fn, logits, targets, upstream):
-    loss = loss_fn(Given.apply(logits), targets)
-    loss.backward(upstream.to(loss.dtype))
-
-
-def check(found, device, n, num_classes, dtype):
-    """Before anything is timed: everybody computes the same thing."""
-    n = min(n, 64)
-    z = torch.randn(n, num_classes, device=device).to(dtype)
-    y = torch.randint(num_classes, (n,), device=device)
-    twin = z.double().requires_grad_()
-    expected = pytorch(twin, y)
-    expected.backward()
-    for name, loss_fn in found.items():
-        leaf = z.clone().requires_grad_()
-        loss = loss_fn(leaf * 1, y)
-        loss.backward()
-        off = (leaf.grad.double() - twin.grad).norm() / twin.grad.norm()
-        if not off < 3e-2 or not abs(loss.item() / expected.item() - 1) < 3e-2:
-            raise SystemExit(f"{name} computes another loss at {n} x {num_classes}.")
-
-
-def seconds(call, repeats, device):
+    There the seconds are those that this process was given, by one thread, so that
+    other programs disturb little; on an idle machine the clock on the wall shows the
+    same.
+    """
     if device == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
@@ -132,11 +85,20 @@ def seconds(call, repeats, device):
             call()
         end.record()
         end.synchronize()
-        return start.elapsed_time(end) / 1e3 / repeats
-    start = time.perf_counter()
+        return {"s": start.elapsed_time(end) / 1e3 / repeats}
+    before = resource and resource.getrusage(resource.RUSAGE_SELF)
+    start, on_the_wall = time.process_time(), time.perf_counter()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    taken = {
+        "s": (time.process_time() - start) / repeats,
+        "wall_s": (time.perf_counter() - on_the_wall) / repeats,
+    }
+    if resource is not None:
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        taken["page_faults"] = (after.ru_minflt - before.ru_minflt) / repeats
+        taken["system_s"] = (after.ru_stime - before.ru_stime) / repeats
+    return taken
 
 
 def compare(found, device, n, num_classes, dtype, upstream, rounds):
@@ -151,32 +113,78 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds):
         if upstream != 1 or "scale known" not in name
     }
     calls["in-place scale"] = lambda: logits.detach().mul_(0.999)
-    once = seconds(lambda: step(pytorch, logits, targets, up), 3, device)
+    once = cost(lambda: step(pytorch, logits, targets, up), 3, device)["s"]
     repeats = max(1, min(50, int(5e-3 / once)))
     raw = {name: [] for name in calls}
     for number in range(-2, rounds):
         for name, call in calls.items():
             logits.detach().copy_(source)  # some ways overwrite it
-            taken = seconds(call, repeats, device)
+            taken = cost(call, repeats, device)
             if number >= 0:
                 raw[name].append(taken)
-    medians = {name: statistics.median(taken) for name, taken in raw.items()}
+    columns = {
+        name: {k: [r[k] for r in raw[name]] for k in raw[name][0]} for name in raw
+    }
+    medians = {name: statistics.median(found["s"]) for name, found in columns.items()}
     rows = []
     for name, call in calls.items():
-        per = medians[name]
-        rows.append(
-            {
-                "N": n, "K": num_classes, "dtype": str(dtype).removeprefix("torch."),
-                "upstream": upstream, "way": name, "ms": round(1e3 * per, 5),
-                "of_scale": round(per / medians["in-place scale"], 3),
-                "times": round(medians["PyTorch"] / per, 3),
-                "copies": round(measure.peak_bytes(call, device) / source.nbytes, 3),
-                "low_ms": round(1e3 * min(raw[name]), 5),
-                "high_ms": round(1e3 * max(raw[name]), 5),
-            }
-        )  # fmt: skip
-        print(rows[-1], file=sys.stderr, flush=True)
+        per, taken = medians[name], columns[name]
+        row = {
+            "N": n, "K": num_classes, "dtype": str(dtype).removeprefix("torch."),
+            "upstream": upstream, "way": name, "ms": round(1e3 * per, 5),
+            "of_scale": round(per / medians["in-place scale"], 3),
+            "times": round(medians["PyTorch"] / per, 3),
+            "copies": round(measure.peak_bytes(call, device) / source.nbytes, 3),
+            "low_ms": round(1e3 * min(taken["s"]), 5),
+            "high_ms": round(1e3 * max(taken["s"]), 5),
+        }  # fmt: skip
+        if "wall_s" in taken:
+            row["wall_ms"] = round(1e3 * statistics.median(taken["wall_s"]), 5)
+        if "page_faults" in taken:
+            # The system counts its time in ticks: only a mean over rounds says much.
+            row["page_faults"] = round(statistics.median(taken["page_faults"]))
+            row["system_ms"] = round(1e3 * statistics.mean(taken["system_s"]), 3)
+        rows.append(row)
     return rows
+
+
+def measure_all(device, rounds, sizes):
+    """Yield the rows of this process, and first what it found and what is missing."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    found, missing = ways(device)
+    yield {
+        "missing": missing,
+        "compiled": fused_cpu.compiled() if device == "cpu" else None,
+    }
+    for n, num_classes in sizes:
+        for dtype in (torch.float32, torch.bfloat16):
+            made = compiled()
+            # Few rows will do, but what is compiled is so for one shape.
+            failed = check(found, device, min(n, 64), num_classes, dtype)
+            failed |= check(made, device, n, num_classes, dtype)
+            every = {k: way for k, way in (found | made).items() if k not in failed}
+            for name, problem in failed.items():
+                missing[f"{name}, {n} x {num_classes}, {dtype}"] = problem
+            if failed:
+                yield {"missing": missing}
+            for upstream in (1.0, UPSTREAM):
+                yield from compare(
+                    every, device, n, num_classes, dtype, upstream, rounds
+                )
+
+
+def in_a_process(pages, rounds):
+    """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
+    env = os.environ | (KEEP_PAGES if pages == KEPT else {})
+    command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
+    with subprocess.Popen(
+        [*command, "--rounds", str(rounds)], env=env, stdout=subprocess.PIPE, text=True
+    ) as child:
+        for line in child.stdout:
+            yield json.loads(line)
+    if child.returncode:
+        raise SystemExit(f"Measuring with pages {pages} failed: see above.")
 
 
 def sweep(rounds):
@@ -194,8 +202,8 @@ def sweep(rounds):
             call = functools.partial(step, Fused(EPS, inplace=True), logits, y, up)
             times = []
             for _ in range(3 + rounds):
-                base = seconds(scale, 1, "cuda")
-                times.append(seconds(call, 1, "cuda") / base)
+                base = cost(scale, 1, "cuda")["s"]
+                times.append(cost(call, 1, "cuda")["s"] / base)
             results.append(
                 {"K": num_classes, "longest": longest, "stretch": stretch,
                  "warps": warps, "of_scale": round(statistics.median(times[3:]), 3)}
@@ -226,55 +234,55 @@ def examine():
     return {"cases": len(lines), "wrong": 0, "waits": 0}
 
 
-def versions():
-    names = ("triton", "liger_kernel", "flash_attn", "timm")
-    found = {}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rows", action="store_true", help="only print the rows")
     options = parser.parse_args(arguments)
-    device = options.device
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    found, missing = ways(device)
+    device, rounds = options.device, options.rounds
+    if options.rows:
+        for row in measure_all(device, rounds, SIZES[device]):
+            print(json.dumps(row), flush=True)
+        return
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
-        **provenance(f"{command} --rounds {options.rounds}", device),
-        "threads": 1, "load_before": load(), "versions": versions(),
-        "missing": missing, "rounds": options.rounds,
-        "compiled": fused_cpu.compiled() if device == "cpu" else None,
+        **provenance(f"{command} --rounds {rounds}", device),
+        "threads": 1, "rounds": rounds, "versions": versions(),
         "kernel": device == "cuda" and fused_kernel.triton is not None,
+        "load_before": load(),
     }  # fmt: skip
     if device == "cuda":
         record["checks"] = examine()
-        record["sweep"] = sweep(options.rounds)
-    record["rows"] = []
-    for n, num_classes in SIZES[device]:
-        for dtype in (torch.float32, torch.bfloat16):
-            check(found, device, n, num_classes, dtype)
-            for upstream in (1.0, UPSTREAM):
-                record["rows"] += compare(
-                    found, device, n, num_classes, dtype, upstream, options.rounds
-                )
+        record["sweep"] = sweep(rounds)
+        runs = {None: measure_all(device, rounds, SIZES[device])}
+    else:
+        glibc = platform.libc_ver()[0] == "glibc"
+        runs = {p: in_a_process(p, rounds) for p in (FRESH, KEPT) if glibc or p != KEPT}
     name = record["device"].replace(" ", "_")
     where = f"cuda_{name}" if device == "cuda" else "cpu"
     out = options.out or ROOT / "data" / "recorded" / f"fused_loss_{where}.json"
+    rows = []
+    for pages, run in runs.items():
+        for row in run:
+            if "missing" in row:
+                record |= row
+                continue
+            if rows and row["K"] != rows[-1]["K"]:
+                write(out, record, rows)  # what there is, should a later size fail
+            rows.append({"pages": pages, **row})
+            print(rows[-1], file=sys.stderr, flush=True)
+    write(out, record | {"load_after": load()}, rows)
+    print(f"written: {out.name}")
+
+
+def write(out, record, rows):
     out.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n  ".join(json.dumps(row) for row in record.pop("rows"))
+    lines = ",\n  ".join(map(json.dumps, rows))
     text = json.dumps(record, indent=1)[:-2] + f',\n "rows": [\n  {lines}\n ]\n}}\n'
     out.write_text(text, encoding="utf-8")
-    print(f"written: {out.name}")
 
 
 if __name__ == "__main__":

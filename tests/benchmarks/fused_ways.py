@@ -1,0 +1,121 @@
+"""The ways to compute the loss that ``fused_loss.py`` measures, and what they are."""
+
+import importlib.metadata
+
+import torch
+import torch.nn.functional as F
+
+from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
+
+EPS, UPSTREAM = 0.1, 0.37
+
+
+class Given(torch.autograd.Function):
+    """Logits as a network would hand them over: computed, and nobody's leaf."""
+
+    @staticmethod
+    def forward(ctx, logits):
+        return logits.detach()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+def timms_form(logits, targets):
+    """Label smoothing as in timm, written out."""
+    log_p = F.log_softmax(logits, dim=-1)
+    nll = -log_p.gather(dim=-1, index=targets.unsqueeze(1)).squeeze(1)
+    return ((1 - EPS) * nll + EPS * -log_p.mean(dim=-1)).mean()
+
+
+def pytorch(logits, targets):
+    return F.cross_entropy(logits, targets, label_smoothing=EPS)
+
+
+def ways(device):
+    """Every way to compute the loss that can be had here, and what cannot."""
+    found = {
+        "fused": Fused(EPS),
+        "fused, in place": Fused(EPS, inplace=True),
+        "fused, recomputed": Fused(EPS, recompute=True),
+        "fused, scale known": Fused(EPS, scale=UPSTREAM),
+        "fused, in place, recomputed": Fused(EPS, inplace=True, recompute=True),
+        "PyTorch": pytorch,
+        "timm's form": timms_form,
+    }
+    missing = {}
+    if device == "cpu":
+        return found, missing | {"Liger, flash-attn": "run on a GPU only"}
+    try:
+        from liger_kernel.transformers import LigerCrossEntropyLoss
+
+        found["Liger"] = LigerCrossEntropyLoss(label_smoothing=EPS)
+    except Exception as problem:
+        missing["Liger"] = type(problem).__name__
+    try:
+        from flash_attn.ops.triton.cross_entropy import cross_entropy_loss
+
+        found["flash-attn"] = lambda z, y: cross_entropy_loss(
+            z, y, label_smoothing=EPS, inplace_backward=True
+        )[0].mean()
+    except Exception as problem:
+        missing["flash-attn"] = type(problem).__name__
+    return found, missing
+
+
+def compiled():
+    """torch.compile's forms, made anew for every size and dtype.
+
+    One that met many would give up compiling, and be an eager loss under another name.
+    """
+    torch._dynamo.reset()
+    for name in ("fail_on_recompile_limit_hit", "fail_on_cache_limit_hit"):
+        if hasattr(torch._dynamo.config, name):  # the older one in older versions
+            setattr(torch._dynamo.config, name, True)
+    forms = {"PyTorch": pytorch, "timm's form": timms_form}
+    return {
+        f"torch.compile, {name}": torch.compile(form, dynamic=False)
+        for name, form in forms.items()
+    }
+
+
+def step(loss_fn, logits, targets, upstream):
+    loss = loss_fn(Given.apply(logits), targets)
+    loss.backward(upstream.to(loss.dtype))
+
+
+def check(found, device, n, num_classes, dtype):
+    """Before anything is timed: everybody computes the same thing.
+
+    returns : the ways that fail, by name, with the kind of their error
+    """
+    failed = {}
+    z = torch.randn(n, num_classes, device=device).to(dtype)
+    y = torch.randint(num_classes, (n,), device=device)
+    twin = z.double().requires_grad_()
+    expected = pytorch(twin, y)
+    expected.backward()
+    for name, loss_fn in found.items():
+        leaf = z.clone().requires_grad_()
+        try:
+            loss = loss_fn(leaf * 1, y)
+            loss.backward()
+        except Exception as problem:  # no compiler, or a peer that is not for this
+            failed[name] = type(problem).__name__
+            continue
+        off = (leaf.grad.double() - twin.grad).norm() / twin.grad.norm()
+        if not off < 3e-2 or not abs(loss.item() / expected.item() - 1) < 3e-2:
+            raise SystemExit(f"{name} computes another loss at {n} x {num_classes}.")
+    return failed
+
+
+def versions():
+    names = ("triton", "liger_kernel", "flash_attn", "timm")
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found

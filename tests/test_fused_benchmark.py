@@ -1,0 +1,83 @@
+"""What the benchmark of the fused loss records, and that it can keep memory."""
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+TESTS = pathlib.Path(__file__).parent
+sys.path.insert(0, str(TESTS / "benchmarks"))
+import fused_loss  # noqa: E402
+import fused_ways  # noqa: E402
+
+NEW_TENSORS = """
+import resource, torch
+torch.set_num_threads(1)
+for number in range(24):
+    if number == 16:  # by then the process has all the memory that it will ask for
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="the setting is one of glibc's"
+)
+def test_pages_are_kept_where_that_is_asked_for():
+    faults = {}
+    for name, more in {"as they come": {}, "kept": fused_loss.KEEP_PAGES}.items():
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+        command = [sys.executable, "-c", NEW_TENSORS]
+        done = subprocess.run(command, env=env | more, capture_output=True, text=True)
+        faults[name] = int(done.stdout)
+    # Eight tensors of 64 MB; even huge pages would be 32 for each.
+    assert faults["as they come"] > 200 > 20 > faults["kept"]
+
+
+def test_a_cost_counts_the_page_faults_of_the_call():
+    pytest.importorskip("resource")
+    small = fused_loss.cost(lambda: None, 10, "cpu")
+    large = fused_loss.cost(lambda: torch.ones(2**24), 3, "cpu")
+    assert large["page_faults"] > small["page_faults"] + 20
+    assert large["s"] > small["s"] >= 0 and small["wall_s"] > 0
+
+
+def test_every_way_of_the_benchmark_is_the_same_loss_or_it_stops():
+    found = {"PyTorch": fused_ways.pytorch, "timm": fused_ways.timms_form}
+    fused_ways.check(found, "cpu", 8, 6, torch.float32)
+    found["other"] = lambda z, y: torch.nn.functional.cross_entropy(z, y)
+    with pytest.raises(SystemExit, match="other computes another loss at 8 x 6"):
+        fused_ways.check(found, "cpu", 8, 6, torch.float32)
+
+
+def test_a_row_holds_medians_and_ranges_of_its_own_way():
+    found = {"PyTorch": fused_ways.pytorch, "fused": fused_loss.Fused(fused_loss.EPS)}
+    rows = fused_loss.compare(found, "cpu", 8, 6, torch.float32, 1.0, 3)
+    assert [row["way"] for row in rows] == ["PyTorch", "fused", "in-place scale"]
+    for row in rows:
+        assert row["low_ms"] <= row["ms"] <= row["high_ms"]
+        assert row["times"] == pytest.approx(rows[0]["ms"] / row["ms"], rel=1e-2)
+        assert row["of_scale"] == pytest.approx(row["ms"] / rows[2]["ms"], rel=2e-2)
+    assert rows[0]["copies"] > 2.9 and rows[1]["copies"] < 1.5
+
+
+def test_the_recorded_run_has_every_row_in_both_ways_of_getting_pages():
+    path = fused_loss.ROOT / "data" / "recorded" / "fused_loss_cpu.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record.keys() >= {"device", "date", "commit", "load_before", "load_after"}
+    kinds = {}
+    for row in record["rows"]:
+        kind = row["N"], row["K"], row["dtype"], row["upstream"], row["way"]
+        kinds.setdefault(row["pages"], []).append(kind)
+    assert list(kinds) == [fused_loss.FRESH, fused_loss.KEPT]
+    assert kinds[fused_loss.FRESH] == kinds[fused_loss.KEPT]
+    sizes = {kind[:2] for kind in kinds[fused_loss.KEPT]}
+    assert sizes == set(fused_loss.SIZES["cpu"])
+    faults = [r["page_faults"] for r in record["rows"] if r["pages"] == fused_loss.KEPT]
+    assert max(faults) < 100  # 16,001 for a new tensor of the largest size
