@@ -271,14 +271,14 @@ FAULTS = {
     "numbers its sections": lambda nb: edit(
         next(c for c in nb.cells if c.source.startswith("## 2. ")), "## 2.", "## 7."
     ),
-    "not with Recap": lambda nb: nb.cells.pop(),
+    "not with Recap, Exercises, References": lambda nb: nb.cells.pop(),
     "Where it fails": lambda nb: [
         edit(c, "Where it fails", "Limits")
         for c in nb.cells
         if "Where it fails" in c.source
     ],
-    "three bullets": lambda nb: edit(nb.cells[-2], "\n- ", "\n* "),
-    "table of symbols": lambda nb: edit(nb.cells[-2], "| symbol |", "| sign |"),
+    "three bullets": lambda nb: edit(nb.cells[-3], "\n- ", "\n* "),
+    "table of symbols": lambda nb: edit(nb.cells[-3], "| symbol |", "| sign |"),
     "without alternative": lambda nb: first_figure(nb).metadata.clear(),
     "no '**Figure 1.**'": lambda nb: [
         edit(c, "**Figure 1.**", "Figure 1.")

@@ -1,5 +1,6 @@
 """Recorded experiments: run by the notebook's own cells, stored with provenance."""
 
+import dataclasses
 import json
 import sys
 
@@ -152,3 +153,24 @@ def test_students_of_a_seed_start_alike_and_learn_what_their_teacher_says():
         z = names["answer"](weights, x.expand(3, -1, -1))
     taught = (z / temperature).softmax(-1)
     torch.testing.assert_close(taught, soft, rtol=0, atol=0.03)
+
+
+def test_a_tiny_run_on_text_has_the_columns_of_the_stored_one(monkeypatch):
+    names = record.run_cells(record.experiment_cells("trec"))
+    datasets, torch = names["lsr"].datasets, names["torch"]
+    questions = datasets.load("questions")
+    rows = {"train": 5452, "test": 60}
+
+    def load(name, part="train"):
+        assert name == "trec"
+        repeated = questions[torch.arange(rows[part]) % len(questions)]
+        return dataclasses.replace(repeated, variant="made up")
+
+    monkeypatch.setattr(datasets, "load", load)
+    made, whole = names["trec"](range(2), steps=2), stored("trec")
+    assert made["variant"] == "made up"
+    for table, count in {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24}.items():
+        assert list(made[table]) == list(whole[table])
+        assert len(made[table]) == count
+    assert len(whole["networks"]["seed"]) == 28 * whole["seeds"]
+    assert set(whole["networks"]["part"]) == {"validation", "test"}

@@ -6,6 +6,8 @@ import numpy as np
 from .. import style
 from .common import look_of_arm
 
+SLANTED = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+
 
 def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     """Paired differences with their intervals, one panel for each comparison.
@@ -22,10 +24,12 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     columns = 2 if len(comparisons) == 4 else min(3, len(comparisons))
     lines = -(-len(comparisons) // columns)
     width, height = style.PANELS
+    arms = {str(name) for c in comparisons.values() for name in c[arm]}
+    slanted = max(map(len, arms)) > 5  # names of that length need room below
+    height *= 1 + (0.55 if slanted else 0.28) * (lines - 1)
     figure, axes = plt.subplots(
-        lines, columns, figsize=(width, height * (1 + 0.28 * (lines - 1))),
-        sharey=True, squeeze=False,
-    )  # fmt: skip
+        lines, columns, figsize=(width, height), sharey=True, squeeze=False
+    )
     for axis, (name, comparison) in zip(axes.flat, comparisons.items(), strict=False):
         rows = comparison[comparison["value"] == value]
         axis.axhline(0, color="#444444", lw=1)
@@ -44,9 +48,8 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
             )
         names = [f"{a:g}" if isinstance(a, float) else str(a) for a in rows[arm]]
         axis.set_xticks(range(len(names)), names)
-        if max(map(len, names)) > 5:
-            slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-            plt.setp(axis.get_xticklabels(), **slanted)
+        if slanted:
+            plt.setp(axis.get_xticklabels(), **SLANTED)
         axis.set_title(titles[name])
         axis.set_xlabel("ε" if arm == "eps" else "")
         axis.margins(x=0.15)
@@ -112,8 +115,7 @@ def confusion(shares, titles, class_names):
                 weight="bold" if i == j else "normal",
             )  # fmt: skip
         places = range(len(matrix))
-        slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-        axis.set_xticks(places, class_names, **slanted)
+        axis.set_xticks(places, class_names, **SLANTED)
         axis.set_yticks(places, class_names)
         axis.set(title=titles[name], xlabel="answer")
         axis.grid(visible=False)
