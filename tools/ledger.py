@@ -30,7 +30,7 @@ NULL = """
 # something that smoothing makes worse, as a whole or in part;
 HARM = """
     00-3 01-13 02-15 03-14 03-27 03-28 03-29 03-33 03-36 04-15 04-19 05-19 05-21 05-26
-    05-28 06-11 06-23 06-28 07-8 07-18
+    05-28 06-11 06-23 06-28 07-8 07-19
 """.split()
 # another method that did better, with as many tries.
 RIVAL = ["03-31", "04-11"]
