@@ -134,7 +134,7 @@ def test_sections_said_to_read_a_record_do():
     named = SECTION.findall(line)
     assert len(named) >= 8
     for number, section, _ in named:
-        assert re.search(r"\brecorded(_folder)?[(\[]", source(number, section)), section
+        assert re.search(r"\brecorded(_folder|\.run|\.networks)?[(\[]", source(number, section)), section
 
 
 def test_sections_said_to_have_sliders_do():
@@ -175,7 +175,7 @@ def test_commands_name_what_exists(command):
     elif "-m pip download" in command:
         # The same extra and the same set-up tool as `course.py` installs.
         environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
-        assert 'PACKAGES = ".[test]"' in environment and '".[test]"' in command
+        assert 'BASE = "test"' in environment and '".[test]"' in command
         project = (ROOT / "pyproject.toml").read_text("utf-8")
         assert re.search(r'"(setuptools[^"]+)"', command)[1] in project
     else:

@@ -25,7 +25,7 @@ PRINTED = re.compile(r"(?m)^✓ (\d\d-\d+)  (.+)$")
 # no gain seen, a gain of a stated size excluded, or a question left open;
 NULL = """
     03-16 03-19 03-20 03-23 03-24 03-32 04-10 04-16 04-20 04-22 05-7 05-15 05-20 05-30
-    07-9 07-11 07-14 07-17
+    05-32 06-31 07-9 07-11 07-14 07-17
 """.split()
 # something that smoothing makes worse, as a whole or in part;
 HARM = """
