@@ -11,6 +11,8 @@ FULLNESS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 EMPTIER = (0.8, 0.6, 0.45, 0.3, 0.1)
 CRUMB = 0.25  # a last slide emptier than this joins the one before, set smaller
 SPLIT_AT = 1.2  # a single block is split when it needs so much of the room
+# Read at home: one slide each, and what finds no room on it goes to the notes.
+READ_LATER = ("Exercises", "References")
 
 
 @dataclass
@@ -41,6 +43,9 @@ def deck(sections):
 def packed(sections, room):
     slides = []
     for section in copy.deepcopy(sections):
+        if section.title.rpartition(". ")[2] in READ_LATER:
+            slides.append(Slide(section.title, "", one_page(section.blocks)))
+            continue
         pages = [[]]
         for group in groups(section.blocks, max(room, ROOM)):
             if pages[-1] and height(pages[-1]) + height(group) > room:
@@ -54,6 +59,19 @@ def packed(sections, room):
             part = f"{number}/{len(pages)}" if len(pages) > 1 else ""
             slides.append(Slide(section.title, part, page))
     return slides
+
+
+def one_page(blocks):
+    """As many of these blocks as one slide holds; the rest becomes notes of the last."""
+    kept = blocks[:1]
+    for block in blocks[1:]:
+        if height(kept) + block.height <= FULLNESS[-1] * ROOM:
+            kept.append(block)
+        else:
+            break
+    for block in blocks[len(kept) :]:
+        kept[-1].notes += [block.text, *block.notes]
+    return kept
 
 
 def height(blocks):
