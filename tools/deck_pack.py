@@ -62,7 +62,7 @@ def packed(sections, room):
 
 
 def one_page(blocks):
-    """As many of these blocks as one slide holds; the rest becomes notes of the last."""
+    """The blocks that one slide holds; the rest becomes notes of the last of them."""
     kept = blocks[:1]
     for block in blocks[1:]:
         if height(kept) + block.height <= FULLNESS[-1] * ROOM:
