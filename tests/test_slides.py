@@ -124,6 +124,28 @@ def test_a_deck_is_no_longer_than_a_lecture(number):
     assert order == [str(n) for n in range(number)]
 
 
+def texts(slides):
+    return [[block.text for block in slide.blocks] for slide in slides]
+
+
+def test_a_lonely_line_joins_what_follows():
+    made = sections_of(3, 500)
+    made[0].blocks[0].height = 100
+    assert texts(deck_pack.packed(made, 590)) == [["0", "1"], ["2"]]
+    made[0].blocks[0].height = 300
+    assert texts(deck_pack.packed(made, 590)) == [["0"], ["1"], ["2"]]
+
+
+def test_a_short_list_is_not_divided():
+    made = sections_of(6, 100)
+    for block in made[0].blocks[3:]:
+        block.kind, block.height = "item", 90
+    assert texts(deck_pack.packed(made, 500)) == [["0", "1", "2"], ["3", "4", "5"]]
+    for block in made[0].blocks[3:]:
+        block.height = 150
+    assert texts(deck_pack.packed(made, 500))[0] == ["0", "1", "2", "3"]
+
+
 @pytest.mark.parametrize("title", ["Exercises", "12. Exercises", "References"])
 def test_what_is_read_at_home_takes_one_slide(title):
     long = sections_of(30, 100)
