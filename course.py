@@ -96,8 +96,8 @@ def main(arguments):
         if command == "site":
             environment.add("site")
         elif command == "test" and chromium.find():
-            try:
-                environment.add("browser", "site")
+            try:  # not for long: offline, all other tests are still to run
+                environment.add("browser", "site", patient=False)
             except (environment.Stop, OSError) as problem:
                 complain(f"Tests in a browser are skipped: {problem}")
         return environment.run(globals()[command](rest))[0]

@@ -19,7 +19,8 @@ IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
 TAGS = re.compile(
-    rf"{IGNORE}|reported|benchmark|experiment|solution|(?:shown|simple|bug):[\w.]+"
+    rf"{IGNORE}|reported|benchmark|experiment|solution|(?:hide|show)-input"
+    r"|(?:shown|simple|bug):[\w.]+"
 )
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}

@@ -66,6 +66,7 @@ def tiny_course(folder, wheels):
         'build-backend = "setuptools.build_meta"\n'
         '[project]\nname = "lsr-utils"\nversion = "0.1.0"\n'
         '[project.optional-dependencies]\ntest = ["pytest"]\n'
+        'browser = ["lantern"]\nsite = ["lantern"]\n'
         '[tool.setuptools]\npackages = ["lsr_utils"]\n'
     )
     pins = [path.name.split("-")[:2] for path in sorted(wheels.iterdir())]

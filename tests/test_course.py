@@ -62,10 +62,13 @@ def test_doctor_shows_what_is_wrong_and_its_mend(tmp_path):
         assert all(word in lines[name] for word in words), lines[name]
 
 
-def test_lab_serves_notebook_00(whole):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+@pytest.mark.parametrize("taken", [False, True], ids=["free port", "taken port"])
+def test_lab_serves_notebook_00(taken, whole):
+    """At the port that was asked for, or, with a word on it, at Jupyter's next one."""
+    other = socket.create_server(("127.0.0.1", 0))
+    port = other.getsockname()[1]
+    if not taken:
+        other.close()
     # Where JupyterLab lies in the environment that the copy borrows.
     from jupyterlab.commands import get_app_dir
 
@@ -79,12 +82,16 @@ def test_lab_serves_notebook_00(whole):
         text=True,
     )
     try:
-        pattern = re.compile(r"http://127\.0\.0\.1:\d+(/lab/tree/\S+)\?(token=\w+)")
-        found = next(filter(None, map(pattern.search, server.stderr)), None)
-        assert found, "the server ended before it said its address"
-        page, token = found.groups()
+        address = r"(http://127\.0\.0\.1:\d+)(/lab/tree/\S+)\?(token=\w+)"
+        said = ""
+        while not (found := re.search(address, said)):
+            said += (line := server.stderr.readline())
+            assert line, "the server ended before it said its address"
+        base, page, token = found.groups()
         assert page == "/lab/tree/notebooks/00_start_here.ipynb"
-        base = f"http://127.0.0.1:{port}"
+        assert (base == f"http://127.0.0.1:{port}") != taken
+        sentence = f"The port {port} is already in use, trying another port."
+        assert (sentence in said) == taken
         wait_until(lambda: answers(base) or server.poll() is not None)
         with urllib.request.urlopen(f"{base}{page}?{token}", timeout=20) as answer:
             assert '"news": {"disabled": true}' in answer.read().decode()
@@ -93,6 +100,7 @@ def test_lab_serves_notebook_00(whole):
             cells = json.load(answer)["content"]["cells"]
         assert [cell["source"] for cell in cells] == ["1 + 1", "2 + 2;"]
     finally:
+        other.close()
         server.terminate()
         server.communicate(timeout=20)
     assert not answers(base), "the server outlived course.py"

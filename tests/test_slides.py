@@ -124,6 +124,47 @@ def test_a_deck_is_no_longer_than_a_lecture(number):
     assert order == [str(n) for n in range(number)]
 
 
+def texts(slides):
+    return [[block.text for block in slide.blocks] for slide in slides]
+
+
+def test_a_lonely_line_joins_what_follows():
+    made = sections_of(3, 500)
+    made[0].blocks[0].height = 100
+    assert texts(deck_pack.packed(made, 590)) == [["0", "1"], ["2"]]
+    made[0].blocks[0].height = 300
+    assert texts(deck_pack.packed(made, 590)) == [["0"], ["1"], ["2"]]
+
+
+def test_a_short_list_is_not_divided():
+    made = sections_of(6, 100)
+    for block in made[0].blocks[3:]:
+        block.kind, block.height = "item", 90
+    assert texts(deck_pack.packed(made, 500)) == [["0", "1", "2"], ["3", "4", "5"]]
+    for block in made[0].blocks[3:]:
+        block.height = 150
+    assert texts(deck_pack.packed(made, 500))[0] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("title", ["Exercises", "12. Exercises", "References"])
+def test_what_is_read_at_home_takes_one_slide(title):
+    long = sections_of(30, 100)
+    long[0].title = title
+    slides = deck_pack.packed(long, deck_pack.ROOM)
+    assert len(slides) == 1 and len(deck_pack.packed(sections_of(30, 100), 590)) > 1
+    shown = [block.text for block in slides[0].blocks]
+    assert shown == [str(n) for n in range(len(shown))]
+    assert len(shown) * 100 <= deck_pack.FULLNESS[-1] * deck_pack.ROOM
+    assert slides[0].notes == [str(n) for n in range(len(shown), 30)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
+def test_a_notebook_may_grow_by_its_longest_section(path):
+    made = deck_blocks.sections(nbformat.read(path, as_version=4))
+    longest = max(made, key=lambda section: deck_pack.height(section.blocks))
+    assert len(deck_pack.deck([*made, longest])) <= deck_pack.MOST
+
+
 def test_a_long_table_is_split_and_each_part_has_the_head():
     rows = "\n".join(f"| {n} | b |" for n in range(50))
     block = deck_blocks.block("table", f"| x | y |\n|---|---|\n{rows}")

@@ -9,8 +9,11 @@ ROOM = 590  # pixels under a title, in a frame of 720
 # Wanted first; then fuller slides, whose type the deck makes smaller, or emptier ones.
 FULLNESS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 EMPTIER = (0.8, 0.6, 0.45, 0.3, 0.1)
-CRUMB = 0.25  # a last slide emptier than this joins the one before, set smaller
+CRUMB = 0.25  # a slide emptier than this joins the next or the one before, set smaller
 SPLIT_AT = 1.2  # a single block is split when it needs so much of the room
+LIST = 0.5  # a list is short, and not divided, up to so much of the room
+# Read at home: one slide each, and what finds no room on it goes to the notes.
+READ_LATER = ("Exercises", "References")
 
 
 @dataclass
@@ -41,9 +44,14 @@ def deck(sections):
 def packed(sections, room):
     slides = []
     for section in copy.deepcopy(sections):
+        if section.title.rpartition(". ")[2] in READ_LATER:
+            slides.append(Slide(section.title, "", one_page(section.blocks)))
+            continue
         pages = [[]]
         for group in groups(section.blocks, max(room, ROOM)):
-            if pages[-1] and height(pages[-1]) + height(group) > room:
+            before = height(pages[-1])
+            most = (1 + CRUMB) * room if before < CRUMB * room else room
+            if pages[-1] and before + height(group) > most:
                 pages.append([])
             pages[-1] += group
         if len(pages) > 1 and height(pages[-1]) < CRUMB * room:
@@ -56,16 +64,31 @@ def packed(sections, room):
     return slides
 
 
+def one_page(blocks):
+    """The blocks that one slide holds; the rest becomes notes of the last of them."""
+    kept = blocks[:1]
+    for block in blocks[1:]:
+        if height(kept) + block.height <= FULLNESS[-1] * ROOM:
+            kept.append(block)
+        else:
+            break
+    for block in blocks[len(kept) :]:
+        kept[-1].notes += [block.text, *block.notes]
+    return kept
+
+
 def height(blocks):
     return sum(block.height for block in blocks)
 
 
 def groups(blocks, room):
-    """Blocks that stay together: a table and the line above it, a figure's caption."""
+    """Blocks that stay together: a table and the line above it, a short list."""
     made = []
     for block in blocks:
         for number, piece in enumerate(pieces(block, room)):
-            if made and piece.joined and number == 0:
+            listed = made and made[-1][-1].kind == piece.kind == "item"
+            short = listed and height(made[-1]) + piece.height < LIST * room
+            if made and number == 0 and (piece.joined or short):
                 made[-1].append(piece)
             else:
                 made.append([piece])

@@ -126,8 +126,12 @@ def prepare():
         say(f"Set-up took {time.monotonic() - started:.0f} s.")
 
 
-def add(*extras):
-    """Add these extras of pyproject.toml to the ready .venv, or raise Stop."""
+def add(*extras, patient=True):
+    """Add these extras of pyproject.toml to the ready .venv, or raise Stop.
+
+    patient : whether pip retries as often as it is set to, or once. (Once is its least:
+        without a retry it does not say that it reached nothing.)
+    """
     if set(extras) <= set(added()):
         return
     with one_at_a_time():
@@ -136,15 +140,16 @@ def add(*extras):
         if wanted == sorted(had):  # another call added them
             return
         say(f"Adding to .venv what {' and '.join(extras)} needs, which happens once.")
-        install(wanted)
+        install(wanted, *([] if patient else ["--retries", "1"]))
         stamp(wanted)
 
 
-def install(extras):
+def install(extras, *options):
     # setuptools comes first, at its pinned version, and then builds this package:
     # pip's isolated build would fetch another one, and need the network each time.
-    pip("setuptools")
-    pip("--no-build-isolation", "--editable", f".[{','.join([BASE, *extras])}]")
+    pip("setuptools", *options)
+    what = f".[{','.join([BASE, *extras])}]"
+    pip("--no-build-isolation", "--editable", what, *options)
 
 
 def stamp(extras, **changes):

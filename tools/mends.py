@@ -22,7 +22,8 @@ MENDS = (
     ),
     (
         r"NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError"
-        r"|SSLError|ConnectionReset|Network is unreachable|Max retries",
+        r"|SSLError|ConnectionReset|RemoteDisconnected|Network is unreachable"
+        r"|Max retries",
         NO_NETWORK + "set-up needs packages that pip could not reach; connect (or tell "
         "pip by its PIP_PROXY or PIP_INDEX_URL) and run the same command again.",
     ),

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import deck_blocks
 import nbformat
@@ -28,7 +29,11 @@ MODULES = (
     *("fleet", "stats", "calibration", "geometry", "plots", "live", "live_points"),
     *("measure", "notebook", "style"),
 )
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?\)")
+LINK = re.compile(
+    r"(?<!!)\[([^\]]*)\]"
+    r"\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?(\s+\"[^\"]*\")?\)"
+)
+IMAGE = re.compile(r"!\[[^\]]*\]\(((?!https?:)[^)\s]+)\)")
 
 
 class Failure(Exception):
@@ -48,7 +53,11 @@ def prepare():
             shutil.copy(path, SOURCE)
         elif path.is_file():
             shutil.copy(path, static)
-    pages = {ROOT / "README.md": "index", ROOT / "data" / "README.md": "data"}
+    pages = {
+        ROOT / "README.md": "index",
+        ROOT / "notebooks" / "README.md": "guide",
+        ROOT / "data" / "README.md": "data",
+    }
     notebooks = sorted(
         path
         for path in (ROOT / "notebooks").rglob("*.ipynb")
@@ -60,7 +69,12 @@ def prepare():
         if path.suffix == ".ipynb":
             write(f"{page}.ipynb", notebook_page(path, pages))
         elif path.exists():
-            write(f"{page}.md", relinked(path.read_text("utf-8"), path, pages))
+            text = path.read_text("utf-8")
+            write(f"{page}.md", relinked(text, path, pages))
+            for image in IMAGE.findall(text):
+                there = (SOURCE / page).parent / image
+                there.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path.parent / image, there)
     write("api.rst", api())
     with (SOURCE / "index.md").open("a", encoding="utf-8") as index:
         index.write(contents([page for path, page in pages.items() if page != "index"]))
@@ -82,7 +96,7 @@ def contents(pages):
     for folder, inside in folders.items():
         name = folder.rpartition("/")[2].capitalize()
         parts.append((name, inside))
-    parts.append(("Reference", ["api", *(p for p in pages if p == "data")]))
+    parts.append(("Reference", ["guide", "api", "data"]))
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(inside)
         + "\n```\n"
@@ -94,16 +108,23 @@ def relinked(text, path, pages):
     """Markdown whose relative links lead to pages of the site, or are only text."""
 
     def moved(found):
-        words, target, anchor = found.group(1), found.group(2), found.group(3) or ""
+        words, target, anchor, title = found.groups(default="")
         page = pages.get((path.parent / target).resolve())
         if page is None:
             return words
         start = (SOURCE / pages[path]).parent
         suffix = Path(target).suffix
         there = os.path.relpath(SOURCE / f"{page}{suffix}", start)
-        return f"[{words}]({Path(there).as_posix()}{anchor})"
+        if suffix == ".ipynb":
+            anchor = sphinx_anchor(anchor)
+        return f"[{words}]({Path(there).as_posix()}{anchor}{title})"
 
     return LINK.sub(moved, text)
+
+
+def sphinx_anchor(anchor):
+    """Jupyter's anchor of a heading, which keeps all its signs, as Sphinx makes it."""
+    return re.sub(r"[^#\w-]", "", unquote(anchor).lower())
 
 
 def notebook_page(path, pages):

@@ -20,6 +20,8 @@ IGNORED = shutil.ignore_patterns(
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
 # Long notebooks are drawn in parts; here the whole has to be there to be looked at.
 SETTINGS = '{"windowingMode": "none"}'
+CLEARED = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+  .every(prompt => !/\\d/.test(prompt.textContent))"""
 # Numbers and outputs were cleared before. At the end all cells have a number, or one
 # has failed and the rest was given up.
 FINISHED = """() => {
@@ -111,11 +113,23 @@ class Lab:
         # Each page has a workspace of its own: two notebooks run at the same time.
         space = re.sub(r"\W", "", notebook)
         address = f"{self.base}/lab/workspaces/{space}/tree/{notebook}"
-        page.goto(f"{address}?reset&token={self.token}")
+        page.goto(f"{address}?token={self.token}")
         page.wait_for_selector(".jp-Notebook .jp-Cell")
+        # The page says "idle" before it has a kernel; Run All would then ask for one.
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not any(s["kernel"]["connections"] for s in self._sessions(notebook)):
+            assert time.monotonic() < deadline, f"{notebook} got no kernel"
+            page.wait_for_timeout(100)
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         menu(page, "Edit", "Clear Outputs of All Cells")
+        page.wait_for_function(CLEARED)
         menu(page, "Run", "Run All Cells")
+
+    def _sessions(self, notebook):
+        """What the server runs for this notebook."""
+        address = f"{self.base}/api/sessions?token={self.token}"
+        with urllib.request.urlopen(address) as answer:
+            return [found for found in json.load(answer) if found["path"] == notebook]
 
     def _is_ours(self, address, others):
         local = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
@@ -140,14 +154,10 @@ class Lab:
         """End the page and its kernel, so that its memory is free."""
         path = unquote(urlsplit(page.url).path).rpartition("/tree/")[2]
         page.close()
-        query = f"?token={self.token}"
-        with urllib.request.urlopen(f"{self.base}/api/sessions{query}") as answer:
-            sessions = json.load(answer)
-        for session in sessions:
-            if session["path"] == path:
-                address = f"{self.base}/api/sessions/{session['id']}{query}"
-                ending = urllib.request.Request(address, method="DELETE")
-                urllib.request.urlopen(ending).close()
+        for session in self._sessions(path):
+            address = f"{self.base}/api/sessions/{session['id']}?token={self.token}"
+            ending = urllib.request.Request(address, method="DELETE")
+            urllib.request.urlopen(ending).close()
 
 
 def menu(page, name, entry):

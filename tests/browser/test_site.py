@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(
     if ".ipynb_checkpoints" not in path.parts
 )
 PAGES = [
-    *("index", "api", "data", "search"),
+    *("index", "guide", "api", "data", "search"),
     *(p.relative_to(ROOT).with_suffix("").as_posix() for p in NOTEBOOKS),
 ]
 READY = "document.body.dataset.ready === 'true'"
