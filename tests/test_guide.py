@@ -134,7 +134,8 @@ def test_sections_said_to_read_a_record_do():
     named = SECTION.findall(line)
     assert len(named) >= 8
     for number, section, _ in named:
-        assert re.search(r"\brecorded(_folder|\.run|\.networks)?[(\[]", source(number, section)), section
+        reads = r"\brecorded(_folder|\.run|\.networks)?[(\[]"
+        assert re.search(reads, source(number, section)), section
 
 
 def test_sections_said_to_have_sliders_do():

@@ -145,7 +145,10 @@ def one(kind, block, decks):
         inner = block.text
     elif kind == "figure":
         alt = html.escape(block.alt, quote=True)
-        inner = f'<img src="data:image/png;base64,{block.text}" alt="{alt}">'
+        # As high as the packing reckoned: small figures are enlarged for the room.
+        size = f"height: {block.height - 12:.0f}px"
+        source = f"data:image/png;base64,{block.text}"
+        inner = f'<img style="{size}" src="{source}" alt="{alt}">'
     else:
         inner = markdown(block.text, decks)
     swipe = " data-prevent-swipe" if kind == "slider" else ""
