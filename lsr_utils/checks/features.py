@@ -50,6 +50,8 @@ class E05_1:
     not_squared: these are distances; both parts take their squares (05 section 4).
     sample_variance: you divided by n − 1, which `var` does unless told otherwise. The
         definition takes plain means (05 section 4).
+    upside_down: this is between / within. Tight clusters have a small ratio, so within
+        is above (05 section 4).
     of_all: this is within / (within + between), which is one minus a share of variance.
         The ratio divides by between alone (05 section 4).
     """
@@ -60,6 +62,7 @@ class E05_1:
     all_by_image = lambda h, y: _ratio(h, y, overall=True, pooled=(True, True))
     not_squared = lambda h, y: _ratio(h, y, power=1)
     sample_variance = lambda h, y: _ratio(h, y, ddof=1)
+    upside_down = lambda h, y: 1 / _ratio(h, y)
     of_all = lambda h, y: _ratio(h, y) / (1 + _ratio(h, y))
 
     def cases():

@@ -93,6 +93,8 @@ class E07_3_alike:
         would leave the others next to nothing (07 section 8).
     columns: you divided by column sums. A row is a true type: its *row* has to be a
         distribution (07 section 8).
+    transposed: you read the table the other way round: `counts[a, b]` has the true type
+        a in its row (07 section 8).
     no_own_share: the true type got nothing of s. It keeps its 1/K, so that only the
         others differ from label smoothing (07 section 8).
     too_much: the rows sum to 1 + 1/K: the others share what is left, 1 − 1/K
@@ -104,6 +106,7 @@ class E07_3_alike:
     right = lambda counts: _alike(counts)
     with_diagonal = lambda counts: F.normalize(counts.double(), 1, 1)
     columns = lambda counts: _alike(counts, across=0)
+    transposed = lambda counts: _alike(counts.mT)
     no_own_share = lambda counts: _alike(counts, own=0, left=0)
     too_much = lambda counts: _alike(counts, left=0)
     never_wrong = sign(lambda alike, counts: alike.isnan().any())
