@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from lsr_utils import fused, fused_cpu
+from lsr_utils import fused, fused_build, fused_cpu
 from lsr_utils.fused import (
     FusedLabelSmoothingCrossEntropy,
     fused_label_smoothing_cross_entropy,
@@ -32,7 +32,7 @@ def way(request, monkeypatch):
 
 def needs_compiled():
     """Skip without a compiler; with one, a library that is refused is a failure."""
-    if not list(fused_cpu._commands()) or os.name != "posix":
+    if not list(fused_build.commands()) or os.name != "posix":
         pytest.skip("no C++ compiler")
     assert fused_cpu.compiled()
 
@@ -362,7 +362,7 @@ def test_a_network_trains_alike():
 
 ALONE = """
 import torch
-from lsr_utils import fused, fused_cpu
+from lsr_utils import fused, fused_build, fused_cpu
 z = torch.zeros(3, 6, requires_grad=True)
 fused.FusedLabelSmoothingCrossEntropy()(z, torch.tensor([0, 1, -100])).backward()
 print(fused_cpu.compiled(), f"{z.grad.abs().sum():.4f}")
@@ -398,7 +398,7 @@ def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
     if library is None:  # the other way; without a compiler the fixture skips
         pytest.skip("there is no library to doubt")
     assert fused_cpu._agrees(library)
-    source = fused_cpu.SOURCE.read_text(encoding="utf-8")
+    source = fused_build.SOURCE.read_text(encoding="utf-8")
     assert "T(how.eps) / receivers" in source
     monkeypatch.setattr(fused_cpu, "_in_threads", lambda rows, *job: 0.0)
     assert not fused_cpu._agrees(library)
