@@ -23,6 +23,8 @@ _SUBMODULES = (
     "fleet_checks",
     "fleet_training",
     "fused",
+    "fused_build",
+    "fused_checks",
     "fused_cpu",
     "fused_cuda",
     "fused_kernel",

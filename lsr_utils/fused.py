@@ -10,13 +10,13 @@ loss answers.
 Taught in 08 section 4 to 6.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch.autograd import forward_ad as fwAD
 
 from . import fused_cpu, losses
+from .fused_checks import check_inplace, check_scale
 from .losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
 from .targets import check_eps, check_spread
 
@@ -26,7 +26,6 @@ _graph_is_kept = getattr(
     torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
 )
 PLAIN = (torch.Tensor, torch.nn.Parameter)
-SMALLEST, LARGEST = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
 
 
 class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
@@ -42,7 +41,8 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
                 pass: fewer bytes on a GPU where the upstream gradient is not known
                 beforehand, slower on a CPU. None: only for float16, whose gradients
                 would vanish before they are scaled
-    raises    : as the readable class; RuntimeError for a second derivative
+    raises    : as the readable class; RuntimeError for a second derivative, or for
+                several upstream gradients at once
 
     Taught in 08 section 4 to 6.
     """
@@ -69,7 +69,7 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
             check_targets=check_targets,
         )
         self.inplace = bool(inplace)
-        self.scale = _check_scale(scale)
+        self.scale = check_scale(scale)
         self.recompute = None if recompute is None else bool(recompute)
 
     def forward(self, logits, targets):
@@ -115,14 +115,14 @@ def fused_label_smoothing_cross_entropy(
 
     Taught in 08 section 4 to 6.
     """
-    scale = _check_scale(scale)
+    scale = check_scale(scale)
     differentiable = (
         torch.is_grad_enabled()
         and isinstance(logits, torch.Tensor)
         and logits.requires_grad
     )
     if inplace and differentiable:
-        _check_inplace(logits)
+        check_inplace(logits)
     backend = _backend(logits, targets, weight)
     if backend is None:
         return label_smoothing_cross_entropy(
@@ -216,6 +216,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
+        if _is_batched(upstream):
+            raise RuntimeError(
+                "the fused loss takes one upstream gradient at a time: for several at "
+                "once (is_grads_batched=True, vectorize=True) use "
+                "lsr_utils.losses.LabelSmoothingCrossEntropy."
+            )
         upstream = upstream.resolve_neg()  # what is computed reads its memory
         if not torch.is_grad_enabled():
             return _gradient(ctx, upstream), None, None, None
@@ -225,6 +231,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
         # it torch would take the second derivative for zero.
         slope = _NoSecondDerivative.apply(slope, upstream, ctx.how.anchor)
         return slope, None, None, None
+
+
+def _is_batched(tensor):
+    """Whether it stands for several at once, in either of torch's ways."""
+    ways = torch._C._functorch
+    return ways.is_legacy_batchedtensor(tensor) or ways.is_batchedtensor(tensor)
 
 
 def _gradient(ctx, upstream):
@@ -282,33 +294,3 @@ def _backend(logits, targets, weight):
 
         return fused_cuda if fused_cuda.supports(logits) else None
     return None
-
-
-def _check_scale(scale):
-    try:
-        value = math.nan if isinstance(scale, (str, bool)) else float(scale)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        value = math.nan
-    if not SMALLEST <= abs(value) <= LARGEST:
-        raise ValueError(
-            f"scale must be a number other than 0 that float32 can hold, got {scale!r}."
-        )
-    return value
-
-
-def _check_inplace(logits):
-    """Refuse to overwrite what somebody still needs, or what has no room of its own."""
-    base = logits._base if logits._is_view() else logits
-    for tensor in (base, logits):  # a view of something else may be a leaf of its own
-        if tensor.is_leaf and tensor.requires_grad:
-            raise ValueError(
-                "inplace=True would overwrite a leaf that requires grad: pass logits "
-                "that were computed from it, got a leaf of shape "
-                f"{tuple(tensor.shape)}."
-            )
-    axis = min(1, logits.dim() - 1)
-    if not logits.movedim(axis, -1).is_contiguous():
-        raise ValueError(
-            "inplace=True needs contiguous logits with the classes last in memory, "
-            f"got shape {tuple(logits.shape)} with strides {logits.stride()}."
-        )

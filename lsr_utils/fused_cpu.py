@@ -1,49 +1,30 @@
 """The fused loss on the CPU: rows that fit the cache, read once from memory.
 
-``fused_cpu.cpp`` does the work where a C++ compiler is found (a second, at the first
-call), torch operations on blocks of rows where not. Both know the same three calls,
-as does ``fused_kernel`` on a GPU: ``forward``, ``backward`` and ``rescale``.
+``fused_cpu.cpp`` does the work where ``fused_build`` can compile it (a second, at the
+first call), torch operations on blocks of rows where not. Both know the same three
+calls, as does ``fused_kernel`` on a GPU: ``forward``, ``backward`` and ``rescale``.
 """
 
 import ctypes
 import functools
 import math
-import os
-import shlex
-import shutil
-import subprocess
-import tempfile
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+from . import fused_build
 from .losses import _raise_out_of_range, _rows_from_log_p
 
-SOURCE = Path(__file__).with_name("fused_cpu.cpp")
-# Instructions of this very processor, as the library lives no longer than the process.
-FLAGS = (["-march=native"], ["-mcpu=native"], [])
 BLOCK = 2**16  # elements that torch handles at a time: with copies, a level-2 cache
 FEW = 16  # classes up to which the compiled code puts rows side by side
 SHARE = 2**17  # elements that a thread must have, or it costs more than it saves
 CHECKS_TARGETS = True  # raises for one out of range
-NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
-ROWS = [POINTER, NUMBER, NUMBER, POINTER, NUMBER, NUMBER, NUMBER, POINTER, REAL]
-ROWS += [NUMBER, REAL, POINTER, NUMBER, POINTER, POINTER, NUMBER, POINTER]
 
 
 def supports(logits):
     """Whether this module can take logits of this dtype."""
-    return logits.dtype in _NAMES
-
-
-_NAMES = {
-    torch.float32: "rows_float32",
-    torch.float64: "rows_float64",
-    torch.bfloat16: "rows_bfloat16",
-    torch.float16: "rows_float16",
-}
+    return logits.dtype in fused_build.NAMES
 
 
 def forward(logits, targets, weight, how, slope):
@@ -55,7 +36,7 @@ def forward(logits, targets, weight, how, slope):
     total = _shares(logits, targets, weight, how)
     if how.reduction != "mean":
         total = 1.0
-    unit = 1 / total if total else float("inf")  # inf: the mean over nothing
+    unit = 1 / total if total else float("nan")  # the mean over nothing
     losses = None
     if how.reduction == "none":
         losses = logits.new_empty(len(logits), dtype=_wide(logits))
@@ -113,7 +94,7 @@ def _shares(logits, targets, weight, how):
     n, num_classes = logits.shape
     library = _library()
     if library is not None:
-        total = REAL()
+        total = ctypes.c_double()
         bad = library.shares(
             targets.data_ptr(), n, num_classes, how.ignore_index,
             None if weight is None else weight.data_ptr(),
@@ -136,7 +117,7 @@ def _each_row(logits, targets, weight, how, unit, upstream, losses, slope):
     returns : the sum of the losses; of the gradient alone, any number
     """
     job = logits, targets, weight, how, unit, upstream, losses, slope
-    rows = getattr(_library(), _NAMES[logits.dtype], None)
+    rows = getattr(_library(), fused_build.NAMES[logits.dtype], None)
     return _each_block(*job) if rows is None else _in_threads(rows, *job)
 
 
@@ -233,58 +214,7 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
 @functools.cache
 def _library():
     """The compiled ``fused_cpu.cpp``, or None where that does not work."""
-    if os.name != "posix":
-        return None
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            return _first_that_works(folder)
-    except Exception:  # no folder, a source that cannot be read: there is another way
-        return None
-
-
-def _commands():
-    """The compilers to try, in order, each as a list of words."""
-    for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
-        try:
-            command = shlex.split(name)
-        except ValueError:  # a quotation mark without its other
-            continue
-        if command and shutil.which(command[0]):
-            yield command
-
-
-def _first_that_works(folder):
-    tries = [(command, flags) for command in _commands() for flags in FLAGS]
-    for number, (command, flags) in enumerate(tries):
-        # A new name each: a loaded library would answer again under an old one.
-        out = Path(folder, f"fused_cpu_{number}.so")
-        # A compiler told to be fast would change arithmetic for the whole process.
-        build = [*command, "-std=c++17", "-O3", *flags, "-fno-fast-math"]
-        try:
-            done = subprocess.run(
-                [*build, "-shared", "-fPIC", "-o", str(out), str(SOURCE)],
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-            )  # fmt: skip
-            if done.returncode == 0:
-                library = _load(out)
-                if _agrees(library):
-                    return library
-        except Exception:  # it hangs, or writes what is no library
-            continue
-    return None
-
-
-def _load(path):
-    library = ctypes.CDLL(str(path))
-    for name in _NAMES.values():
-        if hasattr(library, name):  # a compiler may know no float16
-            function = getattr(library, name)
-            function.argtypes, function.restype = ROWS, REAL
-    library.shares.restype = NUMBER
-    library.shares.argtypes = [
-        POINTER, NUMBER, NUMBER, NUMBER, POINTER, NUMBER, POINTER
-    ]  # fmt: skip
-    return library
+    return fused_build.library(_agrees)
 
 
 def _agrees(library):
@@ -293,7 +223,7 @@ def _agrees(library):
     logits = torch.linspace(-9.0, 9.0, 3 * 37, device="cpu").sin().mul(8).view(3, 37)
     targets = torch.tensor([5, -100, 36], device="cpu")
     how = SimpleNamespace(eps=0.1, spread="all", ignore_index=-100)
-    for dtype, name in _NAMES.items():
+    for dtype, name in fused_build.NAMES.items():
         if not hasattr(library, name):
             continue
         z, results = logits.to(dtype), []

@@ -111,12 +111,14 @@ def rescale(slope, targets, how, upstream, keep):
 
 
 def _share(targets, weight, num_classes, how, wide):
-    """Summed weights of the live rows' true classes, on the device."""
+    """Summed weights of the live rows' true classes, on the device; nan for 0."""
     live = targets != how.ignore_index
     if weight is None:
-        return live.sum(dtype=wide)
-    in_range = (targets >= 0) & (targets < num_classes)
-    return weight[targets.where(live & in_range, 0)].where(live, 0.0).sum()
+        total = live.sum(dtype=wide)
+    else:
+        in_range = (targets >= 0) & (targets < num_classes)
+        total = weight[targets.where(live & in_range, 0)].where(live, 0.0).sum()
+    return total.where(total != 0, torch.nan)  # the mean over nothing
 
 
 def _tile(num_classes):

@@ -99,7 +99,8 @@ def label_smoothing_cross_entropy(
 
     "mean" divides by the summed weights of the rows' true classes, or with
     probability targets by the number of rows, as PyTorch does; the mean over
-    nothing is nan. Szegedy et al. 2016, section 7. Taught in 02 section 1 to 4.
+    nothing, or over classes of weight 0, is nan. Szegedy et al. 2016,
+    section 7. Taught in 02 section 1 to 4.
     """
     eps = check_eps(eps)
     _check_reduction(reduction)
@@ -137,7 +138,8 @@ def label_smoothing_cross_entropy(
         return rows
     if reduction == "sum":
         return rows.sum()
-    return rows.sum() / share.sum()
+    total = share.sum()  # 0 where nothing counts; PyTorch's quotient is nan there
+    return rows.sum() / total.where(total != 0, torch.nan)
 
 
 def _rows_from_indices(logits, targets, live, eps, weight, spread):

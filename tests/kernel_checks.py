@@ -135,6 +135,8 @@ def run(z, y, options, mode, upstream):
     more = {"inplace": "inplace" in mode, "recompute": "recompute" in mode}
     if mode == "scale":
         more["scale"] = 1024.0
+    if isinstance(mode, dict):  # options as they are, with their values
+        more = mode
     leaf = z.detach().clone() if "inplace" in mode else z.detach()
     leaf.requires_grad_()
     given = (leaf * 1).contiguous() if "inplace" in mode else leaf

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from lsr_utils import fused, fused_cpu
+from lsr_utils import fused, fused_build, fused_cpu
 from lsr_utils.fused import (
     FusedLabelSmoothingCrossEntropy,
     fused_label_smoothing_cross_entropy,
@@ -22,9 +22,18 @@ MODES += ({"inplace": True, "recompute": True},)
 each_mode = pytest.mark.parametrize("mode", MODES, ids=str)
 
 
-@pytest.fixture(autouse=True, params=["compiled", "torch"])
+# test_fused_kernel runs this file once more, with the kernel by Triton's interpreter.
+KERNEL = "LSR_TEST_KERNEL" in os.environ
+only_on_the_cpu = pytest.mark.skipif(KERNEL, reason="of the CPU's ways alone")
+
+
+@pytest.fixture(autouse=True, params=["kernel"] if KERNEL else ["compiled", "torch"])
 def way(request, monkeypatch):
-    if request.param == "torch":
+    if request.param == "kernel":
+        from lsr_utils import fused_cuda
+
+        monkeypatch.setattr(fused, "fused_cpu", fused_cuda)
+    elif request.param == "torch":
         monkeypatch.setattr(fused_cpu, "_library", lambda: None)
     else:
         needs_compiled()
@@ -32,7 +41,7 @@ def way(request, monkeypatch):
 
 def needs_compiled():
     """Skip without a compiler; with one, a library that is refused is a failure."""
-    if not list(fused_cpu._commands()) or os.name != "posix":
+    if not list(fused_build.commands()) or os.name != "posix":
         pytest.skip("no C++ compiler")
     assert fused_cpu.compiled()
 
@@ -325,6 +334,7 @@ def test_it_says_what_it_is():
     )
 
 
+@only_on_the_cpu
 def test_threads_change_nothing(monkeypatch):
     monkeypatch.setattr(fused_cpu, "SHARE", 1)
     z, y = draw(37, 50)
@@ -335,6 +345,7 @@ def test_threads_change_nothing(monkeypatch):
     assert torch.equal(alone[1], together[1])
 
 
+@only_on_the_cpu  # the interpreter would take minutes
 def test_a_network_trains_alike():
     from lsr_utils import datasets, models
 
@@ -362,13 +373,14 @@ def test_a_network_trains_alike():
 
 ALONE = """
 import torch
-from lsr_utils import fused, fused_cpu
+from lsr_utils import fused, fused_build, fused_cpu
 z = torch.zeros(3, 6, requires_grad=True)
 fused.FusedLabelSmoothingCrossEntropy()(z, torch.tensor([0, 1, -100])).backward()
 print(fused_cpu.compiled(), f"{z.grad.abs().sum():.4f}")
 """
 
 
+@only_on_the_cpu
 @pytest.mark.parametrize(
     "surroundings",
     [
@@ -393,17 +405,19 @@ def test_without_a_compiler_it_works_all_the_same(surroundings, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@only_on_the_cpu
 def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
     library = fused_cpu._library()
     if library is None:  # the other way; without a compiler the fixture skips
         pytest.skip("there is no library to doubt")
     assert fused_cpu._agrees(library)
-    source = fused_cpu.SOURCE.read_text(encoding="utf-8")
+    source = fused_build.SOURCE.read_text(encoding="utf-8")
     assert "T(how.eps) / receivers" in source
     monkeypatch.setattr(fused_cpu, "_in_threads", lambda rows, *job: 0.0)
     assert not fused_cpu._agrees(library)
 
 
+@only_on_the_cpu
 def test_the_backend_is_chosen_by_what_is_asked_for():
     z, y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
     assert fused._backend(z, y, None) is fused_cpu

@@ -123,6 +123,30 @@ def test_forward_derivatives_come_from_the_readable_loss():
 
 
 @pytest.mark.parametrize("recompute", [False, True])
+def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute):
+    z, y = draw(3, 6)
+    loss_fn = Fused(reduction="none", recompute=recompute)
+    leaf = z.clone().requires_grad_()
+    with pytest.raises(RuntimeError, match="^the fused loss takes one upstream grad"):
+        rows = loss_fn(leaf * 1, y)
+        torch.autograd.grad(rows, leaf, torch.eye(3).double(), is_grads_batched=True)
+    with pytest.raises(RuntimeError, match="use lsr_utils.losses.LabelSmoothing"):
+        torch.autograd.functional.jacobian(
+            lambda x: loss_fn(x * 1, y), z, vectorize=True
+        )
+    with pytest.raises(RuntimeError, match="takes one upstream gradient at a time"):
+        rows = loss_fn(leaf * 1, y)
+        torch.func.vmap(lambda u: torch.autograd.grad(rows, leaf, u))(
+            torch.eye(3).double()
+        )
+    one_by_one = torch.autograd.functional.jacobian(lambda x: loss_fn(x * 1, y), z)
+    wanted = torch.autograd.functional.jacobian(
+        lambda x: Readable(reduction="none")(x, y), z, vectorize=True
+    )
+    assert torch.allclose(one_by_one, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
 def test_a_copy_made_for_its_layout_is_written_on(recompute):
     z, y = draw(64, 2000, dtype=torch.float32)
     z = z.t().contiguous().t().requires_grad_()

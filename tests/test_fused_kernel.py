@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,32 @@ def test_the_kernels_pass_every_test_of_the_readable_loss():
     done = interpreted("-m", "pytest", TESTS / "test_fused_contract.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
+
+
+@needs_triton
+def test_the_kernels_pass_the_tests_of_what_only_the_fused_loss_does():
+    options = ["-q", "-p", "no:cacheprovider", "-W", "ignore", "--no-header"]
+    done = interpreted("-m", "pytest", TESTS / "test_fused_edges.py", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert int(passed[1]) > 100, done.stdout
+
+
+@needs_triton
+def test_the_kernels_are_right_on_chosen_cases():
+    done = interpreted(TESTS / "kernel_edges.py")
+    results = lines(done)
+    assert not [line for line in results if not line["right"]], done.stderr
+    assert done.returncode == 0 and len(results) >= 50, done.stderr
+
+
+@needs_triton
+def test_kernels_with_a_slip_that_random_cases_pass_over_are_caught():
+    done = interpreted(TESTS / "kernel_edges.py", "--break")
+    results = lines(done)
+    assert len(results) >= 18, done.stderr
+    assert [line["broken"] for line in results if not line["failed"]] == []
+    assert done.returncode == 0, done.stderr
 
 
 @needs_triton
@@ -123,6 +150,8 @@ def test_on_a_real_gpu_the_kernels_are_right_with_poisoned_memory():
         command = [TESTS / "kernel_checks.py", "--device", "cuda", "--seed", seed]
         done = in_a_process(*command)
         assert done.returncode == 0, done.stdout + done.stderr
+    done = in_a_process(TESTS / "kernel_edges.py", "--device", "cuda")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_gpu

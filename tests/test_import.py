@@ -15,7 +15,8 @@ import lsr_utils
 PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
-    "targets", "losses", "fused_kernel", "fused_cpu", "fused_cuda", "fused",
+    "targets", "losses", "fused_checks", "fused_build", "fused_kernel", "fused_cpu",
+    "fused_cuda", "fused",
     "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
     "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",

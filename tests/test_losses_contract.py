@@ -175,6 +175,25 @@ def test_any_case_equals_its_definition(case, eps, reduction, spread):
     np.testing.assert_allclose(leaf.grad, slope, 1e-9, 1e-10)
 
 
+@pytest.mark.parametrize("eps", EPSILONS)
+def test_the_mean_over_classes_of_weight_0_is_nan_as_pytorch_has_it(eps):
+    logits, targets = draw_logits((4, 6)), torch.tensor([2, 0, -100, 0])
+    for classes in ([0.0, 1, 0, 1, 1, 1], [-1.0, 1, 2, 1, 1, 1]):  # one sums to 0
+        weight = torch.tensor(classes, dtype=torch.float64)
+        options = {"weight": weight, "reduction": "mean"}
+        found, wanted = (
+            value_and_gradients(lambda z, f=kind: f(z, targets), logits)
+            for kind in (
+                LabelSmoothingCrossEntropy(eps, **options),
+                torch.nn.CrossEntropyLoss(label_smoothing=eps, **options),
+            )
+        )
+        if classes[0] == 0:  # else PyTorch divides something by nothing: inf
+            assert_equal(found, wanted, classes)
+        assert found[0].isnan() and found[1][:2].isnan().all()
+        assert (found[1][2] == 0).all()
+
+
 @pytest.mark.parametrize("spread", ["all", "others"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_first_and_second_derivatives_are_right(reduction, spread):

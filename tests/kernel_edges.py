@@ -1,0 +1,246 @@
+"""Chosen cases for the Triton kernels, one for each thing that random ones pass over.
+
+    TRITON_INTERPRET=1 python tests/kernel_edges.py    by the interpreter, on the CPU
+    python tests/kernel_edges.py --device cuda         on an NVIDIA GPU
+
+Prints a JSON line for each case. With ``--break`` a line for each mistake that was put
+into a kernel on purpose: how many cases it fails, which must be one at least.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import itertools
+import json
+import math
+import mmap
+import pathlib
+import sys
+import tempfile
+import warnings
+
+import torch
+from kernel_checks import in_a_fork, off, run
+
+from lsr_utils import fused, fused_cuda, fused_kernel, losses
+
+# Kernel, what is in it, and what a slip makes of it.
+BROKEN = [
+    ("long_row", "(K - 1).to(WIDE)", "K.to(WIDE)"),
+    ("long_row", "counted = counted & ((w != 0) | (d > NOTHING))", "pass"),
+    ("long_row", " & (label < K)", ""),
+    ("long_row", " & (label >= 0)", ""),
+    ("long_row", "row = tl.program_id(0).to(tl.int64)", "row = tl.program_id(0)"),
+    ("long_row", "0.0, WIDE) + eps_high + eps_low", "0.0, WIDE) + eps_high"),
+    ("long_row", "seen * (old - new)", "seen * old"),
+    ("long_row", "tl.where(label == ignored, 0.0, float(\"nan\"))", "0.0"),
+    ("short_rows", "counted = counted & ((w != 0) | (d > NOTHING))", "pass"),
+    ("short_rows", " & (label < K)", ""),
+    ("short_rows", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
+    ("gradient_again", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
+    ("gradient_again", " & (label < K)", ""),
+    ("gradient_again", "+ eps_high + eps_low", "+ eps_high"),
+    ("rescale_rows", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
+    ("rescale_rows", "+ scale_high + scale_low", "+ scale_high"),
+    ("rescale_rows", "tl.where(used, factor / scale, 1.0)", "factor / scale"),
+    ("rescale_rows", "used[:, None] & (k < K)", "(row < N)[:, None] & (k < K)"),
+]  # fmt: skip
+LONG = {torch.float32: fused_cuda.LONGEST, torch.float64: fused_cuda.STRETCH}
+
+
+def draw(device, num_classes, n=3, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(num_classes)
+    z = torch.randn(n, num_classes, generator=generator, dtype=torch.float64)
+    y = torch.randint(num_classes, (n,), generator=generator)
+    return z.to(dtype).to(device), y.to(device)
+
+
+def how(**options):
+    """What ``fused`` hands to the kernels, for those that are called without it."""
+    usual = fused._How(
+        0.1, "none", -100, "all", 1.0, False, False, True, None, fused_cuda
+    )
+    return usual._replace(**options)
+
+
+def chosen(device):
+    """Name of a case, its (logits, targets, options), mode and upstream gradient."""
+    for dtype, longest in LONG.items():
+        z, y = draw(device, longest + 37, dtype=dtype)
+        for spread, mode in itertools.product(("all", "others"), ("default", "scale")):
+            given = z, y, {"eps": 0.4, "spread": spread}
+            yield f"long rows, unweighted, {spread}", given, mode, -2.5
+        yield "long rows, kept", (z, y, {"eps": 0.4}), "recompute", -2.5
+    for num_classes in (7, LONG[torch.float64] + 37):
+        z, y = draw(device, num_classes)
+        ignored = torch.where(torch.arange(3, device=device) == 1, -100, y)
+        weight = torch.ones(num_classes, device=device, dtype=torch.float64)
+        masked = torch.ones(num_classes, device=device) > 0
+        masked[y] = False
+        masked[num_classes // 2 :] = False  # their weight is 0, so nothing is infinite
+        weight[masked] = 0.0
+        nothing = z.masked_fill(masked, -math.inf)
+        given = nothing, y, {"eps": 0.4, "weight": weight, "reduction": "sum"}
+        size = "long" if num_classes > 7 else "short"
+        for mode in ("default", "inplace", "recompute"):
+            yield f"{size} rows, masked classes of weight 0", given, mode, 1.0
+        known = z, ignored, {"eps": 0.1, "reduction": "none"}
+        for upstream in (1.0, 0.1):
+            yield f"{size} rows, scale 0.1", known, {"scale": 0.1}, upstream
+        gone = torch.zeros_like(weight)
+        given = z, ignored, {"eps": 0.1, "weight": gone}
+        yield f"{size} rows, the mean over weights of 0", given, "default", 1.0
+
+
+def out_of_range(device, num_classes, recompute):
+    """Labels that are no class, which only a GPU lets pass: nan, and no gradient."""
+    z, y = draw(device, num_classes, n=5)
+    y[1], y[3] = num_classes, -7  # the next row's first logit, and the last row's
+    bad = torch.tensor([False, True, False, True, False])
+    twin = z.detach().cpu().requires_grad_()
+    theirs = losses.label_smoothing_cross_entropy(
+        twin, y.cpu().where(~bad, -100), 0.1, "none"
+    )
+    theirs.sum().backward()
+    given, slope = how(recompute=recompute), torch.full_like(z, math.nan)
+    rows, kept = fused_cuda.forward(z, y, None, given, None if recompute else slope)
+    upstream = torch.ones(5, device=device, dtype=z.dtype)
+    if recompute:
+        fused_cuda.backward(z, y, None, given, kept, upstream, slope)
+    return off(rows, theirs.where(~bad, math.nan)), off(slope, twin.grad)
+
+
+def infinite(device, num_classes, reduction, mode):
+    """Whether an infinite upstream gradient leaves an ignored row's gradient at 0."""
+    z, y = draw(device, num_classes)
+    y[1], leaf = -100, z.requires_grad_()
+    loss = fused.FusedLabelSmoothingCrossEntropy(0.1, reduction, **mode)(leaf * 1, y)
+    loss.backward(torch.full_like(loss, math.inf))
+    return bool((z.grad[1] == 0).all() and not z.grad[::2].isfinite().any())
+
+
+@contextlib.contextmanager
+def as_long_rows():
+    """Within it also six classes are a long row."""
+    before = fused_cuda.LONGEST, fused_cuda.STRETCH
+    fused_cuda.LONGEST, fused_cuda.STRETCH = 4, 4
+    try:
+        yield
+    finally:
+        fused_cuda.LONGEST, fused_cuda.STRETCH = before
+
+
+def far_apart(device, kernel):
+    """Rows so far apart in memory that their places need 64 bits, written in place."""
+    step = 2**30
+    torch.utils.deterministic.fill_uninitialized_memory = False  # 4 GB, hardly touched
+    z = torch.empty(2 * step + 6, dtype=torch.bfloat16, device=device)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    z = z.as_strided((3, 6), (step, 1))
+    z.copy_(torch.randn(3, 6, generator=torch.Generator().manual_seed(4)))
+    y, twin = torch.arange(3), z.double().cpu()
+    upstream = torch.tensor(2.0, device=device)
+    if kernel == "rescale_rows":
+        fused_cuda.rescale(z, y.to(device), how(), upstream, False)
+        return off(z, 2 * twin)
+    twin.requires_grad_()
+    theirs = losses.label_smoothing_cross_entropy(twin, y, 0.1, "none")
+    theirs.sum().backward()
+    if kernel == "gradient_again":
+        again = how(recompute=True)
+        _, kept = fused_cuda.forward(z, y.to(device), None, again, None)
+        fused_cuda.backward(z, y.to(device), None, again, kept, upstream, z)
+        return off(z, 2 * twin.grad)
+    with as_long_rows() if kernel == "long_row" else contextlib.nullcontext():
+        rows, _ = fused_cuda.forward(z, y.to(device), None, how(), z)
+    return max(off(rows, theirs) * 100, off(z, twin.grad))
+
+
+def rescale_touches_nothing():
+    """Whether a factor of 1 leaves memory alone that cannot be written, on the CPU."""
+
+    def writes():
+        z = torch.frombuffer(
+            mmap.mmap(-1, 4096, prot=mmap.PROT_READ), dtype=torch.float32, count=18
+        )
+        y = torch.tensor([0, -100, 2])  # the ignored row's factor is 1 as well
+        fused_cuda.rescale(z.view(3, 6), y, how(scale=4.0), torch.tensor(4.0), False)
+        return 0
+
+    return in_a_fork(writes) == 0
+
+
+def cases(device):
+    """One line of results after another."""
+    within = {torch.float64: 1e-11, torch.float32: 2e-5}
+    for name, (z, y, options), mode, upstream in chosen(device):
+        loss, slope = run(z, y, {"reduction": "mean"} | options, mode, upstream)
+        yield {
+            "case": name, "dtype": str(z.dtype)[6:], "mode": str(mode),
+            "loss": loss, "gradient": slope,
+            "right": max(loss, slope) <= within[z.dtype],
+        }  # fmt: skip
+    for num_classes, again in itertools.product((7, LONG[torch.float64] + 37), (0, 1)):
+        loss, slope = out_of_range(device, num_classes, bool(again))
+        right = max(loss, slope) <= 1e-11
+        name = f"labels out of range, {num_classes} classes, kept: {again}"
+        yield {"case": name, "loss": loss, "gradient": slope, "right": right}
+        for reduction, mode in itertools.product(
+            ("mean", "none"), ({}, {"inplace": True}, {"recompute": bool(again)})
+        ):
+            name = f"upstream infinite, {num_classes} classes, {reduction}, {mode}"
+            yield {
+                "case": name,
+                "right": infinite(device, num_classes, reduction, mode),
+            }
+    for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
+        distance = far_apart(device, kernel)
+        name = f"far apart, {kernel}"
+        yield {"case": name, "gradient": distance, "right": distance < 8e-3}
+    if device == "cpu":
+        yield {"case": "a factor of 1", "right": rescale_touches_nothing()}
+
+
+def broken_kernels(folder):
+    """fused_kernel.py with one mistake each, as (name, module)."""
+    source = pathlib.Path(fused_kernel.__file__).read_text(encoding="utf-8")
+    for number, (kernel, old, new) in enumerate(BROKEN):
+        start = source.index(f"def {kernel}(")
+        end = source.find("\n@_jit", start) % (len(source) + 1)
+        assert source[start:end].count(old) == 1, f"{kernel}: {old!r} is not there once"
+        path = pathlib.Path(folder, f"broken_edge_{number}.py")
+        changed = source[start:end].replace(old, new)
+        path.write_text(source[:start] + changed + source[end:], encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield f"{kernel}: {old} -> {new}", module
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--break", dest="broken", action="store_true")
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")  # memory that cannot be written is meant
+    if options.device == "cpu":
+        fused.fused_cpu = fused_cuda
+    torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
+    assert torch.empty(3).isnan().all()
+    wrong = 0
+    if not options.broken:
+        for line in cases(options.device):
+            print(json.dumps(line), flush=True)
+            wrong += not line["right"]
+        return 1 if wrong else 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, module in broken_kernels(folder):
+            fused_cuda.fused_kernel = module
+            failed = in_a_fork(lambda: sum(not c["right"] for c in cases("cpu")))
+            print(json.dumps({"broken": name, "failed": failed}), flush=True)
+            wrong += not failed
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
