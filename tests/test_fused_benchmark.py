@@ -57,7 +57,7 @@ def test_every_way_of_the_benchmark_is_the_same_loss_or_it_stops():
 
 
 def test_a_row_holds_medians_and_ranges_of_its_own_way():
-    found = {"PyTorch": fused_ways.pytorch, "fused": fused_loss.Fused(fused_loss.EPS)}
+    found = {"PyTorch": fused_ways.pytorch, "fused": fused_ways.Fused(fused_ways.EPS)}
     rows = fused_loss.compare(found, "cpu", 8, 6, torch.float32, 1.0, 3)
     assert [row["way"] for row in rows] == ["PyTorch", "fused", "in-place scale"]
     for row in rows:
@@ -65,6 +65,43 @@ def test_a_row_holds_medians_and_ranges_of_its_own_way():
         assert row["times"] == pytest.approx(rows[0]["ms"] / row["ms"], rel=1e-2)
         assert row["of_scale"] == pytest.approx(row["ms"] / rows[2]["ms"], rel=2e-2)
     assert rows[0]["copies"] > 2.9 and rows[1]["copies"] < 1.5
+
+
+def test_the_reference_in_parts_is_the_reference_whole(monkeypatch):
+    z, y = torch.randn(10, 7), torch.arange(10) % 7
+    leaf = z.double().requires_grad_()
+    whole = torch.nn.functional.cross_entropy(leaf, y, label_smoothing=fused_ways.EPS)
+    whole.backward()
+    monkeypatch.setattr(fused_ways, "CHUNK", 21)  # three rows, and one at the end
+    for wrong, far in ((1.0, 0.0), (1.5, 0.5)):
+        loss, off = fused_ways.from_float64(z, y, wrong * leaf.grad)
+        assert loss == pytest.approx(whole.item(), rel=1e-12)
+        assert off == pytest.approx(far, abs=1e-12)
+
+
+@pytest.mark.parametrize("after", [0, 3, 8])
+def test_a_peer_that_fails_while_it_is_timed_is_missing_and_the_others_stay(after):
+    calls = []
+
+    def fails(z, y):
+        calls.append(1)
+        if len(calls) > after:
+            raise NotImplementedError("not for this size")
+        return fused_ways.pytorch(z, y)
+
+    found, failed = {"PyTorch": fused_ways.pytorch, "peer": fails}, {}
+    rows = fused_loss.compare(found, "cpu", 900, 1000, torch.float32, 1.0, 5, failed)
+    assert [row["way"] for row in rows] == ["PyTorch", "in-place scale"]
+    assert failed == {"peer": "NotImplementedError"} and len(calls) == after + 1
+    with pytest.raises(NotImplementedError):  # nothing is left to be held against
+        fused_loss.compare({"PyTorch": fails}, "cpu", 8, 6, torch.float32, 1.0, 3)
+
+
+def test_what_the_time_does_not_allow_is_listed_as_not_measured():
+    lines = list(fused_loss.measure_all("cpu", 1, [(8, 6), (8, 40)], until=0.0))
+    assert not [line for line in lines if "way" in line]
+    sizes = [(left["N"], left["K"]) for left in lines[-1]["not_measured"]]
+    assert sizes == [(8, 6), (8, 6), (8, 40), (8, 40)]
 
 
 def test_the_recorded_run_has_every_row_in_both_ways_of_getting_pages():

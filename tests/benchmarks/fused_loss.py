@@ -1,6 +1,7 @@
 """One loss step, forward and backward: the fused loss beside its peers, as JSON.
 
     python tests/benchmarks/fused_loss.py [--device cuda] [--out FILE] [--rounds N]
+                                          [--minutes M]
 
 Measures time (median, least and most of interleaved rounds, after a warm-up; on the CPU
 the processor's time for this process), time as a multiple of an in-place scale of the
@@ -14,13 +15,14 @@ library is glibc, with pages that are kept and used again. Each row counts its p
 faults. Run it on an otherwise idle machine; it takes about five minutes.
 
 On CUDA, where torch keeps memory by itself, it first holds the kernels against float64
-with poisoned memory and has torch raise an error if anything waits for the device. Less
-than eight minutes.
+with poisoned memory and has torch raise an error if anything waits for the device.
+After ``--minutes`` (on CUDA 7) nothing new is begun: what was not reached is listed in
+the JSON under "not_measured".
 """
 
 import argparse
-import functools
 import json
+import math
 import os
 import pathlib
 import platform
@@ -35,7 +37,6 @@ HERE = pathlib.Path(__file__).resolve()
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "tools")]
 from fused_ways import (  # noqa: E402
-    EPS,
     UPSTREAM,
     check,
     compiled,
@@ -46,8 +47,7 @@ from fused_ways import (  # noqa: E402
 )
 from provenance import ROOT, load, provenance  # noqa: E402
 
-from lsr_utils import fused_cpu, fused_cuda, fused_kernel, measure  # noqa: E402
-from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused  # noqa: E402
+from lsr_utils import fused_cpu, fused_kernel, measure  # noqa: E402
 
 try:
     import resource
@@ -65,10 +65,6 @@ SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
 }
-SWEEP = [  # longest row in registers, stretch of a longer one, warps
-    (32_768, 8192, 32), (32_768, 8192, 16), (16_384, 4096, 8), (16_384, 8192, 8),
-    (16_384, 8192, 16), (16_384, 16_384, 16), (16_384, 16_384, 32),
-]  # fmt: skip
 
 
 def cost(call, repeats, device):
@@ -101,8 +97,12 @@ def cost(call, repeats, device):
     return taken
 
 
-def compare(found, device, n, num_classes, dtype, upstream, rounds):
-    """A row of results for each way."""
+def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None):
+    """A row of results for each way.
+
+    failed : a dict for the ways that end in an error, with its kind; they have no row
+    """
+    failed = {} if failed is None else failed
     source = torch.randn(n, num_classes, device=device).to(dtype)
     logits = source.clone().requires_grad_()
     targets = torch.randint(num_classes, (n,), device=device)
@@ -117,24 +117,34 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds):
     repeats = max(1, min(50, int(5e-3 / once)))
     raw = {name: [] for name in calls}
     for number in range(-2, rounds):
-        for name, call in calls.items():
+        for name, call in list(calls.items()):
             logits.detach().copy_(source)  # some ways overwrite it
-            taken = cost(call, repeats, device)
+            try:
+                taken = cost(call, repeats, device)
+            except Exception as problem:  # a peer that is not for this size
+                _leave_out(name, calls, failed, problem)
+                continue
             if number >= 0:
                 raw[name].append(taken)
+    peaks = {}
+    for name, call in list(calls.items()):
+        try:
+            peaks[name] = measure.peak_bytes(call, device)
+        except Exception as problem:
+            _leave_out(name, calls, failed, problem)
     columns = {
-        name: {k: [r[k] for r in raw[name]] for k in raw[name][0]} for name in raw
+        name: {k: [r[k] for r in raw[name]] for k in raw[name][0]} for name in calls
     }
     medians = {name: statistics.median(found["s"]) for name, found in columns.items()}
     rows = []
-    for name, call in calls.items():
+    for name in calls:
         per, taken = medians[name], columns[name]
         row = {
             "N": n, "K": num_classes, "dtype": str(dtype).removeprefix("torch."),
             "upstream": upstream, "way": name, "ms": round(1e3 * per, 5),
             "of_scale": round(per / medians["in-place scale"], 3),
             "times": round(medians["PyTorch"] / per, 3),
-            "copies": round(measure.peak_bytes(call, device) / source.nbytes, 3),
+            "copies": round(peaks[name] / source.nbytes, 3),
             "low_ms": round(1e3 * min(taken["s"]), 5),
             "high_ms": round(1e3 * max(taken["s"]), 5),
         }  # fmt: skip
@@ -148,8 +158,19 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds):
     return rows
 
 
-def measure_all(device, rounds, sizes):
-    """Yield the rows of this process, and first what it found and what is missing."""
+def _leave_out(name, calls, failed, problem):
+    """Take a way off the list; without what all are held against, nothing is left."""
+    if name in ("PyTorch", "in-place scale"):
+        raise problem
+    del calls[name]
+    failed[name] = type(problem).__name__
+
+
+def measure_all(device, rounds, sizes, until=math.inf):
+    """Yield the rows of this process, and first what it found and what is missing.
+
+    until : the time.monotonic() from which on no further size is begun
+    """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found, missing = ways(device)
@@ -157,81 +178,41 @@ def measure_all(device, rounds, sizes):
         "missing": missing,
         "compiled": fused_cpu.compiled() if device == "cpu" else None,
     }
+    left = []
     for n, num_classes in sizes:
         for dtype in (torch.float32, torch.bfloat16):
+            if time.monotonic() > until:
+                left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
+                yield {"not_measured": left}
+                continue
             made = compiled()
             # Few rows will do, but what is compiled is so for one shape.
             failed = check(found, device, min(n, 64), num_classes, dtype)
             failed |= check(made, device, n, num_classes, dtype)
             every = {k: way for k, way in (found | made).items() if k not in failed}
+            for upstream in (1.0, UPSTREAM):
+                given = every, device, n, num_classes, dtype, upstream, rounds
+                yield from compare(*given, failed)
             for name, problem in failed.items():
                 missing[f"{name}, {n} x {num_classes}, {dtype}"] = problem
             if failed:
                 yield {"missing": missing}
-            for upstream in (1.0, UPSTREAM):
-                yield from compare(
-                    every, device, n, num_classes, dtype, upstream, rounds
-                )
 
 
-def in_a_process(pages, rounds):
+def in_a_process(pages, rounds, minutes):
     """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
     env = os.environ | (KEEP_PAGES if pages == KEPT else {})
     command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
     with subprocess.Popen(
-        [*command, "--rounds", str(rounds)], env=env, stdout=subprocess.PIPE, text=True
+        [*command, "--rounds", str(rounds), "--minutes", str(minutes)],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         for line in child.stdout:
             yield json.loads(line)
     if child.returncode:
         raise SystemExit(f"Measuring with pages {pages} failed: see above.")
-
-
-def sweep(rounds):
-    """The kernels' own settings, bfloat16, in place, against the in-place scale."""
-    results, before = [], (fused_cuda.LONGEST, fused_cuda.STRETCH, fused_cuda._warps)
-    for num_classes in (32_000, 128_256):
-        logits = torch.randn(8192, num_classes, device="cuda").bfloat16()
-        logits.requires_grad_()
-        y = torch.randint(num_classes, (8192,), device="cuda")
-        up = torch.ones((), device="cuda")
-        for longest, stretch, warps in SWEEP:
-            fused_cuda.LONGEST, fused_cuda.STRETCH = longest, stretch
-            fused_cuda._warps = lambda elements, warps=warps: warps
-            scale = functools.partial(logits.detach().mul_, 0.999)
-            call = functools.partial(step, Fused(EPS, inplace=True), logits, y, up)
-            times = []
-            for _ in range(3 + rounds):
-                base = cost(scale, 1, "cuda")["s"]
-                times.append(cost(call, 1, "cuda")["s"] / base)
-            results.append(
-                {"K": num_classes, "longest": longest, "stretch": stretch,
-                 "warps": warps, "of_scale": round(statistics.median(times[3:]), 3)}
-            )  # fmt: skip
-            print(results[-1], file=sys.stderr, flush=True)
-    fused_cuda.LONGEST, fused_cuda.STRETCH, fused_cuda._warps = before
-    return results
-
-
-def examine():
-    """On a GPU: the kernels against float64, and whether anything waits for it."""
-    import kernel_checks
-
-    torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
-    lines = [line for seed in (1, 2) for line in kernel_checks.cases("cuda", 80, seed)]
-    torch.use_deterministic_algorithms(False)
-    wrong = [line for line in lines if not line["right"]]
-    if wrong:
-        raise SystemExit(f"The kernels are wrong: {wrong[:3]}")
-    for num_classes in (6, 70_000):
-        z = torch.randn(64, num_classes, device="cuda", requires_grad=True)
-        y = torch.arange(64, device="cuda") % 6
-        for options in ({}, {"inplace": True}, {"recompute": True}):
-            (3 * Fused(EPS, **options)(z * 1, y)).backward()  # compiles
-            torch.cuda.set_sync_debug_mode("error")
-            (3 * Fused(EPS, **options)(z * 1, y)).backward()
-            torch.cuda.set_sync_debug_mode("default")
-    return {"cases": len(lines), "wrong": 0, "waits": 0}
 
 
 def main(arguments=None):
@@ -240,11 +221,15 @@ def main(arguments=None):
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--minutes", type=float, help="on CUDA 7, else without end")
     parser.add_argument("--rows", action="store_true", help="only print the rows")
     options = parser.parse_args(arguments)
     device, rounds = options.device, options.rounds
+    minutes = options.minutes or (7 if device == "cuda" else math.inf)
+    start = time.monotonic()
+    until = start + 60 * minutes
     if options.rows:
-        for row in measure_all(device, rounds, SIZES[device]):
+        for row in measure_all(device, rounds, SIZES[device], until):
             print(json.dumps(row), flush=True)
         return
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
@@ -255,27 +240,41 @@ def main(arguments=None):
         "load_before": load(),
     }  # fmt: skip
     if device == "cuda":
-        record["checks"] = examine()
-        record["sweep"] = sweep(rounds)
-        runs = {None: measure_all(device, rounds, SIZES[device])}
+        import fused_device
+
+        # A third of the time at most for what is not the measurement itself.
+        record["checks"] = fused_device.examine(until - 60 * minutes * 2 / 3)
+        say(f"checked: {record['checks']}", start)
+        runs = {None: measure_all(device, rounds, SIZES[device], until)}
     else:
         glibc = platform.libc_ver()[0] == "glibc"
-        runs = {p: in_a_process(p, rounds) for p in (FRESH, KEPT) if glibc or p != KEPT}
+        ways_to = (FRESH, KEPT) if glibc else (FRESH,)
+        runs = {p: in_a_process(p, rounds, minutes / len(ways_to)) for p in ways_to}
     name = record["device"].replace(" ", "_")
     where = f"cuda_{name}" if device == "cuda" else "cpu"
     out = options.out or ROOT / "data" / "recorded" / f"fused_loss_{where}.json"
     rows = []
     for pages, run in runs.items():
         for row in run:
-            if "missing" in row:
+            if "way" not in row:
                 record |= row
                 continue
-            if rows and row["K"] != rows[-1]["K"]:
+            kind = row["K"], row["dtype"]
+            if rows and kind != (rows[-1]["K"], rows[-1]["dtype"]):
+                say(f"{rows[-1]['N']} x {rows[-1]['K']}, {rows[-1]['dtype']}", start)
                 write(out, record, rows)  # what there is, should a later size fail
             rows.append({"pages": pages, **row})
             print(rows[-1], file=sys.stderr, flush=True)
+    if device == "cuda":
+        write(out, record, rows)
+        record["sweep"] = fused_device.sweep(rounds, cost, until)
+    record["minutes"] = round((time.monotonic() - start) / 60, 2)
     write(out, record | {"load_after": load()}, rows)
     print(f"written: {out.name}")
+
+
+def say(what, start):
+    print(f"{time.monotonic() - start:5.0f} s  {what}", file=sys.stderr, flush=True)
 
 
 def write(out, record, rows):
