@@ -60,7 +60,7 @@ def test_the_kernels_pass_the_tests_of_what_only_the_fused_loss_does():
     done = interpreted("-m", "pytest", TESTS / "test_fused_edges.py", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
-    assert int(passed[1]) > 100, done.stdout
+    assert int(passed[1]) > 80, done.stdout
 
 
 @needs_triton
