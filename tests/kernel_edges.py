@@ -4,7 +4,7 @@
     python tests/kernel_edges.py --device cuda         on an NVIDIA GPU
 
 Prints a JSON line for each case. With ``--break`` a line for each mistake that was put
-into a kernel on purpose: how many cases it fails, which must be one at least.
+into a kernel on purpose: whether a case fails (1), or the process ends (less than 0).
 """
 
 import argparse
@@ -43,7 +43,6 @@ BROKEN = [
     ("rescale_rows", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
     ("rescale_rows", "+ scale_high + scale_low", "+ scale_high"),
     ("rescale_rows", "tl.where(used, factor / scale, 1.0)", "factor / scale"),
-    ("rescale_rows", "used[:, None] & (k < K)", "(row < N)[:, None] & (k < K)"),
 ]  # fmt: skip
 LONG = {torch.float32: fused_cuda.LONGEST, torch.float64: fused_cuda.STRETCH}
 
@@ -171,15 +170,13 @@ def rescale_touches_nothing():
 
 
 def cases(device):
-    """One line of results after another."""
-    within = {torch.float64: 1e-11, torch.float32: 2e-5}
-    for name, (z, y, options), mode, upstream in chosen(device):
-        loss, slope = run(z, y, {"reduction": "mean"} | options, mode, upstream)
-        yield {
-            "case": name, "dtype": str(z.dtype)[6:], "mode": str(mode),
-            "loss": loss, "gradient": slope,
-            "right": max(loss, slope) <= within[z.dtype],
-        }  # fmt: skip
+    """One line of results after another, the quickest first."""
+    for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
+        distance = far_apart(device, kernel)
+        name = f"far apart, {kernel}"
+        yield {"case": name, "gradient": distance, "right": distance < 8e-3}
+    if device == "cpu":
+        yield {"case": "a factor of 1", "right": rescale_touches_nothing()}
     for num_classes, again in itertools.product((7, LONG[torch.float64] + 37), (0, 1)):
         loss, slope = out_of_range(device, num_classes, bool(again))
         right = max(loss, slope) <= 1e-11
@@ -193,12 +190,14 @@ def cases(device):
                 "case": name,
                 "right": infinite(device, num_classes, reduction, mode),
             }
-    for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
-        distance = far_apart(device, kernel)
-        name = f"far apart, {kernel}"
-        yield {"case": name, "gradient": distance, "right": distance < 8e-3}
-    if device == "cpu":
-        yield {"case": "a factor of 1", "right": rescale_touches_nothing()}
+    within = {torch.float64: 1e-11, torch.float32: 2e-5}
+    for name, (z, y, options), mode, upstream in chosen(device):
+        loss, slope = run(z, y, {"reduction": "mean"} | options, mode, upstream)
+        yield {
+            "case": name, "dtype": str(z.dtype)[6:], "mode": str(mode),
+            "loss": loss, "gradient": slope,
+            "right": max(loss, slope) <= within[z.dtype],
+        }  # fmt: skip
 
 
 def broken_kernels(folder):
@@ -236,7 +235,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         for name, module in broken_kernels(folder):
             fused_cuda.fused_kernel = module
-            failed = in_a_fork(lambda: sum(not c["right"] for c in cases("cpu")))
+            failed = in_a_fork(lambda: any(not c["right"] for c in cases("cpu")))
             print(json.dumps({"broken": name, "failed": failed}), flush=True)
             wrong += not failed
     return 1 if wrong else 0
