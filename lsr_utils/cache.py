@@ -20,8 +20,14 @@ def cache_folder():
     Only the path; nothing is made on disk.
     """
     if os.environ.get("LSR_DATA_HOME"):
-        return pathlib.Path(os.environ["LSR_DATA_HOME"]).expanduser()
-    home = pathlib.Path.home()
+        return pathlib.Path(os.path.expanduser(os.environ["LSR_DATA_HOME"]))
+    try:
+        home = pathlib.Path.home()
+    except RuntimeError:  # a user without a home folder, as in some containers
+        raise DownloadError(
+            "The cache folder cannot be named without a home folder: name one in "
+            "LSR_DATA_HOME."
+        ) from None
     if sys.platform == "win32":
         base = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
     elif sys.platform == "darwin":
@@ -62,7 +68,10 @@ def replacing(path):
 def unwritten(path, error):
     """The system's error about a file in the cache folder, as a DownloadError."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return DownloadError(f"No space is left for {path.name} in {path.parent}.")
+        return DownloadError(
+            f"No space is left for {path.name} in {path.parent}: make room there, or "
+            "name another folder in LSR_DATA_HOME."
+        )
     return DownloadError(
         f"{path.name} cannot be kept in {path.parent} ({error.strerror or error}): "
         "name a folder that can be written in LSR_DATA_HOME."
@@ -106,9 +115,16 @@ def read_arrays(name, wanted):
                 str(stored["variant"]),
                 {key: stored[key] for key in wanted},
             )
+        if not all(_fits(k, arrays[k], *form) for k, form in wanted.items()):
+            return None, None
     except Exception:  # whatever is wrong with the file: it is made anew
         return None, None
-    for key, (shape, dtype) in wanted.items():
-        if arrays[key].shape != shape or not np.issubdtype(arrays[key].dtype, dtype):
-            return None, None
     return arrays, variant
+
+
+def _fits(key, array, shape, dtype):
+    """Whether a stored array is what it must be; labels are those of six classes."""
+    if array.shape != shape or not np.issubdtype(array.dtype, dtype):
+        return False
+    in_range = not key.startswith("y_") or set(np.unique(array)) <= set(range(6))
+    return array.dtype.isnative and in_range

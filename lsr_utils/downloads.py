@@ -9,7 +9,9 @@ import hashlib
 import http.client
 import os
 import pathlib
+import queue
 import socket
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -21,6 +23,7 @@ from .cache import DownloadError, cache_folder, replacing, unwritten
 BLOCK = 1 << 16
 TIMEOUT = 30  # seconds without any data
 SLOWEST = 1_000  # bytes a second, on average over TIMEOUT
+OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
 
 
 class Source(NamedTuple):
@@ -68,13 +71,19 @@ def fetch(name):
              and how to go on without it
     """
     path, reasons = cache_folder() / name, []
-    offline = os.environ.get("LSR_OFFLINE", "") not in ("", "0")
+    offline = os.environ.get("LSR_OFFLINE", "").strip().lower() not in OFF
     try:
         if path.exists():
+            before = path.lstat()
             if _is_official(path):
                 return path
-            path.unlink(missing_ok=True)
-            reasons.append("the copy there was not the official file and is removed")
+            if os.path.samestat(before, path.lstat()):
+                path.unlink(missing_ok=True)
+                reasons.append(
+                    "the copy there was not the official file and is removed"
+                )
+            elif _is_official(path):
+                return path
     except OSError as error:
         raise unwritten(path, error) from error
     for place in _places(name):
@@ -110,7 +119,7 @@ def _places(name):
         return official
     if "://" in mirror:
         return (f"{mirror.rstrip('/')}/{name}", *official)
-    return (pathlib.Path(mirror).expanduser() / name, *official)
+    return (pathlib.Path(os.path.expanduser(mirror)) / name, *official)
 
 
 def _failure(name, reasons):
@@ -149,6 +158,43 @@ def _copy(place, file, name):
 
 
 def _blocks(place):
+    """What a place gives, in blocks; refused when none comes for TIMEOUT seconds.
+
+    Read by a thread: a timeout of the socket ends no answer whose headers trickle.
+    """
+    given, gone = queue.Queue(maxsize=4), threading.Event()
+
+    def read():
+        try:
+            with contextlib.closing(_timed(place)) as blocks:
+                for block in blocks:
+                    while not gone.is_set():
+                        with contextlib.suppress(queue.Full):
+                            given.put(block, timeout=0.1)
+                            break
+                    if gone.is_set():
+                        return
+            given.put(b"")
+        except BaseException as error:
+            given.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while True:
+            try:
+                block = given.get(timeout=TIMEOUT + 1)
+            except queue.Empty:
+                raise _Refused(f"gave nothing for {TIMEOUT} seconds") from None
+            if isinstance(block, BaseException):
+                raise block
+            if not block:
+                return
+            yield block
+    finally:
+        gone.set()
+
+
+def _timed(place):
     """What a place gives, in blocks, as long as it comes fast enough."""
     size, seen, until = 0, 0, time.monotonic() + TIMEOUT
     try:
@@ -169,6 +215,8 @@ def _blocks(place):
 
 def _opened(place):
     if isinstance(place, pathlib.Path):
+        if place.exists() and not place.is_file():
+            raise _Refused("is not a regular file")
         return open(place, "rb")
     request = urllib.request.Request(place, headers={"User-Agent": "lsr_utils"})
     return contextlib.closing(urllib.request.urlopen(request, timeout=TIMEOUT))

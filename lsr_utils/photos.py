@@ -21,6 +21,11 @@ RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the red, green and blue plane
 OTHER_BYTES = 1_000_000  # more than the other files of the archive and its headers
 
 
+DAMAGE = (
+    tarfile.TarError, RecursionError, EOFError, zlib.error, gzip.BadGzipFile
+)  # fmt: skip
+
+
 def animals_arrays(part):
     """Photos and labels of a part, from the cache or else from the archive.
 
@@ -56,7 +61,7 @@ def read_archive(path):
                         files[name] = _animals_of(archive.extractfile(member).read())
             while bounded.read(tarfile.RECORDSIZE):
                 pass  # up to the checksum that the packed file ends in
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGE as error:
         reason = str(error).rstrip(".")
         raise ValueError(f"{path.name} is damaged: {reason}.") from error
     except ValueError as error:
@@ -105,6 +110,8 @@ def _checked_name(member, seen):
         raise ValueError(
             f"{name!r} must have {RECORDS * RECORD} bytes, got {member.size}."
         )
+    if not 0 <= member.size <= max(RECORDS * RECORD, OTHER_BYTES):
+        raise ValueError("it unpacks to more than the six files.")
     if name in seen:
         raise ValueError(f"{name!r} is there twice.")
     return name

@@ -85,7 +85,8 @@ def read_questions(path):
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
-            if (table.fieldnames or [])[:3] != COLUMNS:
+            names = table.fieldnames or []
+            if names[:3] != COLUMNS or len(set(names)) < len(names):
                 raise ValueError(
                     f"{path.name} must start with the columns {', '.join(COLUMNS)}, "
                     f"got {table.fieldnames}."

@@ -139,7 +139,7 @@ def test_the_whole_package_stays_small():
     text += "    y = 1  # z\n"
     assert lines_of_code(text) == 4
     code = [lines_of_code(path.read_text(encoding="utf-8")) for path in MODULES]
-    assert sum(code) <= 5900
+    assert sum(code) <= 6000
 
 
 def test_submodules_come_when_first_used_and_unknown_names_do_not():
