@@ -86,7 +86,7 @@ def chosen(device):
         known = z, ignored, {"eps": 0.1, "reduction": "none"}
         for upstream in (1.0, 0.1):
             yield f"{size} rows, scale 0.1", known, {"scale": 0.1}, upstream
-        gone = torch.zeros_like(weight)
+        gone = torch.ones_like(weight).index_fill_(0, y, 0.0)  # the true classes
         given = z, ignored, {"eps": 0.1, "weight": gone}
         yield f"{size} rows, the mean over weights of 0", given, "default", 1.0
 
