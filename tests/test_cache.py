@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pathlib
 import pickle
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from loopback import names_in
 
 from lsr_utils import cache as cache_module
-from lsr_utils.cache import read_arrays, write_arrays
+from lsr_utils.cache import DownloadError, cache_folder, read_arrays, write_arrays
 
 ARRAYS = {
     "x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
@@ -121,5 +122,32 @@ def test_a_disk_that_fills_up_leaves_the_old_file(cache, monkeypatch, step):
         patch.setattr(cache_module.os, step, full)
         with pytest.raises(cache_module.DownloadError) as caught:
             write_arrays("set", "new", ARRAYS)
-    assert str(caught.value) == f"No space is left for set.npz in {cache}."
+    assert str(caught.value) == (
+        f"No space is left for set.npz in {cache}: make room there, or name another "
+        "folder in LSR_DATA_HOME."
+    )
     assert read_back() == "old" and names_in(cache) == ["set.npz"]
+
+
+def test_labels_and_bytes_of_another_kind_are_not_believed(cache):
+    wanted = {"y_train": ((3,), np.int64)}
+    for good, labels in (
+        (True, [0, 5, 2]),
+        (False, [0, 6, 2]),
+        (False, [0, -1, 2]),
+    ):
+        write_arrays("set", "official", {"y_train": np.array(labels)})
+        found = read_arrays("set", wanted)
+        assert found[1] == ("official" if good else None)
+    write_arrays("set", "official", {"y_train": np.array([0, 5, 2], dtype=">i8")})
+    assert read_arrays("set", wanted) == (None, None)
+
+
+def test_without_a_home_folder_the_sentence_names_the_variable(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("LSR_DATA_HOME", raising=False)
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    with pytest.raises(DownloadError, match="^The cache folder cannot be named.*HOME"):
+        cache_folder()

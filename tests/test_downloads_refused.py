@@ -228,7 +228,10 @@ class FullDisk(io.FileIO):
 def test_a_full_disk_is_told(server, cache, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cache_module, "open", FullDisk, raising=False)
-        assert refusal() == f"No space is left for {NAME} in {cache}."
+        assert refusal() == (
+            f"No space is left for {NAME} in {cache}: make room there, or name another "
+            "folder in LSR_DATA_HOME."
+        )
     assert names_in(cache) == [] and fetched() == CONTENT
 
 
@@ -238,7 +241,10 @@ def test_a_disk_that_is_full_at_the_last_moment_is_told(server, cache, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(cache_module.os, "fsync", full)
-        assert refusal() == f"No space is left for {NAME} in {cache}."
+        assert refusal() == (
+            f"No space is left for {NAME} in {cache}: make room there, or name another "
+            "folder in LSR_DATA_HOME."
+        )
     assert names_in(cache) == [] and fetched() == CONTENT
 
 
