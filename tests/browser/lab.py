@@ -39,6 +39,8 @@ TROUBLE = (
     "[data-mime-type='application/vnd.jupyter.error'], "
     "[data-mime-type='application/vnd.jupyter.stderr']"
 )
+# PyTorch's build for CUDA says so where there is no GPU, and compiles for the CPU.
+HARMLESS = "No CUDA runtime is found"
 
 
 class Lab:
@@ -144,7 +146,11 @@ class Lab:
         return {
             "cells": len(prompts),
             "numbered": sum(bool(re.search(r"\d", text)) for text in prompts),
-            "trouble": page.locator(TROUBLE).all_inner_texts(),
+            "trouble": [
+                text
+                for text in page.locator(TROUBLE).all_inner_texts()
+                if HARMLESS not in text
+            ],
             "figures": images.count(),
             "drawn": images.evaluate_all("all => all.every(i => i.naturalWidth > 0)"),
             "asked": page.asked,
