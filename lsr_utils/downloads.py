@@ -84,6 +84,8 @@ def fetch(name):
                 )
             elif _is_official(path):
                 return path
+    except FileNotFoundError:
+        pass  # another process has removed the same bad copy
     except OSError as error:
         raise unwritten(path, error) from error
     for place in _places(name):

@@ -3,9 +3,11 @@
 import hypothesis
 import loopback
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from lsr_utils import style
 from lsr_utils.losses import label_smoothing_cross_entropy
 
 # The same examples in every run, and no clock: a slow runner is not a failure.
@@ -31,6 +33,15 @@ def sharded_loss_fn():
         return label_smoothing_cross_entropy(torch.cat(shards, 1), targets, eps)
 
     return whole
+
+
+@pytest.fixture
+def course_style():
+    """Figures in the style of the course, and closed at the end."""
+    with plt.rc_context():
+        style.use()
+        yield
+    plt.close("all")
 
 
 @pytest.fixture

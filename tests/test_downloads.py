@@ -82,6 +82,29 @@ def test_the_second_official_address_is_asked_when_the_first_fails(server, monke
     assert fetched() == CONTENT and server.asked == ["/old", f"/{NAME}"]
 
 
+@pytest.mark.parametrize("then", ["removes it", "puts the right one there"])
+def test_a_bad_copy_that_another_process_mends_meanwhile(
+    then, server, cache, monkeypatch
+):
+    cache.mkdir()
+    (cache / NAME).write_bytes(b"half")
+    look, asked = downloads._is_official, []
+
+    def slow(path):
+        asked.append(path)
+        found = look(path)
+        if len(asked) == 1 and then == "removes it":
+            path.unlink()
+        elif len(asked) == 1:
+            path.with_name("new").write_bytes(CONTENT)
+            path.with_name("new").replace(path)
+        return found
+
+    monkeypatch.setattr(downloads, "_is_official", slow)
+    assert fetched() == CONTENT
+    assert server.asked == ([f"/{NAME}"] if then == "removes it" else [])
+
+
 # -- mirrors -------------------------------------------------------------------------
 
 

@@ -9,13 +9,7 @@ from matplotlib.figure import Figure
 
 from lsr_utils import plots, style
 
-
-@pytest.fixture(autouse=True)
-def in_the_style_of_the_course():
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def check(figure, panels):

@@ -14,12 +14,7 @@ from lsr_utils import geometry, plots, style
 NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross")
 
 
-@pytest.fixture(autouse=True)
-def in_the_style_of_the_course():
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def network(seed=0, width=7):

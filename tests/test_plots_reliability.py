@@ -1,6 +1,5 @@
 """The reliability diagram: what is drawn, read back from the figure."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -15,12 +14,7 @@ FLEET = torch.stack([calibration.with_temperature(EXACT.log(), t) for t in (0.5,
 QUICK = {"resamples": 30}
 
 
-@pytest.fixture(autouse=True)
-def in_the_style_of_the_course():
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def drawn(*arguments, **options):

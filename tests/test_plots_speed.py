@@ -2,20 +2,13 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from test_plots import check
 
-from lsr_utils import plots, style
+from lsr_utils import plots
 
-
-@pytest.fixture(autouse=True)
-def in_the_style_of_the_course():
-    with plt.rc_context():
-        style.use()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def draw(**tables):

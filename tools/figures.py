@@ -5,11 +5,12 @@ usage: python tools/figures.py [--check]
 `course.py refresh` calls this too. Needs nothing but Python.
 """
 
-import argparse
 import base64
 import json
 import sys
 from pathlib import Path
+
+import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("notebooks", "figures")
@@ -59,21 +60,7 @@ def update(root=ROOT, write=True):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if one would change"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        changed = update(write=not options.check)
-    except ValueError as problem:
-        print(f"figures: {problem}", file=sys.stderr)
-        return 1
-    if options.check and changed:
-        print(f"{', '.join(changed)}: not up to date; run `{COMMAND}`.")
-    else:
-        print(f"written: {', '.join(changed) or 'nothing, all are up to date'}")
-    return int(options.check and bool(changed))
+    return ledger.command_line(sys.modules[__name__], arguments)
 
 
 if __name__ == "__main__":

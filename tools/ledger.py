@@ -244,18 +244,23 @@ def _linked(text, root):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    return command_line(sys.modules[__name__], arguments)
+
+
+def command_line(tool, arguments=None):
+    """Run a module that has an `update` and a COMMAND, with its option --check."""
+    parser = argparse.ArgumentParser(description=tool.__doc__.splitlines()[0])
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if it would change"
     )
     options = parser.parse_args(arguments)
     try:
-        changed = update(write=not options.check)
+        changed = tool.update(write=not options.check)
     except ValueError as problem:
-        print(f"ledger: {problem}", file=sys.stderr)
+        print(f"{Path(tool.__file__).stem}: {problem}", file=sys.stderr)
         return 1
     if options.check and changed:
-        print(f"{', '.join(changed)}: not up to date; run `{COMMAND}`.")
+        print(f"{', '.join(changed)}: not up to date; run `{tool.COMMAND}`.")
     else:
         print(f"written: {', '.join(changed) or 'nothing, all is up to date'}")
     return int(options.check and bool(changed))
