@@ -10,22 +10,37 @@
 
 namespace {
 
-// V: a vector of 64 bytes. Compilers split it into what the processor has.
+// V: a vector as wide as the registers. A wider one compilers would take apart, and a
+// choice between two of them lane by lane.
+#if defined(__AVX512F__)
+constexpr int BYTES = 64;
+#elif defined(__AVX2__)
+constexpr int BYTES = 32;
+#else
+constexpr int BYTES = 16;
+#endif
+
 template <typename T> struct Lanes;
 template <> struct Lanes<float> {
-    typedef float V __attribute__((vector_size(64)));
-    typedef int32_t I __attribute__((vector_size(64)));
-    static constexpr int count = 16, mantissa = 23, bias = 127, terms = 7;
-    static constexpr float least = -87.3f, round = 12582912.0f;  // 1.5 * 2^23
-    static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+    typedef float V __attribute__((vector_size(BYTES)));
+    typedef int32_t I __attribute__((vector_size(BYTES)));
+    static constexpr int count = BYTES / 4, mantissa = 23, degree = 6;
+    static constexpr float least = -88.0f;
+    static constexpr float round = 12582912.0f + 127;  // 1.5 * 2^23 + the bias
+    static constexpr float polynomial[] = {
+        1.3836846e-3f, 8.3748158e-3f, 4.1668226e-2f, 1.6666420e-1f, 0.49999992f, 1, 1};
 };
 template <> struct Lanes<double> {
-    typedef double V __attribute__((vector_size(64)));
-    typedef int64_t I __attribute__((vector_size(64)));
-    static constexpr int count = 8, mantissa = 52, bias = 1023, terms = 13;
-    static constexpr double least = -708.0, round = 6755399441055744.0;  // 1.5 * 2^52
-    static constexpr double ln2_high = 6.93147180369123816490e-01;
-    static constexpr double ln2_low = 1.90821492927058770002e-10;
+    typedef double V __attribute__((vector_size(BYTES)));
+    typedef int64_t I __attribute__((vector_size(BYTES)));
+    static constexpr int count = BYTES / 8, mantissa = 52, degree = 11;
+    static constexpr double least = -709.05;
+    static constexpr double round = 6755399441055744.0 + 1023;  // 1.5 * 2^52 + bias
+    static constexpr double polynomial[] = {
+        2.4994314816236953e-8, 2.763229322970563e-7, 2.7557622499311845e-6,
+        2.480148652158092e-5, 1.9841269432715298e-4, 1.3888888951223825e-3,
+        8.333333333559253e-3, 4.166666666649277e-2, 0.1666666666666617,
+        0.5000000000000018, 1, 1};
 };
 
 template <typename T> using V = typename Lanes<T>::V;
@@ -33,68 +48,74 @@ template <typename T> using I = typename Lanes<T>::I;
 
 template <typename T> V<T> all(T value) { return V<T>{} + value; }
 
+// The greater of each two, and the second where the first is nan.
+template <typename T> V<T> greater(V<T> a, V<T> b) { return a > b ? a : b; }
+
 template <typename T> I<T> lane_numbers() {
     I<T> numbers;
     for (int lane = 0; lane < Lanes<T>::count; lane++) numbers[lane] = lane;
     return numbers;
 }
 
-// `count` elements and, in the other lanes, the filler. Of the elements from here on,
-// `there` may be read: a whole vector is, where that many are there.
-template <typename T> V<T> load(const T *from, int64_t count, int64_t there, T filler) {
-    constexpr int W = Lanes<T>::count;
+template <typename T> V<T> load(const T *from) {
+    V<T> v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <typename T> void store(T *to, V<T> v) { std::memcpy(to, &v, sizeof v); }
+
+// The end of a row: `count` elements and, in the other lanes, the filler. Of the
+// elements from here on, `there` may be read: a whole vector is, where that many are.
+template <typename T>
+V<T> load_end(const T *from, int64_t count, int64_t there, T filler) {
     V<T> v = all<T>(filler);
-    if (there < W) {
+    if (there < Lanes<T>::count) {
         std::memcpy(&v, from, count * sizeof(T));
         return v;
     }
-    std::memcpy(&v, from, sizeof v);
-    if (count >= W) return v;
-    return lane_numbers<T>() < I<T>{} + int(count) ? v : all<T>(filler);
+    return lane_numbers<T>() < I<T>{} + int(count) ? load<T>(from) : v;
 }
 
-template <typename T> void store(T *to, V<T> v, int64_t count) {
-    if (count >= Lanes<T>::count)
-        std::memcpy(to, &v, sizeof v);
-    else
-        std::memcpy(to, &v, count * sizeof(T));
+template <typename T> void store_end(T *to, V<T> v, int64_t count) {
+    if (count == Lanes<T>::count) return store<T>(to, v);
+    std::memcpy(to, &v, count * sizeof(T));
 }
 
-// e^x for x <= 0: x = n ln 2 + r with |r| <= ln 2 / 2, then a Taylor series in r.
-// -inf gives 0 and nan gives nan.
+// e^x for x <= 0: x = n ln 2 + r with |r| <= ln 2 / 2, then the polynomial in r whose
+// relative error is least. Below the least, -inf among it, 2^n has the exponent of
+// zero; nan gives nan. One constant for ln 2 will do: x is a rounded difference.
 template <typename T> inline V<T> exponential(V<T> x) {
     using L = Lanes<T>;
     const V<T> least = all<T>(L::least);
-    const V<T> clipped = x < least ? least : x;
+    const V<T> clipped = least > x ? least : x;
     const V<T> shifted = clipped * T(1.4426950408889634) + L::round;
     const V<T> n = shifted - L::round;
-    const V<T> r = (clipped - n * L::ln2_high) - n * L::ln2_low;
-    V<T> series = all<T>(1);
-    for (int k = L::terms; k > 0; k--) series = series * r * T(1.0 / k) + T(1);
-    I<T> bits;  // the low bits of `shifted` hold n: make them the exponent of 2^n
+    const V<T> r = clipped - n * T(0.6931471805599453);
+    V<T> series = all<T>(L::polynomial[0]);
+    for (int k = 1; k <= L::degree; k++) series = series * r + L::polynomial[k];
+    I<T> bits;  // the low bits of `shifted` hold n + bias: the exponent of 2^n
     std::memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + L::bias) << L::mantissa;
+    bits = bits << L::mantissa;
     V<T> power;
     std::memcpy(&power, &bits, sizeof power);
-    return x < least ? V<T>{} : series * power;
+    return series * power;
 }
 
 // Lanes are folded in halves, which needs fewer steps than one after another.
 template <typename T> T sum(V<T> v) {
+#pragma GCC unroll 8
     for (int half = Lanes<T>::count / 2; half > 0; half /= 2)
         for (int lane = 0; lane < half; lane++) v[lane] += v[lane + half];
     return v[0];
 }
 
 template <typename T> T largest(V<T> v) {
+#pragma GCC unroll 8
     for (int half = Lanes<T>::count / 2; half > 0; half /= 2)
         for (int lane = 0; lane < half; lane++)
             v[lane] = v[lane] > v[lane + half] ? v[lane] : v[lane + half];
     return v[0];
-}
-
-int lane_of(int64_t distance, int none) {
-    return distance >= 0 && distance < none ? int(distance) : none;
 }
 
 struct Smoothing {
@@ -109,42 +130,67 @@ template <typename T> T times(T mass, T term) {
 
 // One row: returns its loss. Unless `slope` is null, writes factor times the gradient
 // there (and before that, the exponentials); `slope` may be `z` itself. Behind `z`,
-// `there` elements may be read.
-template <typename T>
+// `there` elements may be read. Fetches `next`, the row to come, into the cache.
+template <typename T, bool weighted>
 T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
-          Smoothing how, T factor, T *slope) {
+          Smoothing how, T factor, T *slope, const T *next) {
     constexpr int W = Lanes<T>::count;
     const T inf = INFINITY;
-    V<T> highest = all<T>(-inf);
-    for (int64_t k = 0; k < K; k += W) {
-        const V<T> x = load<T>(z + k, K - k, there - k, -inf);
-        highest = x > highest ? x : highest;
-    }
-    const T m = largest<T>(highest);
+    // Two vectors need care: that with the true class, and the last, often not full.
+    const int64_t at_y = y / W * W, last = (K - 1) / W * W;
+    const V<T> one = all<T>(1);
 
-    // The true class stays out of the sums over classes and comes in at the end.
-    const I<T> lane = lane_numbers<T>();
+    // Two maxima at a time: a single one would wait for itself.
+    const int64_t rest = K - last;
+    V<T> highest = load_end<T>(z + last, rest, there - last, -inf);
+    V<T> second = highest;
+    const int64_t half = last / (2 * W) * W;
+    for (int64_t k = 0; k < half; k += W) {
+        highest = greater<T>(load<T>(z + k), highest);
+        second = greater<T>(load<T>(z + half + k), second);
+    }
+    if (2 * half < last) second = greater<T>(load<T>(z + 2 * half), second);
+    const T m = largest<T>(greater<T>(second, highest));
+
     const T d_y = z[y] - m;  // before it is overwritten
     V<T> exponentials{}, offsets{}, weights{};
-    for (int64_t k = 0; k < K; k += W) {
-        const V<T> d = load<T>(z + k, K - k, there - k, -inf) - m;
-        const V<T> e = exponential<T>(d);
+    const auto add = [&](V<T> x, V<T> w, I<T> counts) {
+        const V<T> d = x - m, e = exponential<T>(d);
         exponentials += e;
-        if (slope) store<T>(slope + k, e, K - k);
-        I<T> other = lane != I<T>{} + lane_of(y - k, W);
-        if (K - k < W) other = other & (lane < I<T>{} + int(K - k));
-        if (weight) {
-            const V<T> w = load<T>(weight + k, K - k, K - k, T(0));
-            weights += other ? w : V<T>{};
-            other = other & ((w != 0) | ((d - d) == 0));  // no 0 * inf
-            offsets += other ? w * d : V<T>{};
-        } else {
-            offsets += other ? d : V<T>{};
+        if (weighted) {
+            weights += counts ? w : V<T>{};
+            counts = counts & ((w != 0) | ((d - d) == 0));  // no 0 * inf
         }
+        offsets += counts ? w * d : V<T>{};
+        return e;
+    };
+    const auto add_many = [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; k += W) {
+            __builtin_prefetch(next + k);
+            const V<T> w = weighted ? load<T>(weight + k) : one;
+            const V<T> e = add(load<T>(z + k), w, I<T>{} - 1);
+            if (slope) store<T>(slope + k, e);
+        }
+    };
+    // The true class stays out of the sums over classes and comes in at the end.
+    const auto add_with_care = [&](int64_t k, int lane_of_y) {
+        const int64_t count = K - k < W ? K - k : W;
+        const I<T> lane = lane_numbers<T>();
+        const I<T> counts = (lane < I<T>{} + int(count)) & (lane != I<T>{} + lane_of_y);
+        const V<T> w = weighted ? load_end<T>(weight + k, count, count, 0) : one;
+        return add(load_end<T>(z + k, count, there - k, -inf), w, counts);
+    };
+    add_many(0, at_y);
+    V<T> tail = add_with_care(at_y, int(y - at_y));
+    const T e_y = tail[y - at_y];
+    if (at_y < last) {
+        if (slope) store<T>(slope + at_y, tail);
+        add_many(at_y + W, last);
+        tail = add_with_care(last, W);
     }
     const T total = sum<T>(exponentials), log_total = std::log(total);
-    const T w_y = weight ? weight[y] : T(1);
-    const T sum_weights = weight ? sum<T>(weights) : T(K - 1);
+    const T w_y = weighted ? weight[y] : T(1);
+    const T sum_weights = weighted ? sum<T>(weights) : T(K - 1);
 
     // Mass on the true class, and for each unit of weight on any other one.
     const T receivers = T(how.others ? K - 1 : K);
@@ -155,14 +201,14 @@ T one_row(const T *z, int64_t there, int64_t K, int64_t y, const T *weight,
     if (!slope) return loss;
 
     const T mass = on_y + each * sum_weights;
-    const V<T> scale = all<T>(mass / total * factor);
-    const T slope_y = (mass * (slope[y] / total) - on_y) * factor;
-    for (int64_t k = 0; k < K; k += W) {
-        V<T> w = all<T>(1);
-        if (weight) w = load<T>(weight + k, K - k, K - k, T(0));
-        const V<T> e = load<T>(slope + k, K - k, K - k, T(0));
-        store<T>(slope + k, e * scale - w * (each * factor), K - k);
+    const V<T> scale = all<T>(mass / total * factor), pull = all<T>(each * factor);
+    const T slope_y = (mass * (e_y / total) - on_y) * factor;
+    for (int64_t k = 0; k < last; k += W) {
+        const V<T> w = weighted ? load<T>(weight + k) : one;
+        store<T>(slope + k, load<T>(slope + k) * scale - w * pull);
     }
+    const V<T> w = weighted ? load_end<T>(weight + last, rest, rest, 0) : one;
+    store_end<T>(slope + last, tail * scale - w * pull, rest);
     slope[y] = slope_y;
     return loss;
 }
@@ -250,6 +296,7 @@ double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
               Smoothing how, double unit, const T *upstream, int64_t upstream_step,
               T *losses, Stored *slope, int64_t slope_step, T *wide) {
     constexpr int W = Lanes<T>::count;
+    const auto row = weight ? one_row<T, true> : one_row<T, false>;
     double sum_of_losses = 0;
     for (int64_t n = begin; n < end;) {
         const int count = K > FEW ? 1 : end - n < W ? int(end - n) : W;
@@ -264,12 +311,13 @@ double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
         } else if (y[n] == ignored) {
             if (to) std::memset(static_cast<void *>(to), 0, K * sizeof(Stored));
         } else if constexpr (std::is_same<T, Stored>::value) {
-            loss[0] = one_row<T>(from, K + (end - 1 - n) * z_step, K, y[n], weight, how,
-                                 factor[0], to);
+            const int64_t step = n + 1 < end ? z_step : 0;
+            loss[0] = row(from, K + (end - 1 - n) * z_step, K, y[n], weight, how,
+                          factor[0], to, from + step);
         } else {
             for (int64_t k = 0; k < K; k++) wide[k] = from[k];
-            loss[0] = one_row<T>(wide, K, K, y[n], weight, how, factor[0],
-                                 to ? wide : nullptr);
+            loss[0] = row(wide, K, K, y[n], weight, how, factor[0],
+                          to ? wide : nullptr, wide);
             for (int64_t k = 0; to && k < K; k++) to[k] = Stored(wide[k]);
         }
         for (int lane = 0; lane < count; lane++, n++) {

@@ -96,6 +96,17 @@ def test_nan_in_a_live_row_is_not_hidden():
     assert loss.isnan().tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    "dtype, lowest, digits", [(torch.float32, -70, 1e-5), (torch.float64, -600, 1e-13)]
+)
+def test_the_least_probable_classes_keep_their_digits(dtype, lowest, digits):
+    z = torch.linspace(lowest, 0, 4001, dtype=dtype).unsqueeze(0)
+    y = torch.tensor([4000])
+    _, slope = value_and_gradient(z, y, 0.0, "sum")
+    wanted = z.double().softmax(1)
+    assert torch.allclose(slope[:, :-1].double(), wanted[:, :-1], rtol=digits, atol=0)
+
+
 @BOTH
 def test_a_masked_class_gives_infinite_loss_and_finite_gradient(spread):
     z = draw(2, 6)
