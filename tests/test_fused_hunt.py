@@ -1,6 +1,7 @@
 """What a hostile review of the fused loss found: each was wrong once."""
 
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import torch
 from test_fused_edges import draw, gradient, needs_compiled
 from torch.autograd import forward_ad
 
-from lsr_utils import fused, fused_cpu, fused_cuda, measure
+from lsr_utils import fused, fused_build, fused_cpu, fused_cuda, measure
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
 from lsr_utils.losses import LabelSmoothingCrossEntropy as Readable
 
@@ -58,6 +59,21 @@ def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
     with torch.device("meta"):
         assert fused_cpu._agrees(library)
         assert fused_cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="-march=x86-64")
+def test_narrow_vectors_give_the_same_as_wide_ones(monkeypatch):
+    needs_compiled()
+    monkeypatch.setattr(fused_build, "FLAGS", (["-march=x86-64"],))
+    narrow = fused_build.library(lambda library: True)
+    monkeypatch.setattr(fused_cpu, "_library", lambda: narrow)
+    for num_classes in (3, 17, 30, 257):
+        for dtype in (torch.float32, torch.float64):
+            z, y = draw(9, num_classes, dtype=dtype)
+            _, right = gradient(Readable(0.2), z, y)
+            for inplace in (False, True):
+                _, ours = gradient(Fused(0.2, inplace=inplace), z, y)
+                assert torch.allclose(ours, right, rtol=1e-5, atol=1e-8)
 
 
 def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
