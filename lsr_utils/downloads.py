@@ -140,6 +140,8 @@ def _copy(place, file, name):
     source, size, digest = SOURCES[name], 0, hashlib.sha256()
     # The delay: no bar for a place that has nothing, nor for a file that comes at once.
     form = {"desc": name, "unit": "B", "unit_scale": True, "delay": 0.5}
+    # tqdm itself reads this variable once, when it is imported.
+    form["disable"] = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
     with (
         contextlib.closing(_blocks(place)) as blocks,
         tqdm(total=source.bytes, **form) as bar,

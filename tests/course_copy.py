@@ -53,7 +53,7 @@ def wait_until(holds, seconds=30):
 
 
 def tiny_course(folder, wheels):
-    """The real course.py over a package that needs pytest alone, and one test."""
+    """The real course.py over a package that needs little, and one test."""
     shutil.copytree(ROOT / "tools", folder / "tools")
     shutil.copy(ROOT / "course.py", folder)
     (folder / "lsr_utils").mkdir()
@@ -65,7 +65,7 @@ def tiny_course(folder, wheels):
         '[build-system]\nrequires = ["setuptools"]\n'
         'build-backend = "setuptools.build_meta"\n'
         '[project]\nname = "lsr-utils"\nversion = "0.1.0"\n'
-        '[project.optional-dependencies]\ntest = ["pytest"]\n'
+        '[project.optional-dependencies]\ntest = ["pytest-xdist"]\n'
         'browser = ["lantern"]\nsite = ["lantern"]\n'
         '[tool.setuptools]\npackages = ["lsr_utils"]\n'
     )

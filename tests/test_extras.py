@@ -21,9 +21,9 @@ LANTERN = "import lantern; assert lantern.LIGHT"
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    """pytest, and `lantern`, which the extras of the tiny course need."""
+    """pytest-xdist, with pytest, and `lantern`, which the tiny course needs."""
     folder = tmp_path_factory.mktemp("wheels")
-    installed_as_wheels(folder, "setuptools", "pytest")
+    installed_as_wheels(folder, "setuptools", "pytest-xdist")
     inside = {
         "lantern.py": "LIGHT = True\n",
         "lantern-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: lantern\n"

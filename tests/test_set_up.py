@@ -29,7 +29,7 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="uses POSIX signals or m
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheels")
-    return installed_as_wheels(folder, "setuptools", "pytest")
+    return installed_as_wheels(folder, "setuptools", "pytest-xdist")
 
 
 @pytest.fixture(scope="module")

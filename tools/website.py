@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,7 +22,6 @@ import nbformat
 import npm
 from environment import ROOT
 
-SOURCE = ROOT / "build" / "site_source"
 TARGET = Path("build", "site")  # seen from the course, where commands start
 TOOLS = Path(__file__).parent / "sphinx"
 MODULES = (
@@ -43,14 +43,14 @@ class Failure(Exception):
 # -- sources -------------------------------------------------------------------------
 
 
-def prepare():
+def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
-    shutil.rmtree(SOURCE, ignore_errors=True)
-    static = SOURCE / "_static"
+    shutil.rmtree(source, ignore_errors=True)
+    static = source / "_static"
     npm.copy("mathjax", ("es5/tex-svg-full.js",), static)
     for path in TOOLS.iterdir():
         if path.suffix == ".py":
-            shutil.copy(path, SOURCE)
+            shutil.copy(path, source)
         elif path.is_file():
             shutil.copy(path, static)
     pages = {
@@ -67,21 +67,20 @@ def prepare():
         pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
     for path, page in pages.items():
         if path.suffix == ".ipynb":
-            write(f"{page}.ipynb", notebook_page(path, pages))
+            write(source / f"{page}.ipynb", notebook_page(path, pages))
         elif path.exists():
             text = path.read_text("utf-8")
-            write(f"{page}.md", relinked(text, path, pages))
+            write(source / f"{page}.md", relinked(text, path, pages))
             for image in IMAGE.findall(text):
-                there = (SOURCE / page).parent / image
+                there = (source / page).parent / image
                 there.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path.parent / image, there)
-    write("api.rst", api())
-    with (SOURCE / "index.md").open("a", encoding="utf-8") as index:
+    write(source / "api.rst", api())
+    with (source / "index.md").open("a", encoding="utf-8") as index:
         index.write(contents([page for path, page in pages.items() if page != "index"]))
 
 
-def write(name, text):
-    path = SOURCE / name
+def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -112,9 +111,8 @@ def relinked(text, path, pages):
         page = pages.get((path.parent / target).resolve())
         if page is None:
             return words
-        start = (SOURCE / pages[path]).parent
         suffix = Path(target).suffix
-        there = os.path.relpath(SOURCE / f"{page}{suffix}", start)
+        there = os.path.relpath(f"{page}{suffix}", Path(pages[path]).parent)
         if suffix == ".ipynb":
             anchor = sphinx_anchor(anchor)
         return f"[{words}]({Path(there).as_posix()}{anchor}{title})"
@@ -171,12 +169,12 @@ def api():
 # -- building ------------------------------------------------------------------------
 
 
-def build(target):
+def build(source, target):
     shutil.rmtree(target, ignore_errors=True)
     command = [
         *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
-        *("-d", str(ROOT / "build" / "site_cache"), "-b", "html"),
-        *(str(SOURCE), str(target)),
+        *("-d", str(source.with_name("cache")), "-b", "html"),
+        *(str(source), str(target)),
     ]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     for path in (target / "_static").glob("*-macros.html"):
@@ -190,8 +188,10 @@ def main():
     parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
     target = parser.parse_args().to
-    prepare()
-    build(target.resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "source")
+        prepare(source)
+        build(source, target.resolve())
     pages = len(list(target.rglob("*.html")))
     print(f"{pages} pages. Open {target / 'index.html'}.")
 
