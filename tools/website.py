@@ -45,7 +45,6 @@ class Failure(Exception):
 
 def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
-    shutil.rmtree(source, ignore_errors=True)
     static = source / "_static"
     npm.copy("mathjax", ("es5/tex-svg-full.js",), static)
     for path in TOOLS.iterdir():
