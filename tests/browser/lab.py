@@ -1,5 +1,9 @@
-"""Drive JupyterLab in a browser: open a notebook, run all of it, see what came."""
+"""Drive JupyterLab in a browser: open a notebook, run all of it, see what came.
 
+One page for all notebooks: to load JupyterLab takes as long as many a notebook.
+"""
+
+import contextlib
 import json
 import os
 import re
@@ -10,8 +14,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from urllib.parse import unquote, urlsplit
 
+import nbformat
 from browser_tools import ROOT
 
 IGNORED = shutil.ignore_patterns(
@@ -20,10 +24,8 @@ IGNORED = shutil.ignore_patterns(
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
 # Long notebooks are drawn in parts; here the whole has to be there to be looked at.
 SETTINGS = '{"windowingMode": "none"}'
-CLEARED = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
-  .every(prompt => !/\\d/.test(prompt.textContent))"""
-# Numbers and outputs were cleared before. At the end all cells have a number, or one
-# has failed and the rest was given up.
+# No cell has a number or an output before. At the end all have a number, or one has
+# failed and the rest was given up.
 FINISHED = """() => {
   const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
     .map(prompt => prompt.textContent.trim());
@@ -49,6 +51,8 @@ class Lab:
     def __init__(self, folder):
         self.folder, self.course = folder, folder / "course"
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
+        for path in (self.course / "notebooks").glob("*.ipynb"):
+            _clear(path)
         self.token = secrets.token_hex(8)
 
     def __enter__(self):
@@ -107,63 +111,70 @@ class Lab:
             self.server.wait()
         self.log.close()
 
-    def start(self, page, notebook):
-        """Open this notebook, clear what is stored in it, and start all its cells."""
+    def open(self, browser):
+        """JupyterLab itself in a page, for one notebook after another."""
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.set_default_timeout(PATIENCE)
         page.asked = []
         page.on("request", lambda made: self._is_ours(made.url, page.asked))
-        # Each page has a workspace of its own: two notebooks run at the same time.
-        space = re.sub(r"\W", "", notebook)
-        address = f"{self.base}/lab/workspaces/{space}/tree/{notebook}"
-        page.goto(f"{address}?token={self.token}")
+        page.goto(f"{self.base}/lab?token={self.token}")
+        return page
+
+    @contextlib.contextmanager
+    def notebook(self, page, path):
+        """Open a notebook; in the end close it and its kernel, whatever came of it."""
+        menu(page, "File", "Open from Path…")
+        page.locator(".jp-Dialog input").fill(path)
+        page.locator(".jp-Dialog .jp-mod-accept").click()
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         # The page says "idle" before it has a kernel; Run All would then ask for one.
         deadline = time.monotonic() + PATIENCE / 1000
-        while not any(s["kernel"]["connections"] for s in self._sessions(notebook)):
-            assert time.monotonic() < deadline, f"{notebook} got no kernel"
+        while not self._has_kernel(path):
+            assert time.monotonic() < deadline, f"{path} got no kernel"
             page.wait_for_timeout(100)
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-        menu(page, "Edit", "Clear Outputs of All Cells")
-        page.wait_for_function(CLEARED)
-        menu(page, "Run", "Run All Cells")
+        try:
+            yield
+        finally:
+            menu(page, "File", "Close and Shut Down Notebook…")
+            page.locator(".jp-Dialog .jp-mod-accept").click()
+            page.wait_for_selector(".jp-Notebook", state="detached")
 
-    def _sessions(self, notebook):
-        """What the server runs for this notebook."""
+    def run_all(self, page):
+        """Run all cells of the open notebook; returns what is there to be seen."""
+        menu(page, "Run", "Run All Cells")
+        # By the clock: asked at every frame, the page would have no rest in between.
+        page.wait_for_function(FINISHED, polling=500)
+        prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        said = page.locator(TROUBLE).all_inner_texts()
+        images = page.locator(".jp-OutputArea img")
+        return {
+            "cells": len(prompts),
+            "numbered": sum(bool(re.search(r"\d", text)) for text in prompts),
+            "trouble": [text for text in said if HARMLESS not in text],
+            "figures": images.count(),
+            "drawn": images.evaluate_all("all => all.every(i => i.naturalWidth > 0)"),
+        }
+
+    def _has_kernel(self, path):
         address = f"{self.base}/api/sessions?token={self.token}"
         with urllib.request.urlopen(address) as answer:
-            return [found for found in json.load(answer) if found["path"] == notebook]
+            sessions = json.load(answer)
+        return any(s["path"] == path and s["kernel"]["connections"] for s in sessions)
 
     def _is_ours(self, address, others):
         local = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
         if not address.startswith(local):
             others.append(address)
 
-    def outcome(self, page):
-        """Wait for the end, and say what is there to be seen."""
-        page.wait_for_function(FINISHED)
-        prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
-        images = page.locator(".jp-OutputArea img")
-        return {
-            "cells": len(prompts),
-            "numbered": sum(bool(re.search(r"\d", text)) for text in prompts),
-            "trouble": [
-                text
-                for text in page.locator(TROUBLE).all_inner_texts()
-                if HARMLESS not in text
-            ],
-            "figures": images.count(),
-            "drawn": images.evaluate_all("all => all.every(i => i.naturalWidth > 0)"),
-            "asked": page.asked,
-        }
 
-    def stop(self, page):
-        """End the page and its kernel, so that its memory is free."""
-        path = unquote(urlsplit(page.url).path).rpartition("/tree/")[2]
-        page.close()
-        for session in self._sessions(path):
-            address = f"{self.base}/api/sessions/{session['id']}?token={self.token}"
-            ending = urllib.request.Request(address, method="DELETE")
-            urllib.request.urlopen(ending).close()
+def _clear(path):
+    """Take numbers and outputs out of a notebook: what is seen later is then new."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = None, []
+    nbformat.write(notebook, path)
 
 
 def menu(page, name, entry):

@@ -8,7 +8,6 @@ from browser_tools import ROOT, move_sliders
 from lab import Lab
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-AT_ONCE = 2  # of two processors
 
 
 @pytest.fixture(scope="module")
@@ -18,27 +17,8 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def outcomes(lab, browser):
-    """What came of each notebook, by its name; two run at the same time."""
-    from playwright.sync_api import Error
-
-    found, waiting, running = {}, list(NOTEBOOKS), []
-    while waiting or running:
-        while waiting and len(running) < AT_ONCE:
-            path = waiting.pop(0)
-            page = browser.new_page(viewport={"width": 1280, "height": 720})
-            lab.start(page, f"notebooks/{path.name}")
-            running.append((path, page))
-        path, page = running.pop(0)
-        try:
-            found[path.name] = lab.outcome(page)
-            sliders = page.locator(".jp-OutputArea input[type=range]").count()
-            moved = move_sliders(page, ".jp-OutputArea") if sliders else 0
-            found[path.name]["sliders"] = (sliders, moved)
-        except Error as reason:  # it did not end, say; the others are still to be seen
-            found[path.name] = {"trouble": [str(reason)]}
-        lab.stop(page)
-    return found
+def page(lab, browser):
+    return lab.open(browser)
 
 
 def stored(path):
@@ -56,17 +36,20 @@ def stored(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
-def test_run_all(path, outcomes):
-    outcome = outcomes[path.name]
-    figures, sliders = stored(path)
-    assert outcome["trouble"] == []
-    assert outcome["numbered"] == outcome["cells"]
-    assert outcome["figures"] == figures and outcome["drawn"]
-    assert outcome["sliders"] == (sliders, sliders), "not every slider moved"
-    assert outcome["asked"] == [], "a request left this machine"
+def test_run_all(path, lab, page):
+    with lab.notebook(page, f"notebooks/{path.name}"):
+        outcome = lab.run_all(page)
+        figures, sliders = stored(path)
+        assert outcome["trouble"] == []
+        assert outcome["numbered"] == outcome["cells"]
+        assert outcome["figures"] == figures and outcome["drawn"]
+        shown = page.locator(".jp-OutputArea input[type=range]").count()
+        assert shown == sliders
+        assert move_sliders(page, ".jp-OutputArea") == sliders, "not every one moved"
+        assert page.asked == [], "a request left this machine"
 
 
-def test_a_failing_cell_is_noticed(lab, browser):
+def test_a_failing_cell_is_noticed(lab, page):
     cells = [
         nbformat.v4.new_code_cell(source)
         for source in ("1 + 1", "raise ValueError('on purpose')", "2 + 2")
@@ -74,9 +57,7 @@ def test_a_failing_cell_is_noticed(lab, browser):
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, lab.course / "notebooks" / "failing.ipynb")
-    page = browser.new_page()
-    lab.start(page, "notebooks/failing.ipynb")
-    outcome = lab.outcome(page)
+    with lab.notebook(page, "notebooks/failing.ipynb"):
+        outcome = lab.run_all(page)
     assert len(outcome["trouble"]) == 1 and "on purpose" in outcome["trouble"][0]
     assert (outcome["cells"], outcome["numbered"]) == (3, 2)
-    lab.stop(page)
