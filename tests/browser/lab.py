@@ -21,6 +21,7 @@ from browser_tools import ROOT
 IGNORED = shutil.ignore_patterns(
     ".git", ".venv*", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
 )
+SHORT_TRAININGS = ROOT / "tests" / "browser" / "short_trainings.py"
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
 # Long notebooks are drawn in parts; here the whole has to be there to be looked at.
 SETTINGS = '{"windowingMode": "none"}'
@@ -61,6 +62,9 @@ class Lab:
             self.base = f"http://127.0.0.1:{free.getsockname()[1]}"
         for part in ("config", "data", "runtime", "workspaces", "ipython"):
             (self.folder / part).mkdir()
+        startup = self.folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        shutil.copy(SHORT_TRAININGS, startup)
         settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
         settings.mkdir(parents=True)
         (settings / "tracker.jupyterlab-settings").write_text(SETTINGS)
