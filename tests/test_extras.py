@@ -16,6 +16,7 @@ from course_copy import (
     variables,
 )
 
+TEST = ("test", "-q", "-n", "0")  # in one process: it starts sooner
 LANTERN = "import lantern; assert lantern.LIGHT"
 
 
@@ -44,7 +45,7 @@ def ready(tmp_path_factory, wheels):
     folder = tiny_course(tmp_path_factory.mktemp("tiny"), wheels)
     (folder / "tools" / "website.py").write_text(LANTERN)
     offline = variables(folder, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
-    made = course(folder, "test", "-q", env=offline)
+    made = course(folder, *TEST, env=offline)
     assert made.returncode == 0, made.stderr
     assert added(folder) == []
     return folder
@@ -75,7 +76,7 @@ def deaf():
 def test_offline_tests_in_a_browser_are_skipped_with_one_sentence(ready, deaf):
     address, calls = deaf
     with_browser = {"CHROMIUM": sys.executable, "PIP_INDEX_URL": address}
-    result = course(ready, "test", "-q", env=variables(ready, **with_browser))
+    result = course(ready, *TEST, env=variables(ready, **with_browser))
     assert result.returncode == 0 and "1 passed" in result.stdout
     said = [line for line in result.stderr.splitlines() if "skipped" in line]
     assert len(said) == 1
@@ -87,7 +88,7 @@ def test_offline_tests_in_a_browser_are_skipped_with_one_sentence(ready, deaf):
 
 def test_without_a_browser_nothing_is_added(ready):
     env = variables(ready, PIP_INDEX_URL=CLOSED_PORT)
-    result = course(ready, "test", "-q", env=env)
+    result = course(ready, *TEST, env=env)
     assert result.returncode == 0 and result.stderr == ""
 
 
@@ -95,8 +96,8 @@ def test_extras_are_added_once_and_stay(ready, wheels):
     here = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
     nowhere = {"PIP_INDEX_URL": CLOSED_PORT, "PIP_RETRIES": "1"}
 
-    def run(command, **more):
-        result = course(ready, command, env=variables(ready, **more))
+    def run(*command, **more):
+        result = course(ready, *command, env=variables(ready, **more))
         return result, "Adding to .venv" in result.stderr
 
     result, _ = run("site", **nowhere)
@@ -105,11 +106,11 @@ def test_extras_are_added_once_and_stay(ready, wheels):
     result, adding = run("site", **here)
     assert (result.returncode, adding) == (0, True), result.stderr
     assert added(ready) == ["site"]
-    result, adding = run("test", CHROMIUM=sys.executable, **here)
+    result, adding = run(*TEST, CHROMIUM=sys.executable, **here)
     assert (result.returncode, adding) == (0, True), result.stderr
     assert added(ready) == ["browser", "site"]
-    for command in ("site", "test"):
-        result, adding = run(command, CHROMIUM=sys.executable, **nowhere)
+    for command in (("site",), TEST):
+        result, adding = run(*command, CHROMIUM=sys.executable, **nowhere)
         assert result.returncode == 0 and result.stderr == ""
 
     # An update keeps them.
