@@ -85,7 +85,7 @@ def fit_fleet(
     check_networks(fleet, networks, which)
     # Linux then keeps memory that is freed, up to twice as much, and every step has it
     # at hand; to be given it anew, page by page, takes up to a fifth of the time.
-    torch.empty(32_000_000, dtype=torch.uint8)
+    torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
     chunks = chunks_within(fleet, memory, batch_size)
     portions = [portions_of(fleet, chunk, batch_size) for chunk in chunks]
     total = steps * sum(map(len, portions))

@@ -127,17 +127,13 @@ class Lab:
     @contextlib.contextmanager
     def notebook(self, page, path):
         """Open a notebook; in the end close it and its kernel, whatever came of it."""
+        page.asked.clear()
         menu(page, "File", "Open from Path…")
         page.locator(".jp-Dialog input").fill(path)
         page.locator(".jp-Dialog .jp-mod-accept").click()
         page.wait_for_selector(".jp-Notebook .jp-Cell")
-        # The page says "idle" before it has a kernel; Run All would then ask for one.
-        deadline = time.monotonic() + PATIENCE / 1000
-        while not self._has_kernel(path):
-            assert time.monotonic() < deadline, f"{path} got no kernel"
-            page.wait_for_timeout(100)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
         try:
+            self._wait_for_kernel(page, path)
             yield
         finally:
             menu(page, "File", "Close and Shut Down Notebook…")
@@ -159,6 +155,14 @@ class Lab:
             "figures": images.count(),
             "drawn": images.evaluate_all("all => all.every(i => i.naturalWidth > 0)"),
         }
+
+    def _wait_for_kernel(self, page, path):
+        # The page says "idle" before it has a kernel; Run All would then ask for one.
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self._has_kernel(path):
+            assert time.monotonic() < deadline, f"{path} got no kernel"
+            page.wait_for_timeout(100)
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
 
     def _has_kernel(self, path):
         address = f"{self.base}/api/sessions?token={self.token}"

@@ -96,6 +96,7 @@ def test_every_slider_of_the_decks_moves(open_deck):
         for number in with_sliders:
             page.evaluate(f"Reveal.slide({number})")
             sliders = page.locator("section.present input[type=range]").count()
+            assert sliders, "another slide than was asked for"
             page.evaluate(
                 "while (Reveal.availableFragments().next) Reveal.nextFragment()"
             )
