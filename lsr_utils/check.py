@@ -1,0 +1,148 @@
+"""The few argument checks, each written once.
+
+An error that would show nowhere, a wrong number taken for a right one, is refused here
+in one sentence: the argument, its value, what is allowed. Elsewhere PyTorch's own
+message will do.
+"""
+
+import math
+import reprlib
+
+import numpy as np
+import torch
+
+SUM_OF_A_ROW = 1e-3  # how far from 1 a row of probabilities may sum
+
+
+def real(value, name, interval="(-inf, inf)"):
+    """A number inside an interval, as a float.
+
+    interval : as it is written, e.g. "[0, 1)": a bracket includes its end
+    raises   : TypeError for what is no real number (True, "0.1", a tensor that requires
+               a gradient, which would not arrive), ValueError outside; nan is outside
+    """
+    number = value if type(value) in (float, int) else _as_float(value)
+    if number is None:
+        raise TypeError(f"{name} must be a number in {interval}, got {value!r}.")
+    low, high = map(float, interval[1:-1].split(","))
+    above = low <= number if interval[0] == "[" else low < number
+    below = number <= high if interval[-1] == "]" else number < high
+    if not (above and below):
+        raise ValueError(f"{name} must lie in {interval}, got {number}.")
+    return float(number)
+
+
+def _as_float(value):
+    """The float that a numpy or torch scalar stands for, or None."""
+    if isinstance(value, (str, bytes, bool)) or getattr(value, "requires_grad", False):
+        return None  # float("0.1") and float(True) would hide a mistake
+    if str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+
+
+def whole(value, name, least=0, most=math.inf):
+    """A whole number from ``least`` to ``most``, as an int; 5.0 is one.
+
+    raises : ValueError for anything else
+    """
+    number = _as_float(value)
+    if number is None or not number.is_integer() or not least <= number <= most:
+        allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, got {value!r}.")
+    return int(value)
+
+
+def seed(value):
+    """A seed, as an int; torch's generator would take a larger one modulo 2**32.
+
+    raises : ValueError for anything else
+    """
+    return whole(value, "seed", 0, 2**32 - 1)
+
+
+def one_of(value, name, allowed):
+    """The value, which must be one of a few strings.
+
+    raises : ValueError for anything else
+    """
+    if not isinstance(value, str) or value not in allowed:
+        *first, last = map(repr, allowed)
+        known = f"{', '.join(first)} or {last}" if first else last
+        raise ValueError(f"{name} must be {known}, got {reprlib.repr(value)}.")
+    return value
+
+
+def numbers(values, name):
+    """Values as a detached tensor of real numbers.
+
+    raises : TypeError for what is none
+    """
+    try:
+        if not isinstance(values, torch.Tensor):
+            values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"{name} must be a tensor of numbers, got {reprlib.repr(values)}."
+        ) from None
+    if values.is_complex():
+        raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
+    return values.detach()
+
+
+def probabilities(values, name="probabilities"):
+    """Rows of probabilities (..., K), floating point and detached.
+
+    raises : TypeError for no numbers; ValueError for a value outside [0, 1] (logits,
+             percentages, nan) and a row that does not sum to 1
+    """
+    values = numbers(values, name)
+    if not values.dim() or 0 in values.shape:
+        raise ValueError(
+            f"{name} must have shape (..., K) with no axis of length 0, got "
+            f"{tuple(values.shape)}."
+        )
+    if not values.is_floating_point():
+        values = values.double()  # one-hot rows of whole numbers
+    eps = torch.finfo(values.dtype).eps
+    wrong = ~((values >= 0) & (values <= 1 + max(1e-6, eps)))  # nan is wrong too
+    if wrong.any():
+        raise ValueError(
+            f"{name} must lie in [0, 1] (a softmax of logits does), got "
+            f"{values[wrong][0].item():.4g}."
+        )
+    sums = values.sum(-1, dtype=torch.float64)
+    wrong = (sums - 1).abs() > max(SUM_OF_A_ROW, 4 * eps)
+    if wrong.any():
+        raise ValueError(
+            f"{name} must sum to 1 in each row, got {sums[wrong][0].item():.4f}."
+        )
+    return values
+
+
+def labels(targets, rows, name="targets"):
+    """Class indices of rows (..., N, K), as int64 of shape (..., N) on their device.
+
+    targets : (N,) or (..., N), any integer dtype
+    raises  : TypeError for no class indices, ValueError for another shape, IndexError
+              for a class out of range
+    """
+    targets = numbers(targets, name)
+    if targets.dtype.is_floating_point or targets.dtype == torch.bool:
+        raise TypeError(f"{name} must be class indices, got dtype {targets.dtype}.")
+    *leading, num_classes = rows.shape
+    if list(targets.shape) not in (leading, leading[-1:]):
+        wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
+        raise ValueError(
+            f"{name} must have shape {' or '.join(wanted)}, got {tuple(targets.shape)}."
+        )
+    targets = targets.to(rows.device).long()  # wide unsigned types know no minimum
+    if targets.min() < 0 or targets.max() >= num_classes:
+        bad = targets.min() if targets.min() < 0 else targets.max()
+        raise IndexError(
+            f"{name} must lie in 0 ... {num_classes - 1}, got {bad.item()}."
+        )
+    return targets.expand(leading)
