@@ -49,8 +49,8 @@ def whole(value, name, least=0, most=math.inf):
 
     raises : ValueError for anything else
     """
-    number = _as_float(value)
-    if number is None or not number.is_integer() or not least <= number <= most:
+    number = value if type(value) is int else _as_float(value)
+    if number is None or number % 1 != 0 or not least <= number <= most:
         allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
         raise ValueError(f"{name} must be a whole number, {allowed}, got {value!r}.")
     return int(value)
@@ -123,26 +123,35 @@ def probabilities(values, name="probabilities"):
     return values
 
 
-def labels(targets, rows, name="targets"):
-    """Class indices of rows (..., N, K), as int64 of shape (..., N) on their device.
+def classes(targets, num_classes, name="targets"):
+    """Class indices 0 ... num_classes - 1 of any shape, as int64.
 
-    targets : (N,) or (..., N), any integer dtype
-    raises  : TypeError for no class indices, ValueError for another shape, IndexError
-              for a class out of range
+    targets : any integer dtype
+    raises  : TypeError for no class indices, IndexError for a class out of range
     """
     targets = numbers(targets, name)
     if targets.dtype.is_floating_point or targets.dtype == torch.bool:
         raise TypeError(f"{name} must be class indices, got dtype {targets.dtype}.")
+    targets = targets.long()  # wide unsigned types know no minimum
+    wrong = (targets < 0) | (targets >= num_classes)
+    if wrong.any():
+        raise IndexError(
+            f"{name} must lie in 0 ... {num_classes - 1}, got {targets[wrong][0]}."
+        )
+    return targets
+
+
+def labels(targets, rows, name="targets"):
+    """Class indices of rows (..., N, K), as int64 of shape (..., N) on their device.
+
+    targets : (N,) or (..., N), any integer dtype
+    raises  : as ``classes``; ValueError for another shape
+    """
     *leading, num_classes = rows.shape
+    targets = classes(targets, num_classes, name)
     if list(targets.shape) not in (leading, leading[-1:]):
         wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
         raise ValueError(
             f"{name} must have shape {' or '.join(wanted)}, got {tuple(targets.shape)}."
         )
-    targets = targets.to(rows.device).long()  # wide unsigned types know no minimum
-    if targets.min() < 0 or targets.max() >= num_classes:
-        bad = targets.min() if targets.min() < 0 else targets.max()
-        raise IndexError(
-            f"{name} must lie in 0 ... {num_classes - 1}, got {bad.item()}."
-        )
-    return targets.expand(leading)
+    return targets.to(rows.device).expand(leading)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from notebook_files import ROOT, read
 
-from lsr_utils.checks import EXERCISES, verdict
+from lsr_utils.exercises import EXERCISES, verdict
 
 FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
 

@@ -22,7 +22,8 @@ import warnings
 
 import torch
 
-from lsr_utils import fused, fused_cuda, fused_kernel, losses
+from lsr_utils import fused, losses
+from lsr_utils.fused import cuda, kernel
 
 WITHIN = {
     torch.float32: 2e-5, torch.float64: 1e-11,
@@ -40,7 +41,7 @@ CONTENTS = [
 ]
 MODES = ["default", "inplace", "recompute", "inplace recompute", "scale"]
 
-# Each is one mistake: what is in fused_kernel.py, and what a slip makes of it.
+# Each is one mistake: what is in kernel.py, and what a slip makes of it.
 BROKEN = {
     "wrong constant": ("receivers = K - 1 if OTHERS else K", "receivers = K + 1"),
     "true class gets 1 - eps": ("w_y * (1 - eps + each)", "w_y * (1 - eps)"),
@@ -157,11 +158,9 @@ def far_apart(device):
     torch.utils.deterministic.fill_uninitialized_memory = True
     z = z.as_strided((3, 6), (step, 1))
     z.copy_(torch.randn(3, 6))
-    how = fused._How(
-        0.1, "none", -100, "all", 1.0, False, False, True, None, fused_cuda
-    )
+    how = fused.FusedLabelSmoothingCrossEntropy(0.1, "none", recompute=False)
     slope, y = torch.empty(3, 6, device=device).bfloat16(), torch.arange(3)
-    rows, _ = fused_cuda.forward(z, y.to(device), None, how, slope)
+    rows, _ = cuda.forward(z, y.to(device), None, how, slope)
     twin = z.double().cpu().requires_grad_()
     theirs = losses.label_smoothing_cross_entropy(twin, y, 0.1, "none")
     theirs.sum().backward()
@@ -190,8 +189,8 @@ def cases(device, count, seed):
 
 
 def broken_kernels(folder):
-    """fused_kernel.py with one mistake each, as (name, module)."""
-    source = pathlib.Path(fused_kernel.__file__).read_text(encoding="utf-8")
+    """kernel.py with one mistake each, as (name, module)."""
+    source = pathlib.Path(kernel.__file__).read_text(encoding="utf-8")
     for number, (name, (old, new)) in enumerate(BROKEN.items()):
         assert old in source and old != new, f"{name}: {old!r} is not there"
         path = pathlib.Path(folder, f"broken_{number}.py")
@@ -223,7 +222,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # numpy's, on infinities that are meant
     if options.device == "cpu":
-        fused.fused_cpu = fused_cuda
+        fused.cpu = cuda
     torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
     assert torch.empty(3).isnan().all()
     given = options.device, options.cases, options.seed
@@ -235,7 +234,7 @@ def main(arguments=None):
         return 1 if wrong else 0
     with tempfile.TemporaryDirectory() as folder:
         for name, module in broken_kernels(folder):
-            fused_cuda.fused_kernel = module
+            cuda.kernel = module
             failed = in_a_fork(lambda: any(not line["right"] for line in cases(*given)))
             print(json.dumps({"broken": name, "failed": failed}), flush=True)
             wrong += not failed

@@ -14,7 +14,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from lsr_utils import fused_cuda, fused_kernel
+from lsr_utils.fused import cuda, kernel
 
 POINTERS = {
     "z": "*bf16", "slope": "*bf16", "y": "*i64", "weight": "*fp32", "unit": "*fp32",
@@ -26,8 +26,8 @@ NUMBERS["scale_low"] = "fp32"
 DIVISIBLE = ("z_step", "slope_step", "K")  # by 16, as 32,000 and 128,256 are
 
 
-def compiled(kernel, constants, warps):
-    names = kernel.arg_names
+def compiled(function, constants, warps):
+    names = function.arg_names
     signature = {
         name: "constexpr"
         if name in constants
@@ -36,7 +36,7 @@ def compiled(kernel, constants, warps):
     }
     wide = [k for k, n in enumerate(names) if n in POINTERS or n in DIVISIBLE]
     source = ASTSource(
-        fn=kernel,
+        fn=function,
         signature=signature,
         constexprs={(names.index(k),): v for k, v in constants.items()},
         attrs={(k,): [["tt.divisibility", 16]] for k in wide},
@@ -62,24 +62,24 @@ def main():
     flags = {"WIDE": tl.float32, "WEIGHTED": False, "OTHERS": False}
     out = {"SLOPE": True, "KEEP": False}
     for num_classes in (6, 1000, 4096, 8192, 32_000):
-        rows, block = fused_cuda._tile(num_classes)
+        rows, block = cuda._tile(num_classes)
         made = compiled(
-            fused_kernel.short_rows,
+            kernel.short_rows,
             {"ROWS": rows, "BLOCK": block, "EACH": False, **flags, **out},
-            fused_cuda._warps(rows * block),
+            cuda._warps(rows * block),
         )
         report(f"short rows, {rows} x {block}", made)
-    block = fused_cuda.STRETCH
+    block = cuda.STRETCH
     made = compiled(
-        fused_kernel.long_row,
+        kernel.long_row,
         {"BLOCK": block, **flags, **out},
-        fused_cuda._warps(block),
+        cuda._warps(block),
     )
     report(f"long rows, {block}", made)
     again = {"ROWS": 1, "BLOCK": 4096, **flags}
-    report("gradient again", compiled(fused_kernel.gradient_again, again, 4))
+    report("gradient again", compiled(kernel.gradient_again, again, 4))
     again = {"ROWS": 1, "BLOCK": 4096, "WIDE": tl.float32}
-    report("rescale", compiled(fused_kernel.rescale_rows, again, 4))
+    report("rescale", compiled(kernel.rescale_rows, again, 4))
 
 
 def report(name, made):

@@ -22,7 +22,8 @@ import warnings
 import torch
 from kernel_checks import in_a_fork, off, run
 
-from lsr_utils import fused, fused_cuda, fused_kernel, losses
+from lsr_utils import fused, losses
+from lsr_utils.fused import cuda
 
 # Kernel, what is in it, and what a slip makes of it.
 BROKEN = [
@@ -44,7 +45,7 @@ BROKEN = [
     ("rescale_rows", "+ scale_high + scale_low", "+ scale_high"),
     ("rescale_rows", "tl.where(used, factor / scale, 1.0)", "factor / scale"),
 ]  # fmt: skip
-LONG = {torch.float32: fused_cuda.LONGEST, torch.float64: fused_cuda.STRETCH}
+LONG = {torch.float32: cuda.LONGEST, torch.float64: cuda.STRETCH}
 
 
 def draw(device, num_classes, n=3, dtype=torch.float64):
@@ -55,11 +56,9 @@ def draw(device, num_classes, n=3, dtype=torch.float64):
 
 
 def how(**options):
-    """What ``fused`` hands to the kernels, for those that are called without it."""
-    usual = fused._How(
-        0.1, "none", -100, "all", 1.0, False, False, True, None, fused_cuda
-    )
-    return usual._replace(**options)
+    """What ``fused`` hands to the kernels: the loss, for its options."""
+    options.setdefault("recompute", False)
+    return fused.FusedLabelSmoothingCrossEntropy(0.1, "none", **options)
 
 
 def chosen(device):
@@ -102,10 +101,10 @@ def out_of_range(device, num_classes, recompute):
     )
     theirs.sum().backward()
     given, slope = how(recompute=recompute), torch.full_like(z, math.nan)
-    rows, kept = fused_cuda.forward(z, y, None, given, None if recompute else slope)
+    rows, kept = cuda.forward(z, y, None, given, None if recompute else slope)
     upstream = torch.ones(5, device=device, dtype=z.dtype)
     if recompute:
-        fused_cuda.backward(z, y, None, given, kept, upstream, slope)
+        cuda.backward(z, y, None, given, kept, upstream, slope)
     return off(rows, theirs.where(~bad, math.nan)), off(slope, twin.grad)
 
 
@@ -121,12 +120,12 @@ def infinite(device, num_classes, reduction, mode):
 @contextlib.contextmanager
 def as_long_rows():
     """Within it also six classes are a long row."""
-    before = fused_cuda.LONGEST, fused_cuda.STRETCH
-    fused_cuda.LONGEST, fused_cuda.STRETCH = 4, 4
+    before = cuda.LONGEST, cuda.STRETCH
+    cuda.LONGEST, cuda.STRETCH = 4, 4
     try:
         yield
     finally:
-        fused_cuda.LONGEST, fused_cuda.STRETCH = before
+        cuda.LONGEST, cuda.STRETCH = before
 
 
 def far_apart(device, kernel):
@@ -140,18 +139,18 @@ def far_apart(device, kernel):
     y, twin = torch.arange(3), z.double().cpu()
     upstream = torch.tensor(2.0, device=device)
     if kernel == "rescale_rows":
-        fused_cuda.rescale(z, y.to(device), how(), upstream, False)
+        cuda.rescale(z, y.to(device), how(), upstream, False)
         return off(z, 2 * twin)
     twin.requires_grad_()
     theirs = losses.label_smoothing_cross_entropy(twin, y, 0.1, "none")
     theirs.sum().backward()
     if kernel == "gradient_again":
         again = how(recompute=True)
-        _, kept = fused_cuda.forward(z, y.to(device), None, again, None)
-        fused_cuda.backward(z, y.to(device), None, again, kept, upstream, z)
+        _, kept = cuda.forward(z, y.to(device), None, again, None)
+        cuda.backward(z, y.to(device), None, again, kept, upstream, z)
         return off(z, 2 * twin.grad)
     with as_long_rows() if kernel == "long_row" else contextlib.nullcontext():
-        rows, _ = fused_cuda.forward(z, y.to(device), None, how(), z)
+        rows, _ = cuda.forward(z, y.to(device), None, how(), z)
     return max(off(rows, theirs) * 100, off(z, twin.grad))
 
 
@@ -163,7 +162,7 @@ def rescale_touches_nothing():
             mmap.mmap(-1, 4096, prot=mmap.PROT_READ), dtype=torch.float32, count=18
         )
         y = torch.tensor([0, -100, 2])  # the ignored row's factor is 1 as well
-        fused_cuda.rescale(z.view(3, 6), y, how(scale=4.0), torch.tensor(4.0), False)
+        cuda.rescale(z.view(3, 6), y, how(scale=4.0), torch.tensor(4.0), False)
         return 0
 
     return in_a_fork(writes) == 0
@@ -201,8 +200,8 @@ def cases(device):
 
 
 def broken_kernels(folder):
-    """fused_kernel.py with one mistake each, as (name, module)."""
-    source = pathlib.Path(fused_kernel.__file__).read_text(encoding="utf-8")
+    """kernel.py with one mistake each, as (name, module)."""
+    source = pathlib.Path(cuda.kernel.__file__).read_text(encoding="utf-8")
     for number, (kernel, old, new) in enumerate(BROKEN):
         start = source.index(f"def {kernel}(")
         end = source.find("\n@_jit", start) % (len(source) + 1)
@@ -223,7 +222,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # memory that cannot be written is meant
     if options.device == "cpu":
-        fused.fused_cpu = fused_cuda
+        fused.cpu = cuda
     torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
     assert torch.empty(3).isnan().all()
     wrong = 0
@@ -234,7 +233,7 @@ def main(arguments=None):
         return 1 if wrong else 0
     with tempfile.TemporaryDirectory() as folder:
         for name, module in broken_kernels(folder):
-            fused_cuda.fused_kernel = module
+            cuda.kernel = module
             failed = in_a_fork(lambda: any(not c["right"] for c in cases("cpu")))
             print(json.dumps({"broken": name, "failed": failed}), flush=True)
             wrong += not failed

@@ -12,7 +12,7 @@ from contract import prose_cells
 from exercise_files import answers, exercise_paths
 from notebook_files import by_number
 
-from lsr_utils.checks import EXERCISES, check, engine, verdict
+from lsr_utils.exercises import EXERCISES, check, engine, verdict
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 

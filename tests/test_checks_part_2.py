@@ -8,7 +8,7 @@ import torch
 from exercise_files import check_planted, planted_cases
 from scipy import stats
 
-from lsr_utils.checks import verdict
+from lsr_utils.exercises import verdict
 
 
 def floor(eps, spread=6):

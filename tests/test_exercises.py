@@ -12,7 +12,7 @@ from exercise_files import exercise_paths
 from notebook_files import ROOT, read, tags
 from prose_numbers import missing_numbers
 
-from lsr_utils.checks import EXERCISES
+from lsr_utils.exercises import EXERCISES
 
 sys.path.insert(0, str(ROOT / "tools"))
 import exercises as tool  # noqa: E402

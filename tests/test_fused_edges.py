@@ -1,5 +1,6 @@
 """What only the fused loss does: in place, a known scale, recomputing, refusals."""
 
+import inspect
 import itertools
 import math
 import os
@@ -9,9 +10,12 @@ import sys
 import pytest
 import torch
 
-from lsr_utils import fused, fused_build, fused_cpu
+from lsr_utils import fused
 from lsr_utils.fused import (
     FusedLabelSmoothingCrossEntropy,
+    build,
+    cpu,
+    cuda,
     fused_label_smoothing_cross_entropy,
 )
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
@@ -31,11 +35,9 @@ only_on_the_cpu = pytest.mark.skipif(KERNEL, reason="of the CPU's ways alone")
 @pytest.fixture(autouse=True, params=["kernel"] if KERNEL else ["compiled", "torch"])
 def way(request, monkeypatch):
     if request.param == "kernel":
-        from lsr_utils import fused_cuda
-
-        monkeypatch.setattr(fused, "fused_cpu", fused_cuda)
+        monkeypatch.setattr(fused, "cpu", cuda)
     elif request.param == "torch":
-        monkeypatch.setattr(fused_cpu, "_library", lambda: None)
+        monkeypatch.setattr(cpu, "_library", lambda: None)
     else:
         needs_compiled()
     return request.param
@@ -43,9 +45,9 @@ def way(request, monkeypatch):
 
 def needs_compiled():
     """Skip without a compiler; with one, a library that is refused is a failure."""
-    if not list(fused_build.commands()) or os.name != "posix":
+    if not list(build.commands()) or os.name != "posix":
         pytest.skip("no C++ compiler")
-    assert fused_cpu.compiled()
+    assert cpu.compiled()
 
 
 def draw(*shape, dtype=torch.float64, seed=5):
@@ -329,6 +331,35 @@ def test_two_devices_are_named():
         )
 
 
+def test_its_arguments_can_be_read_and_no_others_are_taken():
+    options = "eps=0.1, reduction='mean', *, inplace=False, scale=1.0, recompute=None"
+    options += ", weight=None, ignore_index=-100, spread='all', check_targets=False"
+    module, function = (
+        FusedLabelSmoothingCrossEntropy,
+        fused_label_smoothing_cross_entropy,
+    )
+    assert str(inspect.signature(module)) == f"({options})"
+    assert str(inspect.signature(function)) == f"(logits, targets, {options})"
+    z, y = draw(3, 6)
+    for call in (lambda *a, **k: function(z, y, *a, **k), module):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'smoothing'"):
+            call(smoothing=0.1)
+        with pytest.raises(TypeError, match="positional arguments"):
+            call(0.1, "mean", None)
+
+
+@each_mode
+def test_an_option_that_is_changed_before_the_backward_pass_does_not_count(mode):
+    z, y = draw(4, 6)
+    loss_fn = FusedLabelSmoothingCrossEntropy(0.1, **mode)
+    _, wanted = gradient(loss_fn, z, y, 3.0)
+    leaf = z.clone().requires_grad_()
+    loss = loss_fn(leaf * 1, y)
+    loss_fn.eps, loss_fn.scale, loss_fn.spread = 0.9, 7.0, "others"
+    (3 * loss).backward()
+    assert torch.equal(leaf.grad, wanted)
+
+
 def test_it_says_what_it_is():
     assert repr(FusedLabelSmoothingCrossEntropy(inplace=True)) == (
         "FusedLabelSmoothingCrossEntropy(eps=0.1, reduction='mean', weight=None, "
@@ -338,7 +369,7 @@ def test_it_says_what_it_is():
 
 @only_on_the_cpu
 def test_threads_change_nothing(monkeypatch):
-    monkeypatch.setattr(fused_cpu, "SHARE", 1)
+    monkeypatch.setattr(cpu, "SHARE", 1)
     z, y = draw(37, 50)
     alone = gradient(FusedLabelSmoothingCrossEntropy(), z, y)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
@@ -375,10 +406,10 @@ def test_a_network_trains_alike():
 
 ALONE = """
 import torch
-from lsr_utils import fused, fused_build, fused_cpu
+from lsr_utils import fused
 z = torch.zeros(3, 6, requires_grad=True)
 fused.FusedLabelSmoothingCrossEntropy()(z, torch.tensor([0, 1, -100])).backward()
-print(fused_cpu.compiled(), f"{z.grad.abs().sum():.4f}")
+print(fused.cpu.compiled(), f"{z.grad.abs().sum():.4f}")
 """
 
 
@@ -411,19 +442,19 @@ def test_without_a_compiler_it_works_all_the_same(way, surroundings, tmp_path):
 
 @only_on_the_cpu
 def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
-    library = fused_cpu._library()
+    library = cpu._library()
     if library is None:  # the other way; without a compiler the fixture skips
         pytest.skip("there is no library to doubt")
-    assert fused_cpu._agrees(library)
-    source = fused_build.SOURCE.read_text(encoding="utf-8")
+    assert cpu._agrees(library)
+    source = build.SOURCE.read_text(encoding="utf-8")
     assert "T(how.eps) / receivers" in source
-    monkeypatch.setattr(fused_cpu, "_in_threads", lambda rows, *job: 0.0)
-    assert not fused_cpu._agrees(library)
+    monkeypatch.setattr(cpu, "_in_threads", lambda rows, *job: 0.0)
+    assert not cpu._agrees(library)
 
 
 @only_on_the_cpu
 def test_the_backend_is_chosen_by_what_is_asked_for():
     z, y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
-    assert fused._backend(z, y, None) is fused_cpu
+    assert fused._backend(z, y, None) is cpu
     for logits, targets in ((z, z), (z.to("meta"), y.to("meta")), (z[:0], y[:0])):
         assert fused._backend(logits, targets, None) is None

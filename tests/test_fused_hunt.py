@@ -11,8 +11,9 @@ import torch
 from test_fused_edges import draw, gradient, needs_compiled
 from torch.autograd import forward_ad
 
-from lsr_utils import fused, fused_build, fused_cpu, fused_cuda, measure
+from lsr_utils import measure
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
+from lsr_utils.fused import build, cpu, cuda
 from lsr_utils.losses import LabelSmoothingCrossEntropy as Readable
 
 
@@ -45,28 +46,28 @@ def test_an_upstream_gradient_a_row_needs_no_copies_of_its_own(keep):
     z, y = draw(64, 20_000, dtype=torch.bfloat16)
     slope = z.clone()
     upstream = torch.linspace(-1, 1, 64)
-    how = fused._How(0.1, "none", -100, "all", 1.0, False, False, True, None, fused_cpu)
+    how = Fused(0.1, "none")
 
     def call():
-        fused_cpu.rescale(slope, y, how, upstream, keep)
+        cpu.rescale(slope, y, how, upstream, keep)
 
     assert measure.peak_bytes(call) < (keep + 0.5) * z.nbytes
 
 
 def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
     needs_compiled()
-    library = fused_cpu._library()
+    library = cpu._library()
     with torch.device("meta"):
-        assert fused_cpu._agrees(library)
-        assert fused_cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
+        assert cpu._agrees(library)
+        assert cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="-march=x86-64")
 def test_narrow_vectors_give_the_same_as_wide_ones(monkeypatch):
     needs_compiled()
-    monkeypatch.setattr(fused_build, "FLAGS", (["-march=x86-64"],))
-    narrow = fused_build.library(lambda library: True)
-    monkeypatch.setattr(fused_cpu, "_library", lambda: narrow)
+    monkeypatch.setattr(build, "FLAGS", (["-march=x86-64"],))
+    narrow = build.library(lambda library: True)
+    monkeypatch.setattr(cpu, "_library", lambda: narrow)
     for num_classes in (3, 17, 30, 257):
         for dtype in (torch.float32, torch.float64):
             z, y = draw(9, num_classes, dtype=dtype)
@@ -78,9 +79,9 @@ def test_narrow_vectors_give_the_same_as_wide_ones(monkeypatch):
 
 def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
     needs_compiled()
-    monkeypatch.setattr(fused_cpu, "SHARE", 1)
+    monkeypatch.setattr(cpu, "SHARE", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    rows = fused_cpu._library().rows_float64
+    rows = cpu._library().rows_float64
 
     def failing(*given):
         if threading.current_thread() is not threading.main_thread():
@@ -89,12 +90,12 @@ def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
 
     class Library:
         rows_float64 = failing
-        shares = fused_cpu._library().shares
+        shares = cpu._library().shares
 
     z, y = draw(30, 40)
     right = Readable()(z, y)
     with monkeypatch.context() as patch:
-        patch.setattr(fused_cpu, "_library", lambda: Library)
+        patch.setattr(cpu, "_library", lambda: Library)
         with pytest.raises(MemoryError, match="none left"):
             Fused()(z, y)
     with monkeypatch.context() as patch:
@@ -187,9 +188,9 @@ def test_a_copy_made_for_its_layout_is_written_on(recompute):
 
 COMPILED = """
 import torch
-from lsr_utils import fused_cpu
+from lsr_utils.fused import cpu
 tiny = torch.tensor(2e-38)
-print(fused_cpu.compiled(), (tiny / 4).item() > 0)
+print(cpu.compiled(), (tiny / 4).item() > 0)
 """
 
 
@@ -208,3 +209,19 @@ def test_where_one_compiler_does_not_do_the_next_is_tried(kind, tmp_path):
         [sys.executable, "-c", COMPILED], env=env, capture_output=True, text=True
     )
     assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_one_kernel_that_works_does_not_speak_for_the_others(monkeypatch):
+    """As on a GPU without bfloat16: only there the readable loss takes over."""
+
+    def forward(logits, targets, weight, how, slope):
+        if logits.dtype == torch.bfloat16 or logits.shape[1] > cuda.LONGEST:
+            raise RuntimeError("not on this GPU")
+
+    monkeypatch.setattr(cuda, "forward", forward)
+    cuda._works.cache_clear()
+    assert cuda._works("cpu", torch.float32, 8)
+    for dtype, num_classes in ((torch.bfloat16, 8), (torch.float32, 65_536)):
+        with pytest.warns(UserWarning, match=f"not work for {dtype} and {num_classes}"):
+            assert not cuda._works("cpu", dtype, num_classes)
+    cuda._works.cache_clear()

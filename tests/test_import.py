@@ -15,13 +15,12 @@ import lsr_utils
 PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
-    "targets", "losses", "fused_checks", "fused_build", "fused_kernel", "fused_cpu",
-    "fused_cuda", "fused",
+    "check", "targets", "losses", "fused",
     "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
     "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
-    "checks", "notebook",
+    "exercises", "notebook",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 MODULES += sorted(path for path in PACKAGE.glob("*.py") if path.name != "__init__.py")

@@ -1,6 +1,7 @@
 """Where a loss can slip: precision, masks, ignored rows, memory layout, gradients."""
 
 import copy
+import inspect
 import itertools
 import math
 import pickle
@@ -298,6 +299,27 @@ def test_a_copy_gives_the_same_loss(copied):
     )
     twin = copied(module)
     assert torch.equal(twin(z, y), module(z, y)) and twin.weight is not module.weight
+
+
+def test_its_arguments_can_be_read_and_no_others_are_taken():
+    options = "eps=0.1, reduction='mean', *, weight=None, ignore_index=-100"
+    options += ", spread='all', check_targets=False"
+    module, function = LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
+    assert str(inspect.signature(module)) == f"({options})"
+    assert str(inspect.signature(function)) == f"(logits, targets, {options})"
+    z, y = draw(3, 6), torch.arange(3)
+    for call in (lambda *a, **k: function(z, y, *a, **k), module):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'smoothing'"):
+            call(smoothing=0.1)
+        with pytest.raises(TypeError, match="positional arguments"):
+            call(0.1, "mean", None)
+
+
+def test_an_option_that_is_changed_later_counts():
+    z, y = draw(3, 6), torch.arange(3)
+    loss_fn = LabelSmoothingCrossEntropy(0.1)
+    loss_fn.eps, loss_fn.reduction = 0.3, "sum"
+    assert loss_fn(z, y) == label_smoothing_cross_entropy(z, y, 0.3, "sum")
 
 
 def test_it_says_what_it_is():

@@ -43,20 +43,26 @@ OPTIONS = [
     ),
     (ValueError, {"spread": "rest"}, "spread must be 'all' or 'others', got 'rest'."),
     (
-        TypeError,
-        {"ignore_index": 255.0},
-        "ignore_index must be an integer, got 255.0.",
+        ValueError,
+        {"ignore_index": 255.5},
+        "ignore_index must be a whole number, -9223372036854775808 to "
+        "9223372036854775807, got 255.5.",
     ),
-    (TypeError, {"ignore_index": None}, "ignore_index must be an integer, got None."),
+    (
+        ValueError,
+        {"ignore_index": None},
+        "ignore_index must be a whole number, -9223372036854775808 to "
+        "9223372036854775807, got None.",
+    ),
     (
         TypeError,
         {"weight": [1.0] * 6},
-        "weight must be a floating-point tensor or None, got <class 'list'>.",
+        "weight must be a floating-point tensor, got <class 'list'>.",
     ),
     (
         TypeError,
         {"weight": torch.ones(6).long()},
-        "weight must be a floating-point tensor or None, got torch.int64.",
+        "weight must be a floating-point tensor, got torch.int64.",
     ),
 ]
 
@@ -143,6 +149,39 @@ def test_probabilities_cannot_be_ignored_by_index():
         assert LabelSmoothingCrossEntropy(ignore_index=below_all_classes)(Z, Q) > 0
 
 
+LOGITS = torch.tensor([[1.0, 0, 0]])
+NO_DISTRIBUTIONS = [  # each would give a loss that looks like one
+    ([3.0, -1, -1], "targets must lie in [0, 1] (a softmax of logits does), got 3."),
+    (
+        [-0.5, 0.5, 1],
+        "targets must lie in [0, 1] (a softmax of logits does), got -0.5.",
+    ),
+    ([1.0, 0, 1], "targets must sum to 1 in each row, got 2.0000."),
+    ([0.3, 0.3, 0.3], "targets must sum to 1 in each row, got 0.9000."),
+    ([90.0, 5, 5], "targets must lie in [0, 1] (a softmax of logits does), got 90."),
+    (
+        [math.nan, 0, 1],
+        "targets must lie in [0, 1] (a softmax of logits does), got nan.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "message"), NO_DISTRIBUTIONS)
+def test_probability_targets_that_are_none_are_named(row, message):
+    bad = torch.tensor([row])
+    for z, q in ((LOGITS, bad), (LOGITS[0], bad[0]), (LOGITS.mT[None], bad.mT[None])):
+        assert message_of(ValueError, label_smoothing_cross_entropy, z, q) == message
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_probabilities_that_rounding_keeps_from_one_are_taken(dtype):
+    z = torch.randn(50, 1000, generator=torch.Generator().manual_seed(0))
+    q = z.flip(1).softmax(1).to(dtype)
+    loss = label_smoothing_cross_entropy(z, q)
+    wanted = torch.nn.functional.cross_entropy(z, q.float(), label_smoothing=0.1)
+    torch.testing.assert_close(loss, wanted, rtol=1e-5, atol=0)
+
+
 def test_the_others_convention_needs_others():
     one = torch.zeros(3, 1)
     function = label_smoothing_cross_entropy
@@ -191,7 +230,11 @@ def check_the_cuda_contract(to_cuda):
     for reduction in ("mean", "sum"):
         assert label_smoothing_cross_entropy(z, y, 0.1, reduction).isnan()
     assert LabelSmoothingCrossEntropy()(z, y).isnan()
+    (no_distribution,) = to_cuda(torch.full((4, 6), 0.5))
+    assert LabelSmoothingCrossEntropy()(z, no_distribution).isfinite()
     checking = LabelSmoothingCrossEntropy(check_targets=True)
+    with pytest.raises(ValueError, match="^targets must sum to 1 in each row, got 3"):
+        checking(z, no_distribution)
     message = message_of(IndexError, checking, z, y)
     assert message == "targets must lie in 0 ... 5 or equal ignore_index, got 6."
     assert checking(z[:1], y[:1]) == clean

@@ -38,6 +38,49 @@ def test_it_is_one_graph_for_the_compiler():
     torch.testing.assert_close(compiled(z[0], y[0]), loss_fn(z[0], y[0]))
 
 
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_compiled_function_serves_every_eps(kind, weighted):
+    from torch._dynamo.testing import CompileCounter  # counts the graphs
+
+    z, targets = (x[0] for x in batch())
+    targets = z.flip(0).softmax(1) if kind == "probabilities" else targets
+    weight = torch.rand(6).double() if weighted else None
+    torch._dynamo.reset()
+    graphs = CompileCounter()
+    function = label_smoothing_cross_entropy
+    compiled = torch.compile(function, fullgraph=True, backend=graphs)
+    for eps in (0.1, 0.2, 0.3):
+        found = compiled(z, targets, eps, weight=weight)
+        assert found == function(z, targets, eps, weight=weight)
+    assert graphs.frame_count <= 2
+
+
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
+@pytest.mark.parametrize("spread", ["all", "others"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_it_can_be_traced(reduction, spread):
+    z, y = torch.randn(8, 6), torch.zeros(8).long()
+    loss_fn = LabelSmoothingCrossEntropy(0.1, reduction, spread=spread)
+    traced = torch.jit.trace(loss_fn, (z, y))
+    other, labels = torch.randn(5, 6), torch.tensor([0, 5, -100, 2, 3])
+    torch.testing.assert_close(traced(other, labels), loss_fn(other, labels))
+    if spread == "all":
+        theirs = torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction=reduction)
+        torch.testing.assert_close(traced(other, labels), theirs(other, labels))
+        q = z.softmax(1)
+        traced = torch.jit.trace(loss_fn, (z, q))
+        torch.testing.assert_close(traced(2 * z, q), theirs(2 * z, q))
+
+
+def test_it_can_be_exported():
+    z, y = (x[0] for x in batch())
+    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=torch.rand(6).double())
+    for targets in (y, z.softmax(1)):
+        exported = torch.export.export(loss_fn, (z, targets)).module()
+        torch.testing.assert_close(exported(2 * z, targets), loss_fn(2 * z, targets))
+
+
 @pytest.mark.parametrize("target", [2**64 - 100, 2**63 + 1])
 def test_huge_unsigned_targets_are_out_of_range_not_ignored(target):
     z, _ = batch()

@@ -220,12 +220,7 @@ BAD = [
         ("0.1", 6),
     ),
     (TypeError, "eps must be a number in [0, 1], got None.", target_values, (None, 6)),
-    (
-        TypeError,
-        "eps must be a number in [0, 1], got 1000",
-        target_values,
-        (10**400, 6),
-    ),
+    (ValueError, "eps must lie in [0, 1], got 1000", target_values, (10**400, 6)),
     (
         ValueError,
         "spread must be 'all' or 'others', got 'rest'.",
@@ -240,14 +235,14 @@ BAD = [
     ),
     (
         ValueError,
-        "num_classes must be at least 2 for a gap, got 1.",
+        "num_classes must be a whole number, at least 2, got 1.",
         optimal_gap,
         (0.1, 1),
     ),
     (ValueError, "to must be 'all' or 'others', got 'b'.", convert_eps, (0.1, 6, "b")),
     (
         ValueError,
-        "num_classes must be at least 2 to convert eps, got 1.",
+        "num_classes must be a whole number, at least 2, got 1.",
         convert_eps,
         (0.1, 1, "others"),
     ),
@@ -272,6 +267,12 @@ BAD = [
     ),
     (ValueError, "'others', got 'b'.", smooth_distribution, (torch.ones(2), 0.1, "b")),
     (TypeError, "got dtype torch.bool.", smooth_targets, ([True], 6, 0.1)),
+    (
+        TypeError,
+        "dtype must be floating point, got float32.",
+        smooth_targets,
+        ([1], 6, 0.1, "all", "float32"),
+    ),
     (TypeError, "got dtype torch.complex64.", smooth_targets, ([1j], 6, 0.1)),
 ]
 
@@ -286,14 +287,14 @@ def test_bad_input_is_named(error, message, call, arguments):
 @pytest.mark.parametrize("bad", [0, -1, 2.5, True, None, "6", math.nan, math.inf, [6]])
 def test_a_number_of_classes_that_is_none_is_named(bad):
     calls = [
-        lambda f=f: f(0.1, bad) for f in (target_values, minimum_loss, optimal_gap)
+        (1, lambda: target_values(0.1, bad)),
+        (1, lambda: minimum_loss(0.1, bad)),
+        (1, lambda: smooth_targets([0], bad, 0.1)),
+        (2, lambda: optimal_gap(0.1, bad)),
+        (2, lambda: convert_eps(0.1, bad, "all")),
     ]
-    calls += [
-        lambda: smooth_targets([0], bad, 0.1),
-        lambda: convert_eps(0.1, bad, "all"),
-    ]
-    for call in calls:
+    for least, call in calls:
         with pytest.raises(ValueError) as caught:
             call()
-        wanted = f"num_classes must be a whole number, at least 1, got {bad!r}."
+        wanted = f"num_classes must be a whole number, at least {least}, got {bad!r}."
         assert str(caught.value) == wanted

@@ -7,29 +7,38 @@ Triton is installed. Where neither is there, or what is asked for lies outside o
 they do (probability targets, a map over models, a graph for a compiler), the readable
 loss answers.
 
-Taught in 08 section 4 to 6.
+Taught in notebook 08.
 """
 
-from typing import NamedTuple
+import math
+from types import SimpleNamespace
 
 import torch
-from torch.autograd import forward_ad as fwAD
+from torch.autograd import forward_ad
 
-from . import fused_cpu, losses
-from .fused_checks import check_inplace, check_scale
-from .losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
-from .targets import check_eps, check_spread
+from .. import losses
+from ..losses import LabelSmoothingCrossEntropy, _spelled_out
+from . import cpu, cuda
 
-# Whether a backward pass may be repeated (retain_graph=True, create_graph=True); where
-# torch does not say, it may.
-_graph_is_kept = getattr(
-    torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True
-)
 PLAIN = (torch.Tensor, torch.nn.Parameter)
+FLOAT32 = torch.finfo(torch.float32)
+
+# Private, because PyTorch has no public way to ask:
+# whether a backward pass may be repeated (retain_graph=True, create_graph=True),
+_graph_is_kept = torch._C._autograd._get_current_graph_task_keep_graph
+# whether a tensor stands for several at once, in either of two ways,
+_functorch = torch._C._functorch
+# whether vmap, grad or another transform of torch.func is at work,
+_is_transforming = torch._C._are_functorch_transforms_active
+# whether something watches or replaces PyTorch's operations (make_fx, fake tensors).
+_watchers = torch._C._len_torch_dispatch_stack
 
 
+@_spelled_out(LabelSmoothingCrossEntropy)
 class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
     """``losses.LabelSmoothingCrossEntropy``, with fewer trips through memory.
+
+    Its options, and three more:
 
     inplace   : True: the gradient takes the place of the logits, so that none needs
                 memory of its own. What the logits held is lost
@@ -41,51 +50,63 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
                 pass: fewer bytes on a GPU where the upstream gradient is not known
                 beforehand, slower on a CPU. None: only for float16, whose gradients
                 would vanish before they are scaled
-    raises    : as the readable class; RuntimeError for a second derivative, or for
-                several upstream gradients at once
+    raises    : as the readable class; ValueError for logits that cannot be written in
+                place; RuntimeError for a second derivative, or for several upstream
+                gradients at once
 
-    Taught in 08 section 4 to 6.
+    Taught in notebook 08.
     """
 
-    def __init__(
-        self,
-        eps=0.1,
-        reduction="mean",
-        *,
-        weight=None,
-        ignore_index=-100,
-        spread="all",
-        check_targets=False,
-        inplace=False,
-        scale=1.0,
-        recompute=None,
-    ):
-        super().__init__(
-            eps,
-            reduction,
-            weight=weight,
-            ignore_index=ignore_index,
-            spread=spread,
-            check_targets=check_targets,
-        )
+    def __init__(self, *args, inplace=False, scale=1.0, recompute=None, **options):
+        super().__init__(*args, **options)
         self.inplace = bool(inplace)
-        self.scale = check_scale(scale)
+        self.scale = _check_scale(scale)
         self.recompute = None if recompute is None else bool(recompute)
 
     def forward(self, logits, targets):
-        return fused_label_smoothing_cross_entropy(
-            logits,
-            targets,
-            self.eps,
-            self.reduction,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            spread=self.spread,
-            check_targets=self.check_targets,
-            inplace=self.inplace,
-            scale=self.scale,
-            recompute=self.recompute,
+        """The loss of a batch; inputs and result as in the readable class."""
+        differentiable = (
+            torch.is_grad_enabled()
+            and isinstance(logits, torch.Tensor)
+            and logits.requires_grad
         )
+        if self.inplace and differentiable:
+            _check_inplace(logits)
+        backend = _backend(logits, targets, self.weight)
+        if backend is None:
+            return super().forward(logits, targets)
+        losses._check_inputs(logits, targets, self)
+        class_axis = min(1, logits.dim() - 1)
+        num_classes = logits.shape[class_axis]
+        moved = logits if logits.dim() == 2 else logits.movedim(class_axis, -1)
+        targets = losses._as_int64(targets).reshape(-1).contiguous()
+        on_cpu = logits.device.type == "cpu"  # nothing waits for a look at the targets
+        if not backend.CHECKS_TARGETS and (self.check_targets or on_cpu):
+            live = targets != self.ignore_index
+            bad = live & ((targets < 0) | (targets >= num_classes))
+            losses._raise_out_of_range(targets, bad, num_classes)
+        weight = self.weight
+        if weight is not None:
+            wide = torch.promote_types(logits.dtype, torch.float32)
+            weight = weight.detach().to(wide).contiguous().resolve_neg()
+        rows = moved if logits.dim() == 2 else moved.reshape(-1, num_classes)
+        if rows.stride(1) != 1 and num_classes > 1:
+            rows = rows.contiguous()
+
+        # The options as they are now: they may change before the backward pass.
+        how = SimpleNamespace(**vars(self))
+        how.backend = backend
+        how.differentiable = differentiable  # under no_grad PyTorch says: needed
+        if how.recompute is None:
+            how.recompute = logits.dtype == torch.float16 and how.scale == 1
+        # A copy made for its layout is ours to write on.
+        own = differentiable and rows.data_ptr() != logits.data_ptr()
+        how.inplace = how.inplace or own
+        how.anchor = None
+        if differentiable:  # no rows of the logits, yet made from them
+            how.anchor = rows.index_select(0, targets.new_empty(0))
+        loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
+        return loss.view(moved.shape[:-1]) if how.reduction == "none" else loss
 
     def extra_repr(self):
         return (
@@ -94,104 +115,13 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         )
 
 
-def fused_label_smoothing_cross_entropy(
-    logits,
-    targets,
-    eps=0.1,
-    reduction="mean",
-    *,
-    weight=None,
-    ignore_index=-100,
-    spread="all",
-    check_targets=False,
-    inplace=False,
-    scale=1.0,
-    recompute=None,
-):
-    """``losses.label_smoothing_cross_entropy``, fused: see the class for the options.
+@_spelled_out(FusedLabelSmoothingCrossEntropy)
+def fused_label_smoothing_cross_entropy(logits, targets, *args, **options):
+    """``FusedLabelSmoothingCrossEntropy`` as a function: its options come last.
 
-    raises : as the readable function; ValueError for logits that cannot be written
-             in place, RuntimeError for a second derivative
-
-    Taught in 08 section 4 to 6.
+    Taught in notebook 08.
     """
-    scale = check_scale(scale)
-    differentiable = (
-        torch.is_grad_enabled()
-        and isinstance(logits, torch.Tensor)
-        and logits.requires_grad
-    )
-    if inplace and differentiable:
-        check_inplace(logits)
-    backend = _backend(logits, targets, weight)
-    if backend is None:
-        return label_smoothing_cross_entropy(
-            logits,
-            targets,
-            eps,
-            reduction,
-            weight=weight,
-            ignore_index=ignore_index,
-            spread=spread,
-            check_targets=check_targets,
-        )
-    eps = check_eps(eps)
-    losses._check_reduction(reduction)
-    ignore_index = losses._check_ignore_index(ignore_index)
-    losses._check_logits(logits)
-    class_axis = min(1, logits.dim() - 1)
-    num_classes = logits.shape[class_axis]
-    check_spread(spread, eps, num_classes)
-    weight = losses._check_weight(weight, logits, num_classes)
-
-    moved = logits if logits.dim() == 2 else logits.movedim(class_axis, -1)
-    losses._check_index_targets(moved, targets)
-    targets = losses._as_int64(targets).reshape(-1).contiguous()
-    on_cpu = logits.device.type == "cpu"  # nothing waits for a look at the targets
-    if not backend.CHECKS_TARGETS and (check_targets or on_cpu):
-        live = targets != ignore_index
-        bad = live & ((targets < 0) | (targets >= num_classes))
-        losses._raise_out_of_range(targets, bad, num_classes)
-    if weight is not None:
-        wide = torch.promote_types(logits.dtype, torch.float32)
-        weight = weight.detach().to(wide).contiguous().resolve_neg()
-    rows = moved if logits.dim() == 2 else moved.reshape(-1, num_classes)
-    if rows.stride(1) != 1 and num_classes > 1:
-        rows = rows.contiguous()
-    if recompute is None:
-        recompute = logits.dtype == torch.float16 and scale == 1
-    # A copy made for its layout is ours to write on.
-    own = differentiable and rows.data_ptr() != logits.data_ptr()
-    anchor = None
-    if differentiable:  # no rows of the logits, yet made from them
-        anchor = rows.index_select(0, targets.new_empty(0))
-    how = _How(
-        eps,
-        reduction,
-        ignore_index,
-        spread,
-        scale,
-        inplace or own,
-        recompute,
-        differentiable,  # under no_grad torch still says that a gradient is needed
-        anchor,
-        backend,
-    )
-    loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
-    return loss.view(moved.shape[:-1]) if reduction == "none" else loss
-
-
-class _How(NamedTuple):
-    eps: float
-    reduction: str
-    ignore_index: int
-    spread: str
-    scale: float
-    inplace: bool
-    recompute: bool
-    differentiable: bool
-    anchor: torch.Tensor | None
-    backend: object
+    return FusedLabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
@@ -216,7 +146,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):
-        if _is_batched(upstream):
+        batched = _functorch.is_legacy_batchedtensor, _functorch.is_batchedtensor
+        if any(ask(upstream) for ask in batched):
             raise RuntimeError(
                 "the fused loss takes one upstream gradient at a time: for several at "
                 "once (is_grads_batched=True, vectorize=True) use "
@@ -231,12 +162,6 @@ class _FusedCrossEntropy(torch.autograd.Function):
         # it torch would take the second derivative for zero.
         slope = _NoSecondDerivative.apply(slope, upstream, ctx.how.anchor)
         return slope, None, None, None
-
-
-def _is_batched(tensor):
-    """Whether it stands for several at once, in either of torch's ways."""
-    ways = torch._C._functorch
-    return ways.is_legacy_batchedtensor(tensor) or ways.is_batchedtensor(tensor)
 
 
 def _gradient(ctx, upstream):
@@ -271,13 +196,11 @@ class _NoSecondDerivative(torch.autograd.Function):
 
 def _backend(logits, targets, weight):
     """The module that computes this loss, or None for the readable one."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return None
+    if _is_transforming() or _watchers():
+        return None
     if type(logits) not in PLAIN or type(targets) not in PLAIN or not logits.numel():
-        return None
-    special = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    if special or torch._C._are_functorch_transforms_active():
-        return None
-    # Whoever watches or replaces torch's operations must see some.
-    if torch._C._len_torch_dispatch_stack() or fwAD._current_level >= 0:
         return None
     if targets.is_floating_point() or logits.device != targets.device:
         return None
@@ -285,12 +208,43 @@ def _backend(logits, targets, weight):
         type(weight) not in (*PLAIN, torch.nn.Buffer) or weight.requires_grad
     ):
         return None
-    if logits.layout != torch.strided or logits.is_neg() or logits._is_zerotensor():
+    for tensor in (logits, weight):  # a derivative that goes forwards
+        if tensor is not None and forward_ad.unpack_dual(tensor).tangent is not None:
+            return None
+    if logits.layout != torch.strided or logits.is_neg():
         return None
-    if logits.device.type == "cpu":
-        return fused_cpu if fused_cpu.supports(logits) else None
-    if logits.device.type == "cuda":
-        from . import fused_cuda
+    if logits._is_zerotensor():  # private: PyTorch's own zeros without memory
+        return None
+    backend = {"cpu": cpu, "cuda": cuda}.get(logits.device.type)
+    return backend if backend is not None and backend.supports(logits) else None
 
-        return fused_cuda if fused_cuda.supports(logits) else None
-    return None
+
+def _check_scale(scale):
+    """The scale as a float; ValueError for one that the kernels cannot divide by."""
+    try:
+        value = math.nan if isinstance(scale, (str, bool)) else float(scale)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        value = math.nan
+    if not FLOAT32.tiny <= abs(value) <= FLOAT32.max:
+        raise ValueError(
+            f"scale must be a number other than 0 that float32 can hold, got {scale!r}."
+        )
+    return value
+
+
+def _check_inplace(logits):
+    """Refuse to overwrite what somebody still needs, or what has no room of its own."""
+    base = logits._base if logits._is_view() else logits  # private: there is no other
+    for tensor in (base, logits):  # a view of something else may be a leaf of its own
+        if tensor.is_leaf and tensor.requires_grad:
+            raise ValueError(
+                "inplace=True would overwrite a leaf that requires grad: pass logits "
+                "that were computed from it, got a leaf of shape "
+                f"{tuple(tensor.shape)}."
+            )
+    axis = min(1, logits.dim() - 1)
+    if not logits.movedim(axis, -1).is_contiguous():
+        raise ValueError(
+            "inplace=True needs contiguous logits with the classes last in memory, "
+            f"got shape {tuple(logits.shape)} with strides {logits.stride()}."
+        )

@@ -1,4 +1,4 @@
-"""The library of the fused loss on the CPU: ``fused_cpu.cpp``, compiled and checked.
+"""The library of the fused loss on the CPU: ``cpu.cpp``, compiled and checked.
 
 It is made in a temporary folder at the first call and lives as long as the process.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-SOURCE = Path(__file__).with_name("fused_cpu.cpp")
+SOURCE = Path(__file__).with_name("cpu.cpp")
 # Instructions of this very processor, as the library lives no longer than the process.
 FLAGS = (["-march=native"], ["-mcpu=native"], [])
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
@@ -53,7 +53,7 @@ def _first_that_works(folder, agrees):
     tries = [(command, flags) for command in commands() for flags in FLAGS]
     for number, (command, flags) in enumerate(tries):
         # A new name each: a loaded library would answer again under an old one.
-        out = Path(folder, f"fused_cpu_{number}.so")
+        out = Path(folder, f"fused_{number}.so")
         # A compiler told to be fast would change arithmetic for the whole process.
         build = [*command, "-std=c++17", "-O3", *flags, "-fno-fast-math"]
         try:

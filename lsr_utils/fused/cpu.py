@@ -1,8 +1,8 @@
 """The fused loss on the CPU: rows that fit the cache, read once from memory.
 
-``fused_cpu.cpp`` does the work where ``fused_build`` can compile it (a second, at the
-first call), torch operations on blocks of rows where not. Both know the same three
-calls, as does ``fused_kernel`` on a GPU: ``forward``, ``backward`` and ``rescale``.
+``cpu.cpp`` does the work where ``build`` can compile it (a second, at the first call),
+PyTorch's operations on blocks of rows where not. There are three calls, as in ``cuda``:
+``forward``, ``backward`` and ``rescale``. ``how`` is the loss, for its options.
 """
 
 import ctypes
@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import torch
 
-from . import fused_build
-from .losses import _raise_out_of_range, _rows_from_log_p
+from ..losses import _raise_out_of_range, _rows_from_log_p
+from . import build
 
 BLOCK = 2**16  # elements that torch handles at a time: with copies, a level-2 cache
 FEW = 16  # classes up to which the compiled code puts rows side by side
@@ -24,7 +24,7 @@ CHECKS_TARGETS = True  # raises for one out of range
 
 def supports(logits):
     """Whether this module can take logits of this dtype."""
-    return logits.dtype in fused_build.NAMES
+    return logits.dtype in build.NAMES
 
 
 def forward(logits, targets, weight, how, slope):
@@ -117,7 +117,7 @@ def _each_row(logits, targets, weight, how, unit, upstream, losses, slope):
     returns : the sum of the losses; of the gradient alone, any number
     """
     job = logits, targets, weight, how, unit, upstream, losses, slope
-    rows = getattr(_library(), fused_build.NAMES[logits.dtype], None)
+    rows = getattr(_library(), build.NAMES[logits.dtype], None)
     return _each_block(*job) if rows is None else _in_threads(rows, *job)
 
 
@@ -190,7 +190,7 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
         y = targets[block].where(live, 0)
         x = logits[block].to(_wide(logits))
         log_p = x.masked_fill(~live.unsqueeze(1), 0.0).log_softmax(1)
-        rows, _ = _rows_from_log_p(log_p, y, live, how.eps, weight, how.spread)
+        rows, _ = _rows_from_log_p(log_p, y, live, weight, how)
         sum_of_losses += rows.sum(dtype=torch.float64).item()
         if losses is not None:
             losses[block] = rows
@@ -213,8 +213,8 @@ def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
 
 @functools.cache
 def _library():
-    """The compiled ``fused_cpu.cpp``, or None where that does not work."""
-    return fused_build.library(_agrees)
+    """The compiled ``cpu.cpp``, or None where that does not work."""
+    return build.library(_agrees)
 
 
 def _agrees(library):
@@ -223,7 +223,7 @@ def _agrees(library):
     logits = torch.linspace(-9.0, 9.0, 3 * 37, device="cpu").sin().mul(8).view(3, 37)
     targets = torch.tensor([5, -100, 36], device="cpu")
     how = SimpleNamespace(eps=0.1, spread="all", ignore_index=-100)
-    for dtype, name in fused_build.NAMES.items():
+    for dtype, name in build.NAMES.items():
         if not hasattr(library, name):
             continue
         z, results = logits.to(dtype), []

@@ -1,16 +1,17 @@
-"""The fused loss on CUDA: launches the kernels of ``fused_kernel``.
+"""The fused loss on CUDA: launches the kernels of ``kernel``.
 
-The same three calls as ``fused_cpu``. Nothing here waits for the device: counts,
-summed weights and the upstream gradient stay where they are.
+The same three calls as in ``cpu``. Nothing here waits for the device: counts, summed
+weights and the upstream gradient stay where they are.
 """
 
 import ctypes
 import functools
 import warnings
+from types import SimpleNamespace
 
 import torch
 
-from . import fused_kernel
+from . import kernel
 
 LONGEST = 32_768  # numbers of a row that the registers of a block hold
 TILE = 2048  # elements of the short rows that a block takes together
@@ -20,10 +21,12 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def supports(logits):
-    """Whether the kernels can be had for these logits."""
-    if fused_kernel.triton is None or logits.dtype not in DTYPES:
+    """Whether there is a kernel for these logits, and it works here."""
+    if kernel.triton is None or logits.dtype not in DTYPES:
         return False
-    return not logits.is_cuda or _works(logits.get_device())
+    _, block = _tile(logits.shape[min(1, logits.dim() - 1)])
+    kind = logits.device, logits.dtype, min(block, 2 * LONGEST)  # of kernels
+    return not logits.is_cuda or _works(*kind)
 
 
 def forward(logits, targets, weight, how, slope):
@@ -59,14 +62,12 @@ def forward(logits, targets, weight, how, slope):
     eps = _in_two(how.eps)
     with _on(logits):
         if short:
-            fused_kernel.short_rows[(programs,)](
+            kernel.short_rows[(programs,)](
                 *given, n, num_classes, how.ignore_index, *eps, ROWS=rows, EACH=each,
                 **kind,
             )  # fmt: skip
         else:
-            fused_kernel.long_row[(n,)](
-                *given, num_classes, how.ignore_index, *eps, **kind
-            )
+            kernel.long_row[(n,)](*given, num_classes, how.ignore_index, *eps, **kind)
     kept = (unit, *kept)
     if how.reduction == "none":
         return losses, kept
@@ -80,7 +81,7 @@ def backward(logits, targets, weight, how, kept, upstream, slope):
     unit, top, total_at = kept
     rows, block = _tile(min(num_classes, 2 * TILE))
     with _on(logits):
-        fused_kernel.gradient_again[(_ceil(n, rows), _ceil(num_classes, block))](
+        kernel.gradient_again[(_ceil(n, rows), _ceil(num_classes, block))](
             logits, logits.stride(0), targets, _or(weight, logits),
             logits if weight is None else weight.sum(), unit, upstream,
             upstream.stride(0) if upstream.dim() else 0, top, total_at, slope,
@@ -101,7 +102,7 @@ def rescale(slope, targets, how, upstream, keep):
     rows, block = _tile(min(num_classes, 2 * TILE))
     wide = torch.promote_types(slope.dtype, torch.float32)
     with _on(slope):
-        fused_kernel.rescale_rows[(_ceil(n, rows), _ceil(num_classes, block))](
+        kernel.rescale_rows[(_ceil(n, rows), _ceil(num_classes, block))](
             slope, slope.stride(0), targets, upstream,
             upstream.stride(0) if upstream.dim() else 0, *_in_two(how.scale),
             n, num_classes, how.ignore_index, ROWS=rows, BLOCK=block,
@@ -136,7 +137,7 @@ def _ceil(a, b):
 
 
 def _or(tensor, other):
-    """Any tensor will do where a kernel does not look at one."""
+    """A tensor, or any other where the kernel does not look at it."""
     return other if tensor is None else tensor
 
 
@@ -147,7 +148,7 @@ def _in_two(number):
 
 
 def _triton_type(dtype):
-    tl = fused_kernel.tl
+    tl = kernel.tl
     return tl.float64 if dtype == torch.float64 else tl.float32
 
 
@@ -157,21 +158,22 @@ def _on(tensor):
 
 
 @functools.cache
-def _works(device):
-    """Whether a kernel compiles and runs here: Triton needs a C compiler for it."""
-    from types import SimpleNamespace
+def _works(device, dtype, num_classes):
+    """Whether the kernel for such rows compiles and runs on this device.
 
+    Triton needs a C compiler, and not every GPU knows every dtype and size.
+    """
     how = SimpleNamespace(
-        eps=0.1, reduction="none", spread="all", scale=1.0, ignore_index=-100,
+        eps=0.1, reduction="mean", spread="all", scale=1.0, ignore_index=-100,
         recompute=False,
     )  # fmt: skip
-    logits = torch.zeros(2, 6, device=f"cuda:{device}")
+    logits = torch.zeros(16, num_classes, dtype=dtype, device=device)
     try:
         forward(logits, torch.zeros_like(logits[:, 0]).long(), None, how, logits)
     except Exception as problem:
         warnings.warn(
-            f"Triton is installed but does not work ({type(problem).__name__}): "
-            "the readable loss is used instead.",
+            f"Triton is installed but does not work for {dtype} and {num_classes} "
+            f"classes ({type(problem).__name__}): the readable loss is used instead.",
             stacklevel=2,
         )
         return False

@@ -1,9 +1,9 @@
 """The fused loss on a GPU: Triton kernels, for rows that fit registers and longer ones.
 
-Triton is optional, and this module imports without it; ``fused_cuda`` launches what is
-here. Sums are kept in float32, for float64 logits in float64.
+Triton is optional, and this module imports without it; ``cuda`` launches what is here.
+Sums are kept in float32, for float64 logits in float64.
 
-Taught in 08 section 3 and 4.
+Taught in notebook 08.
 """
 
 from __future__ import annotations  # "tl.constexpr" below is read by Triton alone

@@ -11,8 +11,8 @@ import kernel_edges
 import torch
 from fused_ways import EPS, step
 
-from lsr_utils import fused_cuda
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
+from lsr_utils.fused import cuda
 
 RANDOM = 24  # random cases: each may need kernels of its own, a second or two apiece
 SWEEP = [  # longest row in registers, stretch of a longer one, warps
@@ -56,7 +56,7 @@ def sweep(rounds, cost, until):
 
     until : the time.monotonic() from which on none is begun; None is listed for it
     """
-    results, before = [], (fused_cuda.LONGEST, fused_cuda.STRETCH, fused_cuda._warps)
+    results, before = [], (cuda.LONGEST, cuda.STRETCH, cuda._warps)
     for num_classes in (32_000, 128_256):
         logits = torch.randn(8192, num_classes, device="cuda").bfloat16()
         logits.requires_grad_()
@@ -67,8 +67,8 @@ def sweep(rounds, cost, until):
             if time.monotonic() > until:
                 results.append({**setting, "warps": warps, "of_scale": None})
                 continue
-            fused_cuda.LONGEST, fused_cuda.STRETCH = longest, stretch
-            fused_cuda._warps = lambda elements, warps=warps: warps
+            cuda.LONGEST, cuda.STRETCH = longest, stretch
+            cuda._warps = lambda elements, warps=warps: warps
             scale = functools.partial(logits.detach().mul_, 0.999)
             call = functools.partial(step, Fused(EPS, inplace=True), logits, y, up)
             times = []
@@ -78,5 +78,5 @@ def sweep(rounds, cost, until):
             share = round(statistics.median(times[3:]), 3)
             results.append({**setting, "warps": warps, "of_scale": share})
             print(results[-1], file=sys.stderr, flush=True)
-    fused_cuda.LONGEST, fused_cuda.STRETCH, fused_cuda._warps = before
+    cuda.LONGEST, cuda.STRETCH, cuda._warps = before
     return results

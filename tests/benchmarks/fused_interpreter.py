@@ -20,7 +20,7 @@ from provenance import provenance  # noqa: E402
 OUT = ROOT / "data" / "recorded" / "fused_kernel_interpreter.json"
 
 
-KERNELS = ("fused_kernel.py", "fused_cuda.py")
+KERNELS = ("kernel.py", "cuda.py")
 
 
 def digest(text):
@@ -47,7 +47,9 @@ def programs():
 
 def digests():
     """Of the programs, and of the kernels that one of them holds against float64."""
-    sources = [(ROOT / "lsr_utils" / name).read_text("utf-8") for name in KERNELS]
+    sources = [
+        (ROOT / "lsr_utils" / "fused" / name).read_text("utf-8") for name in KERNELS
+    ]
     found = {name: digest(source) for name, source in programs().items()}
     return found | {"kernels": digest("".join(sources))}
 

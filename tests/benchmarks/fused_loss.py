@@ -47,7 +47,8 @@ from fused_ways import (  # noqa: E402
 )
 from provenance import ROOT, load, provenance  # noqa: E402
 
-from lsr_utils import fused_cpu, fused_kernel, measure  # noqa: E402
+from lsr_utils import measure  # noqa: E402
+from lsr_utils.fused import cpu, kernel  # noqa: E402
 
 try:
     import resource
@@ -176,7 +177,7 @@ def measure_all(device, rounds, sizes, until=math.inf):
     found, missing = ways(device)
     yield {
         "missing": missing,
-        "compiled": fused_cpu.compiled() if device == "cpu" else None,
+        "compiled": cpu.compiled() if device == "cpu" else None,
     }
     left = []
     for n, num_classes in sizes:
@@ -236,7 +237,7 @@ def main(arguments=None):
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
         "threads": 1, "rounds": rounds, "versions": versions(),
-        "kernel": device == "cuda" and fused_kernel.triton is not None,
+        "kernel": device == "cuda" and kernel.triton is not None,
         "load_before": load(),
     }  # fmt: skip
     if device == "cuda":
