@@ -127,14 +127,17 @@ def _plogp(p):
 
 # until the merge: the old names of what check.py does now
 def check_eps(eps):
+    """Old name."""
     return check.real(eps, "eps", "[0, 1]")
 
 
 def check_count(value, name, least=1):
+    """Old name."""
     return check.whole(value, name, least)
 
 
 def check_rate(rate, name="rate"):
+    """Old name."""
     try:
         return check.real(rate, name, "[0, 1]")
     except (TypeError, ValueError):
@@ -142,6 +145,7 @@ def check_rate(rate, name="rate"):
 
 
 def check_seed(value):
+    """Old name."""
     return check.seed(value)
 
 
