@@ -25,12 +25,10 @@ def _spelled_out(whole):
     """Decorator: ``help`` shows the arguments of ``whole`` for ``*args, **options``."""
 
     def decorate(function):
-        own, given = (inspect.signature(f).parameters for f in (function, whole))
-        own = [
-            p for p in own.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ]
-        both = sorted([*own, *given.values()], key=lambda p: p.kind)
-        function.__signature__ = inspect.Signature(both)
+        both = (inspect.signature(f).parameters.values() for f in (function, whole))
+        stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+        named = [p for part in both for p in part if p.kind not in stars]
+        function.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))
         return function
 
     return decorate
@@ -121,10 +119,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets.
 
-    logits, targets : as ``LabelSmoothingCrossEntropy.forward`` takes them
-    returns         : what it returns
-    raises          : what the class and its ``forward`` raise
-
+    Inputs, result and errors are those of the class and its ``forward``.
     Taught in notebook 02.
     """
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
@@ -219,6 +214,8 @@ def _check_inputs(logits, targets, how):
             f"got {tuple(logits.shape)}."
         )
     num_classes = logits.shape[class_axis]
+    check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
+    check.one_of(how.reduction, "reduction", REDUCTIONS)
     check_spread(how.spread, how.eps, num_classes)
     _check_weight(how.weight, num_classes)
     if not isinstance(targets, torch.Tensor):
@@ -230,8 +227,7 @@ def _check_inputs(logits, targets, how):
                 f"got {logits.device} and {tensor.device}."
             )
     if targets.is_floating_point():
-        _check_probabilities(logits, targets, class_axis, how)
-        return
+        return _check_probabilities(logits, targets, class_axis, how)
     if targets.dtype == torch.bool or targets.is_complex():
         raise TypeError(
             "targets must be class indices (any integer dtype) or probabilities "

@@ -320,6 +320,11 @@ def test_an_option_that_is_changed_later_counts():
     loss_fn = LabelSmoothingCrossEntropy(0.1)
     loss_fn.eps, loss_fn.reduction = 0.3, "sum"
     assert loss_fn(z, y) == label_smoothing_cross_entropy(z, y, 0.3, "sum")
+    for name, bad in (("eps", NAN), ("eps", 1.5), ("reduction", "avg"), ("spread", "")):
+        with pytest.raises(ValueError, match=f"^{name} must "):
+            wrong = LabelSmoothingCrossEntropy()
+            setattr(wrong, name, bad)
+            wrong(z, y)
 
 
 def test_it_says_what_it_is():

@@ -26,8 +26,7 @@ class E05_1_pencil:
         class first, and then the mean of the classes (05 section 4).
     overall_mean: you measured *between* from the mean of all six numbers, which lies
         nearer to the large class. μ is the mean of the class means (05 section 4).
-    sample_variance: you divided by n − 1, as for a sample's variance. The definition
-        takes plain means (05 section 4).
+    sample_variance: you divided by n − 1. Both parts are plain means (05 section 4).
     not_squared: these are mean distances. Both parts are means of *squared* distances
         (05 section 4).
     upside_down: this is between / within. Tight clusters have a small ratio, so within

@@ -52,12 +52,11 @@ class E01_2_floor:
         classes have a term each (01 section 5).
     nll: this is −ln 0.85: the loss of a one-hot label. The target here has four terms,
         each with its own weight (01 section 5).
-    bits: this is in bits. The course, and PyTorch, use the natural logarithm: nats
-        (01 section 5).
+    bits: this is in bits. The course and PyTorch use nats (01 section 5).
     others: this is the floor when ε goes to the K−1 others. PyTorch spreads it over all
         K (01 section 5).
-    zero: zero is the least loss of a one-hot label. No network can avoid the loss that
-        a smoothed label brings (01 section 5).
+    zero: zero is the least loss of a one-hot label. With a smoothed label no network
+        gets that low (01 section 5).
     """
 
     right = -0.85 * math.log(0.85) - 3 * 0.05 * math.log(0.05)
@@ -113,8 +112,7 @@ class E01_3:
 
     log_terms: these terms sum to KL(q‖p), but some are negative, so they prove nothing
         yet. Add p − q to each: that sums to zero (01 section 5).
-    swapped: these sum to KL(p‖q). The loss has q, the target, in front of the logarithm
-        (01 section 8).
+    swapped: these sum to KL(p‖q). The loss has the target q in front (01 section 8).
     no_weight: this is t − 1 − ln t without its weight: each term of the sum carries a
         factor q (01 section 5).
     circular: these are never negative only if KL(q‖p) is not, which is what you set out

@@ -20,10 +20,9 @@ class E08_1_moved:
         once and written once (08 section 1).
     recomputed: these are six bytes a logit: read twice, written once. That is
         recompute=True; the default keeps its gradient (08 section 6).
-    binary: these are GiB, of 2³⁰ bytes. Memory speed is told in GB, of 10⁹
-        (08 section 1).
-    unfused: these are PyTorch's twelve passes. A fused loss makes one trip
-        (08 section 1).
+    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (08 section 1).
+    unfused: these are the twelve passes of the loss in two parts. A fused loss makes
+        one trip (08 section 1).
     """
 
     tol = 1e-2
@@ -38,8 +37,7 @@ class E08_1_scaled:
         gradient has to be multiplied: read again, and written again (08 section 6).
     six: these are six bytes a logit, as with recompute=True. The default has kept a
         gradient in memory: it is read *and* written once more (08 section 6).
-    binary: these are GiB, of 2³⁰ bytes. Memory speed is told in GB, of 10⁹
-        (08 section 1).
+    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (08 section 1).
     """
 
     tol = 1e-2
@@ -103,8 +101,7 @@ class E08_2:
 class E08_2_loss:
     """three sums and the true logit are enough.
 
-    absolute: z_y is the logit as it is. It must be measured from m, like everything
-        else (08 section 2).
+    absolute: z_y is the logit as it is. Measure it from m, as all else (08 section 2).
     whole_t: t is a sum over the K classes; its mean is wanted (08 section 2).
     others: ε was not taken from the true class: it weighs 1 − ε (08 section 2).
     missing: the smooth part is missing: this is the loss of a one-hot label
@@ -128,8 +125,8 @@ def _rows(z, y, lse, up, eps, spread="all"):
 class E08_3:
     """a row is p − q′ times its upstream factor, and an ignored row is zero.
 
-    no_upstream: the factor of the row is missing: somebody multiplied the loss after
-        the kernel (08 section 6).
+    no_upstream: the factor of the row is missing: the loss is multiplied after the
+        kernel (08 section 6).
     mean_upstream: the rows got one common factor. Each has its own (08 section 6).
     hard: this subtracts a one-hot row. The target is smoothed: (1 − ε) where the label
         is, and ε/K everywhere (08 section 3).

@@ -26,9 +26,9 @@ class E02_1:
 
     as_it_was: this is still the loss of the introduction, with both mistakes. What do
         the two parts weigh together, and who reduces them? (02 section 6, bugs 1 and 2)
-    factor_missing: the reduction is mended. The NLL still counts in full, so that the
-        target sums to 1 + ε (02 section 6, bug 1).
-    always_mean: the factor is mended. The smooth part is still a mean, whatever
+    factor_missing: the reduction is right now. The NLL still counts in full, so that
+        the target sums to 1 + ε (02 section 6, bug 1).
+    always_mean: the factor is right now. The smooth part is still a mean, whatever
         `reduction` says (02 section 6, bug 2).
     broadcast: (N,) plus (N, 1) is (N, N): one part kept its axis and the other did not.
         Look at the shape for "none" (02 section 6, bug 3).
@@ -60,10 +60,8 @@ class E02_2:
         divide by the number of rows that count (02 section 7).
     all_rows: the mean divides by the rows that have a label. Ignored rows add nothing
         to the count either (02 section 4).
-    hard: this is p − q with the one-hot row. The target is the smoothed row q′
-        (01 section 7).
-    uphill: this is q′ − p, the direction of descent. The gradient points uphill: p − q′
-        (01 section 7).
+    hard: this is p − q with the one-hot row. The target is smoothed (01 section 7).
+    uphill: this is q′ − p, downhill. The gradient points uphill: p − q′ (01 section 7).
     leaky: right for rows that count; an ignored row has to get exactly zero, and here
         it is trained as if it were of class 0 (02 section 6, bug 5).
     times_nan: an ignored row that holds nan leaks: 0 · nan is nan. Choose by `where` or

@@ -30,8 +30,8 @@ class E04_1:
 class E04_1_clicks:
     """a blind click is sometimes right, so fewer labels are wrong.
 
-    all_wrong: 0.3 counts every blind click as a mistake. One in six hits the right
-        class by luck (04 section 1).
+    all_wrong: 0.3 takes all blind clicks for wrong. One in six is right by luck
+        (04 section 1).
     wrong_way: 0.36 is more than the share of blind clicks, and only those can be wrong:
         K/(K−1) is upside down (04 section 1).
     lucky_ones: 0.05 is the share of *lucky* blind clicks. The others are the wrong
@@ -46,8 +46,7 @@ class E04_2_total:
 
     added: 0.4 is the plain sum. What noise has already moved cannot be moved again: the
         shares that are *kept* multiply (04 section 2).
-    raw_rate: this composes ε with ρ itself. Turn the noise rate into its α first
-        (04 section 2).
+    raw_rate: this composes ε with ρ itself. Turn ρ into its α first (04 section 2).
     product: 0.03 is the share moved twice. Multiply what is kept, not what is moved
         (04 section 2).
     kept: 0.63 is the share that is kept; the total is what is moved (04 section 2).

@@ -55,8 +55,7 @@ class E06_2_law:
 
     upwards: the size is right. Smoothing makes a network *less* sure: conf − acc is
         below zero (06 section 5).
-    no_floor: you forgot the 1/K. Of the ε that is spread, the answer gets its part
-        back (06 section 5).
+    no_floor: you forgot the 1/K. The answer gets its part of ε back (06 section 5).
     clear: this takes every input as clear, π_max = 1. The accuracy of 85 % says that it
         is not (06 section 6).
     six_classes: this is the law at six classes. Here there are ten (06 section 5).
@@ -74,11 +73,10 @@ class E06_2_eps:
 
     of_accuracy: you divided by acc − 1/K, the law of a *calibrated* network. Here p
         itself is mixed, and its mean maximum is conf (06 section 5).
-    no_floor: the answer gets ε/K back, so ε takes off only ε(conf − 1/K)
-        (06 section 5).
+    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K) (06 section 5).
     difference: this is conf − acc itself. An ε takes off less than ε (06 section 5).
     upside_down: this is negative where the network is over-confident, and an ε below
-        zero sharpens. Turn conf − acc round (06 section 8).
+        zero sharpens. Exchange conf and acc (06 section 8).
     clamped: right for over-confident networks. For the others the answer is *negative*:
         the mix has to be undone (06 section 8).
     """
@@ -118,8 +116,7 @@ def _answers(seed, *, sharp):
 class E06_3_slope:
     """a warm network has a slope below zero, a too sharp one above.
 
-    untempered: p is the softmax of z, whatever T is. Divide by T before the softmax
-        (06 section 7).
+    untempered: p is the softmax of z, whatever T is. Divide by T first (06 section 7).
     turned: the sign is turned: at the labels' logit the NLL *falls* with β
         (06 section 7).
     total: this is the sum over the rows. The NLL is a mean (06 section 7).

@@ -17,14 +17,13 @@ def _encode(words, vocabulary, length, *, unknown=1, padding=0, start=False):
 class E07_1:
     """ids, cut to the length or filled up with 0.
 
-    unknown_as_padding: an unknown word got 0, the id of padding: to the network it is
-        not there. Unknown is 1 (07 section 2).
+    unknown_as_padding: an unknown word got 0, the id of padding, as if it were not
+        there. Unknown is 1 (07 section 2).
     left_out: unknown words were left out. They keep their place, as 1 (07 section 2).
     padded_with_one: the end is filled with 1, which says "unknown word". Padding is 0
         (07 section 2).
     padded_in_front: the zeros belong behind the words (07 section 2).
-    cut_in_front: of a long question you kept the *last* words. Keep the first
-        (07 section 2).
+    cut_in_front: you kept the *last* words of a long question (07 section 2).
     uncut: longer than `length`: the rows must all have one length to be stacked
         (07 section 2).
     """

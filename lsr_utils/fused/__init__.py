@@ -200,7 +200,9 @@ def _backend(logits, targets, weight):
         return None
     if _is_transforming() or _watchers():
         return None
-    if type(logits) not in PLAIN or type(targets) not in PLAIN or not logits.numel():
+    if type(logits) not in PLAIN or type(targets) not in PLAIN:
+        return None
+    if logits.dim() == 0 or logits.numel() == 0:
         return None
     if targets.is_floating_point() or logits.device != targets.device:
         return None
