@@ -14,11 +14,9 @@ from .notebook import claim, predict, setup, show
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "cache",
     "calibration",
     "checks",
     "datasets",
-    "downloads",
     "fleet",
     "fleet_checks",
     "fleet_training",
@@ -30,26 +28,19 @@ _SUBMODULES = (
     "fused_kernel",
     "geometry",
     "grids",
-    "layers",
     "live",
     "live_points",
     "losses",
     "measure",
     "models",
-    "noise",
     "notebook",
-    "outlines",
-    "photos",
     "plots",
     "recorded",
-    "sixclass",
     "stacked",
     "stats",
     "style",
     "targets",
-    "texts",
     "training",
-    "words",
 )
 
 __all__ = ["claim", "predict", "setup", "show", *_SUBMODULES]
