@@ -95,7 +95,7 @@ def _reason(error):
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "breaks off"
     if isinstance(error, requests.ConnectionError):
-        return "cannot be reached (is there a network?)"
+        return "gives no answer (is there a network?)"
     if isinstance(error, OSError):
         return f"fails ({error.strerror or type(error).__name__})"
     return "gives another file: its SHA-256 differs"
