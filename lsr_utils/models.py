@@ -30,6 +30,11 @@ class Dropout(nn.Module):
         return x * (draws >= self.rate) / (1 - self.rate)
 
 
+def _convolution(fan_in, fan_out, size, stride=1):
+    convolution = nn.Conv2d(fan_in, fan_out, size, stride, size // 2, bias=False)
+    return convolution, nn.BatchNorm2d(fan_out)
+
+
 class Residual(nn.Module):
     """Two convolutions with batch normalisation, added to what came in.
 
@@ -40,18 +45,13 @@ class Residual(nn.Module):
     def __init__(self, fan_in, fan_out, stride=1):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(fan_out),
+            *_convolution(fan_in, fan_out, 3, stride),
             nn.ReLU(),
-            nn.Conv2d(fan_out, fan_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(fan_out),
+            *_convolution(fan_out, fan_out, 3),
         )
         self.shortcut = nn.Sequential()
         if stride != 1 or fan_in != fan_out:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(fan_in, fan_out, 1, stride, bias=False),
-                nn.BatchNorm2d(fan_out),
-            )
+            self.shortcut = nn.Sequential(*_convolution(fan_in, fan_out, 1, stride))
 
     def forward(self, x):
         return torch.relu(self.body(x) + self.shortcut(x))
@@ -177,12 +177,8 @@ class ResNet(_Network):
 
     def __init__(self, input_shape, num_classes=6, widths=(64, 128, 256), stride=1):
         super().__init__()
-        layers = [
-            nn.Conv2d(input_shape[0], widths[0], 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-            Residual(widths[0], widths[0]),
-        ]
+        first = _convolution(input_shape[0], widths[0], 3, stride)
+        layers = [*first, nn.ReLU(), Residual(widths[0], widths[0])]
         for fan_in, fan_out in zip(widths, widths[1:], strict=False):
             layers.append(Residual(fan_in, fan_out, stride=2))
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())

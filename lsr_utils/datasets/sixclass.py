@@ -46,11 +46,9 @@ class SixClass:
 
     def to(self, device):
         """The same task with its tensors on ``device``."""
-        known = self.posterior is not None
-        posterior = self.posterior.to(device) if known else None
-        return replace(
-            self, x=self.x.to(device), y=self.y.to(device), posterior=posterior
-        )
+        values = vars(self).items()
+        tensors = {k: v.to(device) for k, v in values if isinstance(v, torch.Tensor)}
+        return replace(self, **tensors)
 
 
 def split(data, sizes, seed=0):
