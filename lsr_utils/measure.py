@@ -29,6 +29,7 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
                 [torch.cuda.Event(enable_timing=True) for _ in range(2)]
                 for _ in range(rounds)
             ]
+            torch.cuda.synchronize()
             for start, end in marks:
                 start.record()
                 call()
