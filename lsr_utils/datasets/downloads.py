@@ -11,18 +11,18 @@ import shutil
 import numpy as np
 
 TIMEOUT = 30  # seconds without any data
-TREC = ("https://cogcomp.seas.upenn.edu/Data/QA/QC", "http://cogcomp.org/Data/QA/QC")
+COGCOMP = ("https://cogcomp.seas.upenn.edu/Data/QA/QC", "http://cogcomp.org/Data/QA/QC")
 FILES = {  # the places that have a file, and its SHA-256
     "cifar-10-binary.tar.gz": (
         ["https://www.cs.toronto.edu/~kriz"],
         "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     ),
     "train_5500.label": (
-        TREC,
+        COGCOMP,
         "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
     ),
     "TREC_10.label": (
-        TREC,
+        COGCOMP,
         "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
     ),
 }
@@ -95,7 +95,7 @@ def _reason(error):
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "breaks off"
     if isinstance(error, requests.ConnectionError):
-        return "gives no answer (is there a network?)"
+        return f"gives no answer ({type(error).__name__}, is there a network?)"
     if isinstance(error, OSError):
         return f"fails ({error.strerror or type(error).__name__})"
     return "gives another file: its SHA-256 differs"
