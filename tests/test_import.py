@@ -15,8 +15,8 @@ import lsr_utils
 PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
-    "check", "targets", "losses", "fused_checks", "fused_build", "fused_kernel", "fused_cpu",
-    "fused_cuda", "fused",
+    "check", "targets", "losses", "fused_checks", "fused_build", "fused_kernel",
+    "fused_cpu", "fused_cuda", "fused",
     "datasets", "models", "recorded", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",

@@ -62,6 +62,8 @@ def fetch(name):
             return pathlib.Path(path)
         except (OSError, ValueError) as error:
             reasons.append(f"{source} {_reason(error)}")
+    if folder.joinpath(name).exists():
+        reasons.insert(0, "the copy there is another file, its SHA-256 differs")
     raise DownloadError(
         f"{name} could not be downloaded into {folder}: {'; '.join(reasons)}; copy the "
         "file there by hand (LSR_DATA_HOME names another folder), or go on with "
