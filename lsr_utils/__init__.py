@@ -9,46 +9,33 @@ Submodules are imported when first used, so that ``import lsr_utils`` costs litt
 
 import importlib
 
-from .notebook import claim, predict, setup, show
+from .notebook import claim, guess, setup, show
 
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "cache",
     "calibration",
     "check",
     "datasets",
-    "downloads",
     "exercises",
     "fleet",
-    "fleet_checks",
-    "fleet_training",
     "fused",
     "geometry",
-    "grids",
-    "layers",
-    "live",
-    "live_points",
     "losses",
     "measure",
     "models",
-    "noise",
     "notebook",
-    "outlines",
-    "photos",
     "plots",
     "recorded",
-    "sixclass",
+    "sliders",
     "stacked",
     "stats",
     "style",
     "targets",
-    "texts",
     "training",
-    "words",
 )
 
-__all__ = ["claim", "predict", "setup", "show", *_SUBMODULES]
+__all__ = ["claim", "guess", "setup", "show", *_SUBMODULES]
 
 
 def __getattr__(name):

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
+from .datasets.noise import redraw
 from .grids import MEASURES
-from .noise import redraw
 from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes
 
 # Of input, when all networks are evaluated. On a CPU more would leave its cache, and

@@ -1,13 +1,15 @@
 """Time and memory of a call, on the CPU and on CUDA."""
 
 import contextlib
+import json
 import os
 import statistics
+import tempfile
 import time
 
 import torch
 
-from .targets import check_count
+from . import check
 
 
 def median_seconds(call, device="cpu", rounds=20, warm_up=3):
@@ -16,21 +18,24 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     device : where it works; on CUDA, CUDA events time the device itself
     rounds : measured calls, after ``warm_up`` others
 
-    Taught in 02 section 9.
+    Taught in notebook 02.
     """
-    rounds = check_count(rounds, "rounds")
+    rounds = check.whole(rounds, "rounds", least=1)
     for _ in range(warm_up):
         call()
     if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
-        marks = [torch.cuda.Event(enable_timing=True) for _ in range(2 * rounds)]
-        for start, end in zip(marks[::2], marks[1::2], strict=True):
-            start.record()
-            call()
-            end.record()
-        torch.cuda.synchronize(device)
-        pairs = zip(marks[::2], marks[1::2], strict=True)
-        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in pairs)
+        with torch.cuda.device(device):  # events belong to the current device
+            marks = [
+                [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+                for _ in range(rounds)
+            ]
+            torch.cuda.synchronize()
+            for start, end in marks:
+                start.record()
+                call()
+                end.record()
+            torch.cuda.synchronize()
+        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in marks)
     seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -45,26 +50,29 @@ def peak_bytes(call, device="cpu"):
     It runs the call twice: once to warm up, once to measure.
     raises : ValueError on a device whose allocator cannot be asked
 
-    Taught in 02 section 9.
+    Taught in notebook 02.
     """
-    device = torch.device(device)
+    kind = check.one_of(torch.device(device).type, "device", ("cpu", "cuda"))
     call()
-    if device.type == "cuda":
+    if kind == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    if device.type != "cpu":
-        raise ValueError(f"device must be 'cpu' or 'cuda', got {device.type!r}.")
-    with _silent_stderr(), torch.profiler.profile(profile_memory=True) as profile:
-        call()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "trace.json")
+        with _silent_stderr(), torch.profiler.profile(profile_memory=True) as profile:
+            call()
+        profile.export_chrome_trace(path)
+        with open(path, encoding="utf-8") as file:
+            events = json.load(file)["traceEvents"]
+    changes = [event for event in events if event["name"] == "[memory]"]
     held = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
+    for change in sorted(changes, key=lambda event: event["ts"]):
+        held += change["args"]["Bytes"]
+        peak = max(peak, held)
     return peak
 
 

@@ -9,15 +9,104 @@ import math
 import torch
 from torch import nn
 
-from .layers import (
-    Dropout,
-    MaxOverWords,
-    MeanOverWords,
-    Residual,
-    Windows,
-    WordVectors,
-)
-from .targets import check_count, check_seed
+from . import check
+
+
+class Dropout(nn.Module):
+    """Dropout that is told its rate and where its random numbers come from.
+
+    It does nothing until ``training.fit`` or ``fleet.fit_fleet`` set ``rate`` and
+    ``generator`` for the time of a training. Two networks trained with the same seed
+    then drop by the same uniform numbers, whatever their rates. What is kept is
+    divided by 1 - rate. Srivastava et al. 2014 (JMLR 15), section 10.
+    """
+
+    rate, generator = 0.0, None
+
+    def forward(self, x):
+        if not self.training or self.rate == 0:
+            return x
+        draws = torch.rand(x.shape, generator=self.generator, device="cpu").to(x.device)
+        return x * (draws >= self.rate) / (1 - self.rate)
+
+
+def _convolution(fan_in, fan_out, size, stride=1):
+    convolution = nn.Conv2d(fan_in, fan_out, size, stride, size // 2, bias=False)
+    return convolution, nn.BatchNorm2d(fan_out)
+
+
+class Residual(nn.Module):
+    """Two convolutions with batch normalisation, added to what came in.
+
+    He et al. 2016, figure 2. Where depth or size change, what came in passes a
+    convolution of one pixel.
+    """
+
+    def __init__(self, fan_in, fan_out, stride=1):
+        super().__init__()
+        self.body = nn.Sequential(
+            *_convolution(fan_in, fan_out, 3, stride),
+            nn.ReLU(),
+            *_convolution(fan_out, fan_out, 3),
+        )
+        self.shortcut = nn.Sequential()
+        if stride != 1 or fan_in != fan_out:
+            self.shortcut = nn.Sequential(*_convolution(fan_in, fan_out, 1, stride))
+
+    def forward(self, x):
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class WordVectors(nn.Module):
+    """A trained vector for each word: int64 ids (N, L) to (N, L, D), zero for id 0.
+
+    Ids lie below ``num_words``; 0 fills up questions shorter than the longest. Vectors
+    start as draws from N(0, 1 / D).
+    """
+
+    def __init__(self, num_words, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_words, width) / width**0.5)
+
+    def forward(self, ids):
+        # By a mask, and not by padding_idx: the weights of a fleet are stacked.
+        there = (ids > 0).unsqueeze(-1)
+        return nn.functional.embedding(ids, self.weight) * there
+
+
+class MeanOverWords(nn.Module):
+    """The mean of the vectors of the words that are there: (N, L, D) to (N, D).
+
+    A word is there where its vector is not zero; without any the mean is zero.
+    """
+
+    def forward(self, vectors):
+        there = (vectors != 0).any(-1).sum(-1, keepdim=True)
+        return vectors.sum(-2) / there.clamp(min=1)
+
+
+class Windows(nn.Module):
+    """Each run of ``size`` words as one vector: (N, L, D) to (N, L - size + 1, size D).
+
+    A linear layer behind it is a convolution over words.
+    """
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, vectors):
+        return vectors.unfold(-2, self.size, 1).transpose(-1, -2).flatten(-2)
+
+
+class MaxOverWords(nn.Module):
+    """The largest value of each unit over all places: (N, L, D) to (N, D).
+
+    Places behind the end of a question count too: they answer with the bias.
+    """
+
+    def forward(self, values):
+        return values.amax(-2)
 
 
 class _Network(nn.Module):
@@ -49,63 +138,49 @@ class MLP(_Network):
 
 
 class CNN(_Network):
-    """Two convolutions, each pooled to half the size, and one hidden layer.
+    """Two convolutions, each pooled to half the size, and one hidden layer: D = 64.
 
     ReLU comes after the pooling: the same function as before it, on a quarter of the
     values.
 
     input_shape : (channels, height, width), height and width at least 4
-    channels    : filters of the two convolutions
-    width       : units of the hidden layer, the feature width D
     """
 
-    def __init__(self, input_shape, num_classes=6, channels=(8, 16), width=64):
+    def __init__(self, input_shape, num_classes=6):
         super().__init__()
-        depth, height, wide = input_shape
-        first, second = channels
+        depth, height, width = input_shape
         self.body = nn.Sequential(
-            nn.Conv2d(depth, first, 3, padding=1),
+            nn.Conv2d(depth, 8, 3, padding=1),
             nn.MaxPool2d(2),
             nn.ReLU(),
-            nn.Conv2d(first, second, 3, padding=1),
+            nn.Conv2d(8, 16, 3, padding=1),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(second * (height // 4) * (wide // 4), width),
+            nn.Linear(16 * (height // 4) * (width // 4), 64),
             nn.ReLU(),
             Dropout(),
         )
-        self.head = nn.Linear(width, num_classes)
+        self.head = nn.Linear(64, num_classes)
 
 
 class ResNet(_Network):
     """Small residual network for colour images, with batch normalisation.
 
-    A convolution, then a stage for each width; every stage but the first halves the
-    size. The feature width D is the last width. He et al. 2016, section 4.2.
+    A convolution, then a residual block for each width; every block but the first
+    halves the size. The feature width D is the last width. He et al. 2016, section 4.2.
 
     input_shape : (channels, height, width)
-    widths      : channels of each stage
-    blocks      : residual blocks of each stage
+    widths      : channels of each block
     stride      : of the first convolution; 2 makes everything four times cheaper
     """
 
-    def __init__(
-        self, input_shape, num_classes=6, widths=(64, 128, 256), blocks=1, stride=1
-    ):
+    def __init__(self, input_shape, num_classes=6, widths=(64, 128, 256), stride=1):
         super().__init__()
-        depth = input_shape[0]
-        layers = [
-            nn.Conv2d(depth, widths[0], 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-        ]
-        fan_in = widths[0]
-        for stage, width in enumerate(widths):
-            for block in range(blocks):
-                halves = stage > 0 and block == 0
-                layers.append(Residual(fan_in, width, 2 if halves else 1))
-                fan_in = width
+        first = _convolution(input_shape[0], widths[0], 3, stride)
+        layers = [*first, nn.ReLU(), Residual(widths[0], widths[0])]
+        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+            layers.append(Residual(fan_in, fan_out, stride=2))
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(widths[-1], num_classes)
 
@@ -117,64 +192,42 @@ class Bag(_Network):
 
     input_shape : (L,), ids of L words
     num_words   : of the vocabulary
-    vectors     : width of the word vectors
-    width       : units of the hidden layer, the feature width D
     """
 
-    def __init__(self, input_shape, num_classes=6, *, num_words, vectors=32, width=32):
+    def __init__(self, input_shape, num_classes=6, *, num_words):
         super().__init__()
         self.body = nn.Sequential(
-            WordVectors(num_words, vectors),
+            WordVectors(num_words, 32),
             MeanOverWords(),
             Dropout(),
-            nn.Linear(vectors, width),
+            nn.Linear(32, 32),
             nn.ReLU(),
         )
-        self.head = nn.Linear(width, num_classes)
+        self.head = nn.Linear(32, num_classes)
 
 
 class WordCNN(_Network):
-    """A convolution over runs of words, and the largest answer of each filter.
+    """A convolution over runs of three words, and the largest answer of each filter.
 
     Kim 2014, section 2, with one window size.
 
-    input_shape : (L,), ids of L words
+    input_shape : (L,), ids of L words, at least 3
     num_words   : of the vocabulary
-    vectors     : width of the word vectors
-    window      : words that a filter sees at once
-    width       : filters, the feature width D
     """
 
-    def __init__(
-        self,
-        input_shape,
-        num_classes=6,
-        *,
-        num_words,
-        vectors=32,
-        window=3,
-        width=64,
-    ):
+    def __init__(self, input_shape, num_classes=6, *, num_words):
         super().__init__()
         self.body = nn.Sequential(
-            WordVectors(num_words, vectors),
-            Windows(window),
-            nn.Linear(window * vectors, width),
+            WordVectors(num_words, 32),
+            Windows(3),
+            nn.Linear(3 * 32, 64),
             nn.ReLU(),
             MaxOverWords(),
             Dropout(),
         )
-        self.head = nn.Linear(width, num_classes)
+        self.head = nn.Linear(64, num_classes)
 
 
-COUNTS = {"num_words", "vectors", "window", "width", "blocks", "stride"}
-# What an input must look like, and how short its last axes may be.
-INPUTS = {
-    "cnn": ("(channels, height, width) with at least 4 x 4 pixels", 3, 4),
-    "resnet": ("(channels, height, width)", 3, 1),
-    "bag": ("(words,)", 1, 1),
-    "wordcnn": ("(words,), not less than window,", 1, 3),  # its window, unless told
-}
 MODELS = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "bag": Bag, "wordcnn": WordCNN}
 
 
@@ -185,45 +238,14 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
     input_shape : shape of one input, e.g. ``data.x.shape[1:]``
     seed        : of the initial weights; the global random state is left alone
     options     : of the network, e.g. ``widths=(128, 64)``
-    raises      : ValueError for an unknown name or an input shape that does not fit
+    raises      : ValueError for an unknown name
 
-    Taught in 03 section 2.
+    Taught in notebook 03.
     """
-    if not isinstance(name, str) or name not in MODELS:
-        known = ", ".join(repr(model) for model in MODELS)
-        raise ValueError(f"name must be one of {known}, got {name!r}.")
-    input_shape = _check_sizes(input_shape, "input_shape")
-    num_classes = check_count(num_classes, "num_classes")
-    seed = check_seed(seed)
-    for option in COUNTS & options.keys():
-        options[option] = check_count(options[option], option)
-    if "widths" in options:
-        options["widths"] = _check_sizes(options["widths"], "widths")
-    if name in ("bag", "wordcnn") and "num_words" not in options:
-        raise ValueError(
-            f"num_words must be given for a {name!r}, len(data.vocabulary), got none."
-        )
-    if name == "resnet" and not options.get("widths", True):
-        raise ValueError("widths must name at least one stage for a 'resnet', got ().")
-    if name in INPUTS:
-        wanted, axes, least = INPUTS[name]
-        if name == "wordcnn":
-            least = options.get("window", least)
-        if len(input_shape) != axes or min(input_shape[-2:]) < least:
-            raise ValueError(
-                f"input_shape must be {wanted} for a {name!r}, got {input_shape}."
-            )
-    with torch.random.fork_rng(devices=[]):
-        # Of the CPU alone: torch.manual_seed would reseed the GPUs for good.
-        torch.default_generator.manual_seed(seed)
-        return MODELS[name](input_shape, num_classes, **options)
-
-
-def _check_sizes(sizes, name):
-    try:
-        return tuple(check_count(size, name) for size in sizes)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be whole numbers, at least 1 each, as (1, 8, 8), "
-            f"got {sizes!r}."
-        ) from None
+    network = MODELS[check.one_of(name, "name", MODELS)]
+    # On the CPU, whatever the default device: the same weights everywhere. And the CPU
+    # alone is seeded: torch.manual_seed would reseed the GPUs for good.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(check.seed(seed))
+        model = network(input_shape, num_classes, **options)
+    return model.to(torch.get_default_device())

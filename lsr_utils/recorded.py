@@ -1,18 +1,21 @@
 """Recorded runs: trained before, on another machine or for longer than a lecture.
 
 ``run(name)`` gives its tables, and where they come from. ``networks("animals")`` gives
-recorded networks, in the form of a fleet to whoever measures them.
+recorded networks, in the form of a fleet for what measures them.
 """
 
 import json
-import zipfile
+import pathlib
 
 import numpy as np
 import torch
 
-from .datasets import recorded_folder
+from . import check
 
-PARTS = ("validation", "test")
+
+def folder():
+    """Folder of recorded runs in the repository: ``data/recorded``."""
+    return pathlib.Path(__file__).resolve().parents[1] / "data" / "recorded"
 
 
 def run(name):
@@ -21,11 +24,7 @@ def run(name):
     name   : of a file in ``data/recorded``, without its ending
     raises : ValueError for a name of which there is no record
     """
-    path = _path(name, ".json")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    return json.loads(_path(name, ".json").read_text(encoding="utf-8"))
 
 
 def source(about):
@@ -65,57 +64,41 @@ class RecordedFleet:
         Stored in half precision: a probability near 1 is exact to 1e-7, the logarithm
         of a small one to a two-thousandth of itself.
         """
-        return self._flat(f"log_p_{_check_part(part)}").float()
+        return self._flat(f"log_p_{part}").float()
 
     def targets(self, part):
-        """Labels (M, N) of a part, the same for each network."""
-        y = torch.from_numpy(self._arrays[f"y_{_check_part(part)}"]).long()
-        return y.expand(len(self), -1)
+        """Labels (M, N) of "validation" or "test", the same for each network."""
+        return self._tensor(f"y_{part}").long().expand(len(self), -1)
 
     def posterior(self, part):
-        """None: nobody knows it."""
-        _check_part(part)
+        """None: it is unknown."""
 
     def features(self, part):
         """Features of the networks of seed 0, and labels: (E, n, D), (n,).
 
         part : "train" or "test"; the first images of each class
         """
-        if part not in ("train", "test"):
-            raise ValueError(f"part must be 'train' or 'test', got {part!r}.")
-        h = torch.from_numpy(self._arrays[f"features_{part}"]).float()
-        return h, torch.from_numpy(self._arrays["y_features"]).long()
+        h, y = self._tensor(f"features_{part}"), self._tensor("y_features")
+        return h.float(), y.long()
+
+    def _tensor(self, name):
+        return torch.from_numpy(self._arrays[name])
 
     def _flat(self, name):
         """An array (seeds, eps, ...) as a tensor (M, ...)."""
-        return torch.from_numpy(self._arrays[name]).flatten(0, 1)
+        return self._tensor(name).flatten(0, 1)
 
 
 def networks(name):
     """Load recorded networks from ``data/recorded``: a RecordedFleet.
 
     name   : "animals", as ``python tools/record_animals.py`` makes them
-    raises : ValueError for a name of which there is no record, or a broken one
+    raises : ValueError for a name of which there is no record
     """
-    path = _path(name, ".npz")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
-    return RecordedFleet(run(name), arrays)
+    with np.load(_path(name, ".npz"), allow_pickle=False) as stored:
+        return RecordedFleet(run(name), dict(stored))
 
 
 def _path(name, ending):
-    folder = recorded_folder()
-    known = sorted(path.stem for path in folder.glob(f"*{ending}"))
-    if name not in known:
-        there = ", ".join(known) or "none"
-        raise ValueError(f"name must be one of {there}, got {name!r}.")
-    return folder / f"{name}{ending}"
-
-
-def _check_part(part):
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {PARTS}, got {part!r}.")
-    return part
+    known = sorted(path.stem for path in folder().glob(f"*{ending}"))
+    return folder() / (check.one_of(name, "name", known) + ending)

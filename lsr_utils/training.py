@@ -7,9 +7,9 @@ import os
 import numpy as np
 import torch
 
+from .datasets.noise import redraw
 from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
-from .noise import redraw
 from .targets import check_count, check_rate, check_seed
 
 DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches

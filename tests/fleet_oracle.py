@@ -38,7 +38,7 @@ def build(seed):
 
 
 def build_digits(name, seed, dtype=torch.float64):
-    small = {"mlp": {"widths": (9, 7)}, "cnn": {"channels": (2, 3), "width": 8}}
+    small = {"mlp": {"widths": (9, 7)}, "cnn": {}}
     return models.build(name, (1, 8, 8), seed=seed, **small[name]).to(dtype)
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lsr_utils import downloads
+from lsr_utils.datasets import downloads
 
 NAME = "TREC_10.label"  # of the table; what it holds is up to the test
 CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
@@ -58,10 +58,8 @@ def give(handler, content, length=None, status=200):
 
 def register(monkeypatch, url, content=CONTENT, name=NAME):
     """Make ``content`` the official file of that name, and ``url`` its place."""
-    official = downloads.Source(
-        len(content), hashlib.sha256(content).hexdigest(), (f"{url}/{name}",)
-    )
-    monkeypatch.setitem(downloads.SOURCES, name, official)
+    digest = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(downloads.FILES, name, ([url], digest))
 
 
 def fetched(name=NAME):

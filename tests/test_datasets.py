@@ -7,10 +7,17 @@ import pytest
 import torch
 from scipy.stats import chisquare, multivariate_normal
 
-from lsr_utils import datasets, outlines
+from lsr_utils import datasets
+from lsr_utils.datasets import generated
 
 TASKS = [("digits", {}), ("gaussians", {"n": 300}), ("shapes", {"n": 300})]
 DRAWN = pytest.mark.parametrize("draw", [datasets.gaussians, datasets.shapes])
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Images of 4 x 4 pixels: enough where only labels are looked at."""
+    monkeypatch.setattr(generated, "SIZE", 4)
 
 
 def same(one, other):
@@ -55,7 +62,7 @@ def test_digits_are_the_1083_bundled_with_scikit_learn():
 
     data, raw = datasets.digits(), load_digits()
     rows = raw.target < 6
-    assert data.x.shape == (1083, 1, 8, 8) and len(data) == datasets.DIGITS_IMAGES
+    assert data.x.shape == (1083, 1, 8, 8)
     np.testing.assert_array_equal(16 * data.x[:, 0], raw.images[rows])
     np.testing.assert_array_equal(data.y, raw.target[rows])
     assert data.x.min() == 0 and data.x.max() == 1
@@ -114,8 +121,8 @@ def test_each_cloud_is_a_unit_gaussian_about_its_centre():
         np.testing.assert_allclose(np.cov(cloud.T), np.eye(2), atol=0.12)
 
 
-def test_the_label_of_a_morph_is_drawn_with_its_share():
-    data = datasets.shapes(4000, seed=2, ambiguous=1.0, size=4)
+def test_the_label_of_a_morph_is_drawn_with_its_share(small):
+    data = datasets.shapes(4000, seed=2, ambiguous=1.0)
     shares, order = data.posterior.sort(1, descending=True)
     assert (shares[:, 2:] == 0).all() and (shares[:, 1] > 0).all()
     larger = shares[:, 0].numpy()
@@ -128,28 +135,30 @@ def test_the_label_of_a_morph_is_drawn_with_its_share():
     assert chisquare(counts).pvalue > 1e-3
 
 
-def test_the_share_of_morphs_is_as_asked():
-    pure = datasets.shapes(500, ambiguous=0.0, size=4)
+def test_the_share_of_morphs_is_as_asked(small):
+    pure = datasets.shapes(500, ambiguous=0.0)
     assert torch.equal(pure.posterior, torch.eye(6).double()[pure.y])
-    morphs = datasets.shapes(4000, ambiguous=0.3, size=4).posterior.max(1).values < 1
+    morphs = datasets.shapes(4000, ambiguous=0.3).posterior.max(1).values < 1
     assert abs(morphs.double().mean() - 0.3) < 0.03
 
 
-def test_images_have_the_size_the_noise_and_about_no_mean():
-    data = datasets.shapes(500, size=12)
-    assert data.x.shape == (500, 1, 12, 12) and abs(data.x.mean()) < 0.1
-    clean, noisy = (datasets.shapes(500, size=12, noise=s).x for s in (0.0, 0.25))
-    assert (noisy - clean).std() == pytest.approx(0.25, rel=0.02)
+def test_images_have_their_size_their_noise_and_about_no_mean(monkeypatch):
+    noisy = datasets.shapes(500)
+    assert noisy.x.shape == (500, 1, 20, 20) and abs(noisy.x.mean()) < 0.1
+    monkeypatch.setattr(generated, "PIXEL_NOISE", 0)
+    clean = datasets.shapes(500)
+    assert (noisy.x - clean.x).std() == pytest.approx(0.1, rel=0.02)
 
 
-def test_contrast_varies_from_a_half_to_one():
-    darkest = datasets.shapes(500, noise=0.0).x.amax((1, 2, 3)) / 0.7
+def test_contrast_varies_from_a_half_to_one(monkeypatch):
+    monkeypatch.setattr(generated, "PIXEL_NOISE", 0)
+    darkest = datasets.shapes(500).x.amax((1, 2, 3)) / 0.7
     assert [darkest.min(), darkest.max()] == pytest.approx([0.5, 1.0], abs=0.01)
 
 
 def test_the_defaults_are_the_documented_ones():
     assert same(datasets.gaussians(), datasets.gaussians(n=2000, seed=0))
-    by_name = {"n": 2000, "seed": 0, "ambiguous": 0.3, "size": 20, "noise": 0.1}
+    by_name = {"n": 2000, "seed": 0, "ambiguous": 0.3}
     assert same(datasets.shapes(), datasets.shapes(**by_name))
     data = datasets.gaussians(100)
     (part,), (seeded,) = (
@@ -162,13 +171,14 @@ def test_the_defaults_are_the_documented_ones():
 # --- outlines -----------------------------------------------------------------------
 
 
-def test_pure_outlines_cover_the_same_area():
+def test_pure_outlines_cover_the_same_area(monkeypatch):
     turn = np.linspace(0, 2 * np.pi, 720, endpoint=False)
-    for radii in outlines.RADII:
+    for radii in generated.RADII:
         x, y = radii * np.cos(turn), radii * np.sin(turn)
         area = 0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
         assert area == pytest.approx(np.pi, rel=1e-3)
-    data = datasets.shapes(3000, ambiguous=0.0, noise=0.0)
+    monkeypatch.setattr(generated, "PIXEL_NOISE", 0)
+    data = datasets.shapes(3000, ambiguous=0.0)
     ink = [data.x[data.y == k].mean().item() for k in range(6)]
     assert max(ink) - min(ink) < 0.03  # of a range from -0.3 to 0.7
 
@@ -196,7 +206,7 @@ def corners(name):
 @pytest.mark.parametrize("name", ["triangle", "square", "pentagon", "star", "cross"])
 def test_an_outline_is_its_polygon(name):
     polygon = corners(name)
-    radii = outlines.RADII[outlines.OUTLINES.index(name)]
+    radii = generated.RADII[generated.OUTLINES.index(name)]
     area = 0.5 * sum(
         a[0] * b[1] - b[0] * a[1]
         for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True)
@@ -217,10 +227,10 @@ def test_an_outline_is_its_polygon(name):
 def test_a_morph_mixes_two_radii():
     first, second = np.array([0, 1]), np.array([2, 4])
     angle = np.array([[0.0, 1.0], [2.0, 7.0]])  # also beyond one turn
-    mixed = outlines.radius(first, second, np.array([1.0, 0.25]), angle)
+    mixed = generated.radius(first, second, np.array([1.0, 0.25]), angle)
     column = np.round(angle * 360 / np.pi).astype(int) % 720
     assert mixed[0] == pytest.approx(np.ones(2))  # a circle
-    by_hand = 0.25 * outlines.RADII[1] + 0.75 * outlines.RADII[4]
+    by_hand = 0.25 * generated.RADII[1] + 0.75 * generated.RADII[4]
     assert mixed[1] == pytest.approx(by_hand[column[1]])
 
 
@@ -233,33 +243,33 @@ class Middle:
 
 def test_an_image_in_the_middle_of_every_range_is_upright_and_centred():
     classes = np.arange(6)
-    ink = outlines.draw_outlines(classes, classes, np.ones(6), 40, Middle())
+    ink = generated.draw_outlines(classes, classes, np.ones(6), 40, Middle())
     assert ink.shape == (6, 40, 40) and ink.min() == 0 and ink.max() == 1
     np.testing.assert_allclose(ink.sum((1, 2)), np.pi * (0.525 * 20) ** 2, rtol=0.05)
     np.testing.assert_allclose(ink, ink[:, :, ::-1], atol=0.2)  # left is right
     widths = ink.sum(2)
     for pointed in ("triangle", "pentagon", "star"):  # a tip at the top, none below
-        rows = widths[outlines.OUTLINES.index(pointed)]
+        rows = widths[generated.OUTLINES.index(pointed)]
         inked = rows[rows > 0.5]
         assert inked[0] < 3 and inked[0] < inked[-1]
-    square = widths[outlines.OUTLINES.index("square")]
+    square = widths[generated.OUTLINES.index("square")]
     assert np.ptp(square[square > 10]) < 1
 
 
 def test_position_and_scale_vary_within_their_ranges():
     circles = np.zeros(400, dtype=int)
     rng = np.random.default_rng(0)
-    ink = outlines.draw_outlines(circles, circles, np.ones(400), 40, rng)
+    ink = generated.draw_outlines(circles, circles, np.ones(400), 40, rng)
     scale = np.sqrt(ink.sum((1, 2)) / np.pi) / 20
     at = (np.arange(40) + 0.5) / 20 - 1
     for mean in (ink.sum(1) @ at, ink.sum(2) @ at):
         centre = mean / ink.sum((1, 2))
         assert [centre.min(), centre.max()] == pytest.approx([-0.15, 0.15], abs=0.01)
     assert [scale.min(), scale.max()] == pytest.approx([0.45, 0.6], abs=0.005)
-    assert outlines.OUTLINES[0] == "circle"
+    assert generated.OUTLINES[0] == "circle"
 
 
-# --- split, cache, bad input --------------------------------------------------------
+# --- split --------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(500, 200, 383), (600, 300), (1080,), (100,)])

@@ -8,7 +8,8 @@ import official_files as official
 import pytest
 from notebook_files import ROOT
 
-from lsr_utils import datasets, photos, texts
+from lsr_utils import datasets
+from lsr_utils.datasets import photographs, text
 
 sys.path.insert(0, str(ROOT / "tools"))
 import import_data  # noqa: E402
@@ -17,8 +18,10 @@ import import_data  # noqa: E402
 @pytest.fixture(autouse=True)
 def small(monkeypatch, cache):
     monkeypatch.setenv("LSR_OFFLINE", "1")
-    monkeypatch.setattr(photos, "RECORDS", official.RECORDS)
-    monkeypatch.setattr(texts, "TREC", {"train": ("a", 14), "test": ("b", 7)})
+    monkeypatch.setattr(photographs, "RECORDS", official.RECORDS)
+    sizes = {"train": 14, "test": 7}
+    trec = {part: (text.TREC[part][0], n) for part, n in sizes.items()}
+    monkeypatch.setattr(text, "TREC", trec)
 
 
 def photos_file(tmp_path, **changes):
@@ -61,7 +64,7 @@ def test_photos_are_taken_over_with_the_name_of_the_copy(tmp_path, cache, capsys
         assert data.y.tolist() == arrays[f"y_{part}"].tolist()
         pixels = arrays[f"x_{part}"][3, 10, 20, 1] / 255  # green
         assert data.x[3, 1, 10, 20] == pytest.approx((pixels - 0.466) / 0.232, abs=1e-5)
-    assert loopback.names_in(cache) == ["animals.npz"]
+    assert loopback.names_in(cache) == ["animals-copy.npz"]
 
 
 def test_trec_is_taken_over_with_the_name_of_the_copy(tmp_path):
@@ -72,16 +75,22 @@ def test_trec_is_taken_over_with_the_name_of_the_copy(tmp_path):
         assert data.texts[2] == f"What is it that {part} asks in row 2 ?"
 
 
-def test_a_copy_takes_the_place_of_another_but_not_of_the_official(tmp_path, capsys):
+def test_a_copy_takes_the_place_of_another_until_it_is_deleted(tmp_path, cache):
     files = trec_files(tmp_path)
     run("trec", *files, "--variant", "a copy")
     run("trec", *files, "--variant", "another copy")
     assert datasets.load("trec").variant == "another copy"
-    arrays = texts.read_trec(dict(zip(("train", "test"), files, strict=True)))
-    import_data.write_arrays("trec", "official", arrays)
-    message = failure(capsys, "trec", *files, "--variant", "a copy")
-    assert "the official trec are in" in message
-    assert datasets.load("trec").variant == "official"
+    cache.joinpath("trec-copy.npz").unlink()
+    with pytest.raises(datasets.DownloadError):
+        datasets.load("trec")
+
+
+def test_a_copy_that_holds_objects_is_never_unpickled(cache):
+    cache.mkdir()
+    stored = {"x_train": np.array([{}]), "y_train": np.zeros(1), "variant": "a copy"}
+    np.savez(cache / "trec-copy.npz", **stored)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        datasets.load("trec")
 
 
 X, Y = np.zeros((60, 32, 32, 3), np.uint8), np.zeros(60, np.int64)

@@ -9,7 +9,6 @@ import torch
 from notebook_files import ROOT
 
 from lsr_utils import datasets, recorded
-from lsr_utils.sixclass import SixClass
 
 sys.path.insert(0, str(ROOT / "tools"))
 import record_animals  # noqa: E402
@@ -63,7 +62,7 @@ def tiny(monkeypatch):
         x = torch.randn(n, 3, 8, 8, generator=generator(n))
         y = torch.arange(n) % 6
         x += y.view(-1, 1, 1, 1) / 2
-        return SixClass(x, y, None, tuple("abcdef"), variant="made up")
+        return datasets.SixClass(x, y, None, tuple("abcdef"), variant="made up")
 
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(record_animals, "VALIDATION", 60)
@@ -75,7 +74,7 @@ def tiny(monkeypatch):
 
 def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, capsys):
     record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
-    monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)
+    monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
     fleet = recorded.networks("animals")
     assert len(fleet) == 8 and fleet.logits("test").shape == (8, 60, 6)
     assert fleet.features("train")[0].shape == (4, 24, 8)

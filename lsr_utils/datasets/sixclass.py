@@ -1,11 +1,11 @@
-"""The form that every six-class task has, and how to divide one."""
+"""The form that every six-class task has, and how to split one."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from .targets import check_count
+from .. import check
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,11 @@ class SixClass:
     x           : (N, ...) float32 tensor, or (N, L) int64 token ids of texts
     y           : (N,) int64 tensor, classes 0 to 5
     posterior   : (N, 6) float64 tensor of p(class | what generated x), or None
-                  where nobody knows it
+                  where it is unknown
     class_names : six strings
     texts       : (N,) array of strings that x encodes, or None
     vocabulary  : the words by their id in x, "<pad>" and "<unk>" first, or None
-    variant     : of data from elsewhere, "official" or what replaces it, or None
+    variant     : of downloaded data, "official" or what replaces it, or None
     """
 
     x: torch.Tensor
@@ -46,9 +46,9 @@ class SixClass:
 
     def to(self, device):
         """The same task with its tensors on ``device``."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors = {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
-        return replace(self, **{k: v.to(device) for k, v in tensors.items()})
+        values = vars(self).items()
+        tensors = {k: v.to(device) for k, v in values if isinstance(v, torch.Tensor)}
+        return replace(self, **tensors)
 
 
 def split(data, sizes, seed=0):
@@ -58,15 +58,12 @@ def split(data, sizes, seed=0):
     sizes   : number of rows of each part, e.g. (500, 200, 383)
     seed    : of the split
     returns : a SixClass for each size
-    raises  : ValueError when a size is below 6, when they sum to more than len(data),
-              or when a class has too few rows to be in every part
+    raises  : ValueError when a size is below 6 or when they sum to more than len(data)
     """
     from sklearn.model_selection import train_test_split
 
-    if not isinstance(sizes, (tuple, list)):
-        raise ValueError(f"sizes must be a tuple such as (500, 200), got {sizes!r}.")
-    sizes = [check_count(size, "sizes", least=6) for size in sizes]
-    seed = check_count(seed, "seed", least=0)
+    sizes = [check.whole(size, "sizes", least=6) for size in sizes]
+    seed = check.seed(seed)
     if sum(sizes) > len(data):
         raise ValueError(
             f"sizes must sum to at most {len(data)} rows, got {sizes} = {sum(sizes)}."
@@ -77,12 +74,6 @@ def split(data, sizes, seed=0):
             rest = np.random.default_rng(seed).permutation(rest)
             part, rest = rest[:size], rest[size:]
         else:
-            counts = np.bincount(labels[rest])
-            if counts[counts > 0].min() < 2:
-                raise ValueError(
-                    f"sizes must leave every class at least 2 rows to divide, got "
-                    f"{sizes} for classes of {np.bincount(labels).tolist()} rows."
-                )
             part, rest = train_test_split(
                 rest, train_size=size, stratify=labels[rest], random_state=seed
             )

@@ -1,0 +1,112 @@
+"""The three official files, downloaded when asked for and checked before they are read.
+
+``LSR_DATA_HOME`` names the folder that keeps them, ``LSR_DATA_MIRROR`` a folder or URL
+that is asked before the official one. ``LSR_OFFLINE=1`` asks no network.
+"""
+
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+TIMEOUT = 30  # seconds without any data
+COGCOMP = ("https://cogcomp.seas.upenn.edu/Data/QA/QC", "http://cogcomp.org/Data/QA/QC")
+FILES = {  # the places that have a file, and its SHA-256
+    "cifar-10-binary.tar.gz": (
+        ["https://www.cs.toronto.edu/~kriz"],
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ),
+    "train_5500.label": (
+        COGCOMP,
+        "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
+    ),
+    "TREC_10.label": (
+        COGCOMP,
+        "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
+    ),
+}
+
+
+class DownloadError(OSError):
+    """A file cannot be downloaded or kept; one sentence says why."""
+
+
+def cache_folder():
+    """Folder for downloaded data: ``LSR_DATA_HOME`` or a per-user cache folder.
+
+    Only the path; nothing is made on disk.
+    """
+    import pooch  # slow to import, with requests: only when asked for
+
+    folder = os.environ.get("LSR_DATA_HOME") or pooch.os_cache("lsr_utils")
+    return pathlib.Path(folder).expanduser()
+
+
+def fetch(name):
+    """Path of an official file in the cache folder, downloaded if it is not there.
+
+    name   : a key of ``FILES``
+    raises : DownloadError in one sentence: which file, why not, into which folder to
+             copy it, and how to go on without it
+    """
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
+    places, digest = FILES[name]
+    folder, reasons = cache_folder(), []
+    for place in filter(None, [os.environ.get("LSR_DATA_MIRROR"), *places]):
+        source = f"{place.rstrip('/')}/{name}"
+        try:
+            path = pooch.retrieve(source, digest, name, folder, downloader=_download)
+            return pathlib.Path(path)
+        except (OSError, ValueError) as error:
+            reasons.append(f"{source} {_reason(error)}")
+    if folder.joinpath(name).exists():
+        reasons.insert(0, "the copy there is another file, its SHA-256 differs")
+    raise DownloadError(
+        f"{name} could not be downloaded into {folder}: {'; '.join(reasons)}; copy the "
+        "file there by hand (LSR_DATA_HOME names another folder), or go on with "
+        "'digits', 'shapes' or 'questions', which need no download."
+    )
+
+
+def _download(source, output_file, _):
+    """Copy a file to ``output_file``, which pooch checks and then renames."""
+    import pooch
+
+    if "://" not in source:
+        shutil.copyfile(os.path.expanduser(source), output_file)
+    elif os.environ.get("LSR_OFFLINE", "") not in ("", "0"):
+        raise OSError(None, "LSR_OFFLINE is set")
+    else:
+        progress = os.environ.get("TQDM_DISABLE", "") in ("", "0")
+        download = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)
+        download(source, output_file, None)
+    os.chmod(output_file, 0o644)  # pooch's temporary files are for one user alone
+
+
+def _reason(error):
+    """Why a source did not give the file, in a few words that follow its name."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"answers HTTP {error.response.status_code}"
+    if "timed out" in str(error):
+        return f"gives nothing for {TIMEOUT} seconds"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "breaks off"
+    if isinstance(error, requests.ConnectionError):
+        return f"gives no answer ({type(error).__name__}, is there a network?)"
+    if isinstance(error, OSError):
+        return f"fails ({error.strerror or type(error).__name__})"
+    return "gives another file: its SHA-256 differs"
+
+
+def stand_in(task, part):
+    """Inputs, labels and name of a copy from ``tools/import_data.py``, or None."""
+    path = cache_folder() / f"{task}-copy.npz"
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        return stored[f"x_{part}"], stored[f"y_{part}"], str(stored["variant"])

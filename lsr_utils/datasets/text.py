@@ -1,0 +1,130 @@
+"""Questions of six types as rows of token ids: the course's own, and TREC's.
+
+Notebook 07 shows ``tokenize``, ``vocabulary`` and ``encode`` in full.
+"""
+
+import collections
+import csv
+import pathlib
+import re
+
+import numpy as np
+import torch
+
+from .. import check
+from .downloads import fetch, stand_in
+from .sixclass import SixClass
+
+TYPES = ("abbreviation", "entity", "description", "human", "location", "number")
+COARSE = ("ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM")  # TREC's names, in this order
+TREC = {"train": ("train_5500.label", 5452), "test": ("TREC_10.label", 500)}
+QUESTIONS = pathlib.Path(__file__).resolve().parents[2] / "data" / "questions.csv"
+PADDING, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1; no text has them as a token
+
+
+def questions(part="train", at_least=1):
+    """Questions of six types, written for this course: x (N, L) token ids.
+
+    part     : "train" or "test"
+    at_least : how often a word stands in the training part to have an id of its own
+
+    ``texts`` holds the questions, ``vocabulary`` the words by id. Both parts use the
+    words of the training part and its longest question, L tokens; longer ones are cut.
+    """
+    return _encoded(_read_questions, part, at_least)
+
+
+def trec(part="train", at_least=2):
+    """The TREC questions: 5,452 to train and 500 to test, x (N, L) token ids.
+
+    part     : "train" or "test"
+    at_least : how often a word stands in the training part to have an id of its own
+
+    Otherwise as ``questions``, with the same six classes: the coarse types of Li and
+    Roth 2002. Downloaded (0.4 MB) and kept; ``variant`` is "official", or names what
+    replaces it.
+    """
+    return _encoded(_read_trec, part, at_least)
+
+
+def _encoded(read, part, at_least):
+    """A part as SixClass, by the vocabulary of the training part."""
+    check.one_of(part, "part", TREC)
+    train, _, _ = read("train")
+    texts, labels, variant = read(part)
+    words = vocabulary(train, at_least)
+    x = encode(texts, words, max(len(tokenize(text)) for text in train))
+    return SixClass(
+        x, torch.tensor(labels), None, TYPES,
+        np.array(texts, dtype=object), tuple(words), variant,
+    )  # fmt: skip
+
+
+def _read_questions(part):
+    with open(QUESTIONS, encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == part]
+    labels = [TYPES.index(row["label"]) for row in rows]
+    return [row["question"] for row in rows], labels, None
+
+
+def _read_trec(part):
+    name, size = TREC[part]
+    return stand_in("trec", part) or (*read_trec(fetch(name), size), "official")
+
+
+def read_trec(path, size):
+    """Questions and types of one of TREC's files: two lists.
+
+    path   : a file of ``COARSE:fine question`` in Latin-1, one a line
+    size   : how many lines it must have
+    raises : ValueError in one sentence, when it is not what it must be
+    """
+    lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
+    form = re.compile(rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*")
+    found = [form.fullmatch(line) for line in lines]
+    if len(lines) != size or None in found:
+        raise ValueError(
+            f"{path.name} must have {size} lines such as 'NUM:date When was it ?', got "
+            f"{len(lines)}, of which {found.count(None)} are not so."
+        )
+    return [row[2] for row in found], [COARSE.index(row[1]) for row in found]
+
+
+def tokenize(text):
+    """Words and numbers in lower case, each mark of punctuation, and 's: a list.
+
+    "Who's Ada Lovelace?" gives ["who", "'s", "ada", "lovelace", "?"].
+    Taught in notebook 07.
+    """
+    return re.findall(r"'s\b|\w+|[^\w\s]", text.lower().replace("\u2019", "'"))
+
+
+def vocabulary(texts, at_least=1):
+    """The ids of the words of some texts, the most frequent first: a dict.
+
+    texts    : strings
+    at_least : how often a word must stand in them
+    returns  : dict of word to id; 0 is padding and 1 any word that is not in it.
+               Words that are equally frequent stand in the order of the alphabet
+
+    Taught in notebook 07.
+    """
+    counts = collections.Counter(word for text in texts for word in tokenize(text))
+    kept = [word for word in counts if counts[word] >= at_least]
+    kept.sort(key=lambda word: (-counts[word], word))
+    return {word: i for i, word in enumerate([PADDING, UNKNOWN, *kept])}
+
+
+def encode(texts, vocabulary, length):
+    """Token ids of texts, a row each: (N, length) int64 tensor.
+
+    vocabulary : dict of word to id, as ``vocabulary`` makes it
+    length     : of a row; longer texts are cut, shorter ones end in 0
+
+    Taught in notebook 07.
+    """
+    ids = torch.zeros(len(texts), length, dtype=torch.int64)
+    for row, text in zip(ids, texts, strict=True):
+        known = [vocabulary.get(word, 1) for word in tokenize(text)[:length]]
+        row[: len(known)] = torch.tensor(known)
+    return ids
