@@ -22,7 +22,7 @@ from fleet_oracle import (
 from scipy.stats import ks_2samp
 from torch import nn
 
-from lsr_utils import datasets, fleet, fleet_training, grids, training
+from lsr_utils import datasets, fleet, training
 from lsr_utils.stats import paired_difference
 
 
