@@ -127,7 +127,7 @@ def fit_fleet(
         for training in trainings:
             training.measure()
         done = trainings[-1].step  # the others are ahead of it
-        print(f"fit_fleet: interrupted, all networks have {done} or more steps.")
+        print(f"fit_fleet: interrupted, all have {done} or more of {steps} steps.")
     if fleet.diverged:
         warnings.warn(
             "The loss of some networks is no longer a number, {network: step}: "
