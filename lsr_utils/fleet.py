@@ -97,19 +97,18 @@ def fit_fleet(
     table = _read(grid, [*parts.values(), columns_only])
     if table["eps"].any() and "eps" not in _defaults(columns_only):
         raise ValueError("grid must not set eps for a loss that does not take eps.")
-    given = _arguments(columns_only, table)
     sets = {name: _DataSets(part, table, name) for name, part in parts.items()}
     batch_size = check.whole(batch_size, "batch_size", 1, sets["train"].x.shape[1])
     seeds, which = np.unique(table["seed"], return_inverse=True)
     networks = [build(seed=int(seed)) for seed in seeds]
-    stack = Stacked(networks, torch.as_tensor(which)).to(sets["train"].x.device)
-    fleet = Fleet(table, stack, sets)
+    stack = Stacked(networks, torch.as_tensor(which, device="cpu"))
+    fleet = Fleet(table, stack.to(sets["train"].x.device), sets)
     _check_networks(fleet, networks, which)
     # Linux then keeps memory that is freed, up to twice as much, and every step has it
     # at hand; to be given it anew, page by page, takes up to a fifth of the time.
     torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
     slices = _slices(fleet, batch_size)
-    trainings = [_Training(fleet, part, loss, given, batch_size) for part in slices]
+    trainings = [_Training(fleet, part, loss, batch_size) for part in slices]
     total = steps * len(trainings)
     bar = progress_bar(range(total), total, f"{len(table)} networks", progress)
     try:
@@ -182,10 +181,10 @@ class Fleet:
         step : a measured step; when None the last at which all networks were (after an
                interrupt not all are trained alike)
         """
-        rows = self.tidy().query("part == @part")
-        networks = rows["step"].value_counts()
+        tables = self.tidy().groupby(["part", "step"])
+        networks = tables.size()[part]
         step = networks.index[networks == len(self)].max() if step is None else step
-        return rows[rows["step"] == step].reset_index(drop=True)
+        return tables.get_group((part, step)).reset_index(drop=True)
 
     @torch.no_grad()
     def logits(self, inputs):
@@ -225,13 +224,9 @@ class Fleet:
 
 
 class _Training:
-    """Some networks of a fleet on their way: ``update`` them, ``measure`` them.
+    """The networks of a slice of the grid: ``update`` them, ``measure`` them."""
 
-    part  : slice of the grid
-    given : DataFrame of the columns that the loss takes, a row a network
-    """
-
-    def __init__(self, fleet, part, loss, given, batch_size):
+    def __init__(self, fleet, part, loss, batch_size):
         self.fleet, self.part, self.step = fleet, part, 0
         self.stack, data = fleet._stack[part], fleet._sets["train"]
         self.parameters = self.stack.parameters()
@@ -241,8 +236,9 @@ class _Training:
             numbers = torch.tensor(values[part].tolist(), dtype=dtype, device=device)
             return numbers.unsqueeze(1)
 
-        table, columns = fleet.grid[part], {name: column(given[name]) for name in given}
-        self.loss = functools.partial(loss, **columns)
+        table = fleet.grid[part]
+        given = _arguments(functools.partial(loss, None, None), fleet.grid)
+        self.loss = functools.partial(loss, **{n: column(given[n]) for n in given})
         self.optimiser = _optimiser(self.parameters, table)
         self.l1, self.dropout = column(fleet.grid["l1"]), column(fleet.grid["dropout"])
         self.redrawn = column(fleet.grid["redrawn"], torch.float32)
@@ -461,7 +457,8 @@ class _DataSets:
         self.y = torch.stack([data.y for data in sets])
         known = all(data.posterior is not None for data in sets)
         self.posterior = torch.stack([d.posterior for d in sets]) if known else None
-        self.which = torch.tensor([place[key] for key in arguments]).to(self.x.device)
+        which = [place[key] for key in arguments]
+        self.which = torch.tensor(which, device=self.x.device)
 
 
 def _of_each(values, which):
@@ -483,8 +480,8 @@ def _check_networks(fleet, networks, which):
     # Weights are all that may differ from network to network: two are looked at.
     for row in {0, int(fleet.grid["seed"].argmax())}:
         stack, network = fleet._stack[row : row + 1], networks[which[row]].to(x.device)
-        found = stack.head(stack.features(x))[0]
         wanted = [network.train(mode)(x[0]) for mode in (False, True)]
+        found = stack.head(stack.features(x))[0]
         if not all(z.shape == found.shape and same(z, found) for z in wanted):
             raise ValueError(
                 "build must make a network that is its head behind its body, in "

@@ -209,13 +209,12 @@ def _check_same(network, first):
 def _check_weights(network, stacked):
     """Raise ``ValueError`` where training would go another way, in silence."""
     own, children = list(network.parameters()), [*network.body, network.head]
-    if sum(p[0].numel() for p in stacked) != sum(p.numel() for p in own):
+    used_once = sum(p[0].numel() for p in stacked) == sum(p.numel() for p in own)
+    if not used_once or not all(p.requires_grad for p in own):
         raise ValueError(
-            "build must make a network whose weights all lie in body and head, each "
-            "used once and none computed from others, got others or shared ones."
+            "build must make a network whose weights are in body and head, are used "
+            "once and are trained, got others (outside, shared, computed or frozen)."
         )
-    if not all(p.requires_grad for p in own):
-        raise ValueError("build must make a network without frozen weights, got some.")
     for name, module in network.named_modules():
         if isinstance(module, Dropout) and not any(m is module for m in children):
             raise ValueError(

@@ -1,6 +1,5 @@
 """Training: one plain loop, and what it measures on the way."""
 
-import contextlib
 import itertools
 import math
 import os
@@ -71,26 +70,6 @@ def logit_gap(logits, targets):
     num_classes = logits.shape[-1]
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (true - logits.mean(-1)) * num_classes / (num_classes - 1)
-
-
-@contextlib.contextmanager
-def dropout_set(model, rate, generator):
-    """Within it, every ``models.Dropout`` of a network has this rate and generator.
-
-    raises : ValueError when there is no such layer and the rate is not 0
-    """
-    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
-    if rate and not layers:
-        raise ValueError(
-            f"dropout must be 0 for a network without models.Dropout, got {rate}."
-        )
-    try:
-        for layer in layers:
-            layer.rate, layer.generator = rate, generator
-        yield
-    finally:
-        for layer in layers:
-            layer.rate, layer.generator = 0.0, None
 
 
 @torch.no_grad()
@@ -176,7 +155,8 @@ def fit(
     was_training = model.training
     model.train()
     order = progress_bar(order, steps, f"eps = {eps:g}", progress)
-    with dropout_set(model, dropout, generator_of(seed, DROPOUT)):
+    _set_dropout(model, dropout, generator_of(seed, DROPOUT))
+    try:
         for step, rows in enumerate(order, start=1):
             update(rows.to(y.device))
             if step % every == 0 or step == steps:
@@ -187,8 +167,21 @@ def fit(
                         f"the training loss is {loss} at step {step}; try a smaller "
                         f"lr than {lr}."
                     )
+    finally:
+        _set_dropout(model, 0.0, None)
     model.train(was_training)
     return pd.DataFrame(history)
+
+
+def _set_dropout(model, rate, generator):
+    """Give every ``models.Dropout`` of a network this rate and generator."""
+    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
+    if rate and not layers:
+        raise ValueError(
+            f"dropout must be 0 for a network without models.Dropout, got {rate}."
+        )
+    for layer in layers:
+        layer.rate, layer.generator = rate, generator
 
 
 def _with_int64(data):

@@ -107,7 +107,10 @@ def test_of_many_that_diverge_some_are_named_and_all_are_counted(monkeypatch):
     with pytest.warns(RuntimeWarning) as caught:
         found = trained(build, points(), grid)
     message = str(caught[-1].message)
-    assert message == f"{WARNED}{{5: 2, 6: 2, 7: 2, 8: 2, ...}}. The others are not affected."
+    assert (
+        message
+        == f"{WARNED}{{5: 2, 6: 2, 7: 2, 8: 2, ...}}. The others are not affected."
+    )
     assert sorted(found.diverged) == [5, 6, 7, 8, 9]
 
 

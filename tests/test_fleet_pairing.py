@@ -62,9 +62,7 @@ class Recorder:
         self.features = stacked.Stacked.features
         self.factors = fleet._Training._dropout_factors
         monkeypatch.setattr(stacked.Stacked, "features", self.note_inputs())
-        monkeypatch.setattr(
-            fleet._Training, "_dropout_factors", self.note_masks()
-        )
+        monkeypatch.setattr(fleet._Training, "_dropout_factors", self.note_masks())
 
     def note_inputs(self):
         def features(stack, x, dropout=None):

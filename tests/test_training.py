@@ -52,7 +52,9 @@ def test_the_order_depends_on_the_seed_alone():
 def test_a_batch_size_that_does_not_fit_is_named(size):
     with pytest.raises(ValueError) as caught:
         list(training.batches(10, size, 1))
-    assert str(caught.value) == f"batch_size must be a whole number, 1 to 10, got {size}."
+    assert (
+        str(caught.value) == f"batch_size must be a whole number, 1 to 10, got {size}."
+    )
 
 
 # --- measures -----------------------------------------------------------------------
