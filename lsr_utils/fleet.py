@@ -2,46 +2,69 @@
 
 Each row of the grid is one network, its columns are arguments of ``training.fit``.
 Rows with the same seed share training data, initial weights, batches, dropout masks
-and drawn labels, so that arms are compared pair by pair.
+and drawn labels, so that arms are compared pair by pair. Taught in 03.
 """
 
 import functools
+import inspect
 import itertools
+import math
+import reprlib
 import warnings
 
 import numpy as np
+import pandas as pd
 import torch
 
-from .fleet_checks import check_networks
-from .fleet_training import (
-    Training,
-    chunks_within,
-    portions_of,
-    row_slices,
-    smoothed_cross_entropy,
-)
-from .grids import MEASURES, DataSets, arguments_of, check_evaluate, grid, read_grid
+from . import check
+from .noise import redraw
 from .stacked import Stacked
-from .targets import check_count
-from .training import check_batch_size, progress_bar
+from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes, progress_bar
 
-__all__ = ["Fleet", "fit_fleet", "grid", "smoothed_cross_entropy"]
+# What a row may set, as in ``training.fit``: the value it has otherwise, and its range.
+SETTINGS = {
+    "seed": (0, (0, 2**32 - 1)), "eps": (0.0, "[0, 1]"), "lr": (2e-3, "[0, inf)"),
+    "weight_decay": (0.0, "[0, inf)"), "l1": (0.0, "[0, inf)"),
+    "dropout": (0.0, "[0, 1)"), "redrawn": (0.0, "[0, 1]"),
+}  # fmt: skip
+MEASURES = ("loss", "nll", "accuracy", "gap", "confidence")
+# Of input, when all networks are evaluated. On a CPU more would leave its cache, and
+# convolutions then take three times as long; a GPU is kept busy by so much more.
+VALUES_AT_ONCE, ON_CUDA = 250_000, 16
+CACHED_BYTES, CUDA_BYTES = 48e6, 2e9  # for the networks that are trained at once
+
+
+def grid(**columns):
+    """Every combination of the columns' values, one row each; the last varies fastest.
+
+    columns : name to a list of values or to one value, as in
+              ``grid(eps=[0.0, 0.1], seed=range(20))``
+    returns : pandas DataFrame; several are joined by ``pandas.concat``
+    """
+    plain = [v.tolist() if hasattr(v, "tolist") else v for v in columns.values()]
+    lists = [
+        [v] if isinstance(v, str) or not hasattr(v, "__iter__") else list(v)
+        for v in plain
+    ]
+    return pd.DataFrame(list(itertools.product(*lists)), columns=list(columns))
+
+
+def smoothed_cross_entropy(logits, targets, eps):
+    """Loss of each row of M networks, each with an eps of its own, in nats.
+
+    logits, targets, eps : (M, B, K), (M, B) class indices, (M, 1)
+    returns              : (M, B), as ``losses.label_smoothing_cross_entropy``
+    """
+    # Over the few classes, log_softmax is three times faster when they are not last.
+    log_p = logits.mT.contiguous().log_softmax(1)  # (M, K, B)
+    nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1)
+    return (1 - eps) * nll - eps * log_p.mean(1)
 
 
 def fit_fleet(
-    build,
-    train,
-    grid,
-    *,
-    evaluate=None,
-    loss=smoothed_cross_entropy,
-    steps=2000,
-    batch_size=64,
-    measure_every=None,
-    device=None,
-    memory=2e9,
-    progress=True,
-):
+    build, train, grid, *, evaluate=None, loss=smoothed_cross_entropy, steps=2000,
+    batch_size=64, measure_every=None, progress=True,
+):  # fmt: skip
     """Train the network of each row of a grid, all at once, with AdamW.
 
     build    : function of ``seed`` that makes a network with ``body`` and ``head``, as
@@ -51,133 +74,122 @@ def fit_fleet(
     grid     : DataFrame or list of dicts, a row a network. Columns: seed, eps, lr,
                weight_decay, l1, dropout, redrawn, as in ``training.fit``; whatever
                ``train``, ``evaluate`` or ``loss`` ask for; text, which only labels.
-               An empty place (nan) has the default of ``fit``. Rows with equal lr and
-               weight_decay are updated together where they are neighbours
+               An empty place (nan) has the default of ``fit``. Neighbours with equal
+               lr and weight_decay are updated together
     evaluate : name to SixClass, or to such a function: measured besides "train"
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
                grid that it names, and eps, comes as a tensor (M, 1)
-    steps, batch_size, measure_every : one for the whole fleet; measured ten times when
-               measure_every is None
-    device   : where to train; where the data are when None
-    memory   : bytes to train with, beside all weights and data; a larger grid is
-               trained in chunks, and says so
+    steps, batch_size, measure_every : of the whole fleet, measured ten times when None
     returns  : Fleet, also when interrupted from the keyboard
-    raises   : TypeError or ValueError, naming the argument and its value. Networks
-               whose loss stops being a number are named in a RuntimeWarning, with the
-               step; the others do not notice
+    raises   : TypeError, ValueError or IndexError where a row, a data set or a network
+               would be trained otherwise than it says. A RuntimeWarning names networks
+               whose loss stops being a number; the others do not notice
 
-    Taught in 03 section 5.
+    Taught in 03.
     """
-    steps = check_count(steps, "steps")
-    measure_every = max(1, steps // 10) if measure_every is None else measure_every
-    measure_every = check_count(measure_every, "measure_every")
-    parts = {"train": train, **check_evaluate(evaluate)}
+    steps = check.whole(steps, "steps", 1)
+    every = max(1, steps // 10) if measure_every is None else measure_every
+    every = check.whole(every, "measure_every", 1)
+    if "train" in (evaluate or {}):
+        raise ValueError("evaluate must not have the part 'train', which is there.")
+    parts = {"train": train, **(evaluate or {})}
     columns_only = functools.partial(loss, None, None)
-    table = read_grid(grid, [*parts.values(), columns_only], columns_only)
-    sets = {name: DataSets(part, table, name, device) for name, part in parts.items()}
-    check_batch_size(batch_size, sets["train"].rows)
-    arguments = arguments_of(columns_only, table)
-
+    table = _read(grid, [*parts.values(), columns_only])
+    if table["eps"].any() and "eps" not in _defaults(columns_only):
+        raise ValueError("grid must not set eps for a loss that does not take eps.")
+    sets = {name: _DataSets(part, table, name) for name, part in parts.items()}
+    batch_size = check.whole(batch_size, "batch_size", 1, sets["train"].x.shape[1])
     seeds, which = np.unique(table["seed"], return_inverse=True)
     networks = [build(seed=int(seed)) for seed in seeds]
-    stack = Stacked(networks, torch.as_tensor(which)).to(sets["train"].x.device)
-    fleet = Fleet(table, stack, sets)
-    check_networks(fleet, networks, which)
+    stack = Stacked(networks, torch.as_tensor(which, device="cpu"))
+    fleet = Fleet(table, stack.to(sets["train"].x.device), sets)
+    _check_networks(fleet, networks, which)
     # Linux then keeps memory that is freed, up to twice as much, and every step has it
     # at hand; to be given it anew, page by page, takes up to a fifth of the time.
     torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
-    chunks = chunks_within(fleet, memory, batch_size)
-    portions = [portions_of(fleet, chunk, batch_size) for chunk in chunks]
-    total = steps * sum(map(len, portions))
-    ticks = progress_bar(range(total), total, f"{len(table)} networks", progress)
-    ticks = iter(ticks)
-    for chunk, slices in zip(chunks, portions, strict=True):
-        trainings = []
-        try:
-            for part in slices:
-                made = Training(fleet, part, loss, arguments[part], batch_size)
-                trainings.append(made)
-            _train(trainings, steps, measure_every, ticks)
-        except KeyboardInterrupt:
-            if not trainings and not len(fleet.steps):
-                raise  # there is nothing to return
-            fleet.interrupted = True
+    slices = _slices(fleet, batch_size)
+    trainings = [_Training(fleet, part, loss, batch_size) for part in slices]
+    total = steps * len(trainings)
+    bar = progress_bar(range(total), total, f"{len(table)} networks", progress)
+    try:
+        ticks = iter(bar)
+        for training in trainings:
+            training.measure()
+        for first in range(0, steps, every):
             for training in trainings:
+                for _ in range(min(every, steps - first)):
+                    training.update()
+                    next(ticks)
                 training.measure()
-            _say_interrupted(trainings, steps, chunk, len(table))
-            break
-    else:
         next(ticks, None)  # past the end, or tqdm takes the bar for a broken-off one
-    _warn_of_divergence(fleet)
+    except KeyboardInterrupt:
+        for training in trainings:
+            training.measure()
+        done = trainings[-1].step  # the others are ahead of it
+        print(f"fit_fleet: interrupted, all have {done} or more of {steps} steps.")
+    if fleet.diverged:
+        warnings.warn(
+            "The loss of some networks is no longer a number, {network: step}: "
+            f"{reprlib.repr(fleet.diverged)}. The others are not affected.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return fleet
 
 
 class Fleet:
     """A trained grid of M networks.
 
-    grid        : DataFrame, a row a network, with every setting
-    steps       : (T,) array of the steps that were measured
-    history     : part to measure to (M, T) array: loss (as trained), nll (nats),
-                  accuracy, gap (nats), confidence; nan where a network was not
-                  measured or had diverged
-    diverged    : network to the step at which its loss was no longer a number
-    interrupted : whether training ended early; networks that were not reached are then
-                  untrained, and have no history
+    grid     : DataFrame, a row a network, with every setting
+    steps    : (T,) array of the steps that were measured
+    history  : part to measure to (M, T) array: loss (as trained), nll (nats), accuracy,
+               gap (nats), confidence; nan where a network was not measured (after an
+               interrupt) or had diverged
+    diverged : network to the step at which its loss was no longer a number
     """
 
     def __init__(self, table, stack, sets):
-        self.grid, self.diverged, self.interrupted = table, {}, False
+        self.grid, self.diverged = table, {}
         self._stack, self._sets = stack, sets
-        self._measured = {}  # step to part to measure to (M,) array
-        self._present = {}  # step to (M,) array: which networks were measured
+        self._measured = {}  # (step, number of the part, first network) to a table
 
     def __len__(self):
         return len(self.grid)
 
     @property
     def steps(self):
-        return np.array(sorted(self._measured))
+        return np.unique([step for step, *_ in self._measured])
 
     @property
     def history(self):
+        rows = pd.concat(self._measured.values())  # the index is the network
+        wide = rows.pivot(columns=["part", "step"], values=list(MEASURES))
+        wide = wide.sort_index(axis=1)
         return {
-            part: {
-                name: np.stack(
-                    [self._measured[step][part][name] for step in self.steps], axis=1
-                )
-                for name in MEASURES
-            }
+            part: {name: wide[name, part].to_numpy() for name in MEASURES}
             for part in self._sets
         }
+
+    def tidy(self):
+        """All parts and steps: a tidy DataFrame, a row a network, part and step."""
+        tables = [self._measured[key] for key in sorted(self._measured)]
+        return pd.concat(tables, ignore_index=True)
 
     def table(self, part, step=None):
         """The grid with the measures of a part: a tidy DataFrame, a row a network.
 
-        step   : a measured step; when None the last at which all networks were (after
-                 an interrupt not all are trained alike), or the last of any
-        raises : ValueError for a part or a step that was not measured
+        step : a measured step; when None the last at which all networks were (after an
+               interrupt not all are trained alike)
         """
-        self._check_part(part)
-        if step is None:
-            whole = [s for s in self.steps if self._present[s].all()]
-            step = whole[-1] if whole else self.steps[-1]
-        if step not in self._measured:
-            raise ValueError(
-                f"step must be one of {self.steps.tolist()}, got {step!r}."
-            )
-        return self.grid.assign(step=step, part=part, **self._measured[step][part])
+        tables = self.tidy().groupby(["part", "step"])
+        networks = tables.size()[part]
+        step = networks.index[networks == len(self)].max() if step is None else step
+        return tables.get_group((part, step)).reset_index(drop=True)
 
-    def tidy(self):
-        """All parts and steps: a tidy DataFrame, a row a network, part and step."""
-        import pandas as pd
-
-        tables = [self.table(p, s) for s in self.steps for p in self._sets]
-        return pd.concat(tables, ignore_index=True)
-
+    @torch.no_grad()
     def logits(self, inputs):
         """Logits (M, N, K) on a part, by name, or on inputs (N, ...) for all."""
-        with torch.no_grad():
-            return torch.cat([self._stack.head(h) for h in self._features(inputs)], 1)
+        return torch.cat([self._stack.head(h) for h in self._features(inputs)], 1)
 
     def features(self, inputs):
         """Penultimate features (M, N, D) on a part, by name, or on inputs (N, ...)."""
@@ -185,85 +197,296 @@ class Fleet:
 
     def targets(self, part):
         """Labels (M, N) that each network has in a part."""
-        self._check_part(part)
-        return self._sets[part].of_networks(self._sets[part].y)
+        return _of_each(self._sets[part].y, self._sets[part].which)
 
     def posterior(self, part):
         """Known p(class | input) of each network's part: (M, N, K), or None."""
-        self._check_part(part)
         known = self._sets[part].posterior
-        return None if known is None else self._sets[part].of_networks(known)
+        return None if known is None else _of_each(known, self._sets[part].which)
 
     def network(self, index):
         """Network ``index`` of the grid as a module of its own, with its weights."""
-        if index not in range(-len(self), len(self)):
-            raise IndexError(f"index must lie in 0 ... {len(self) - 1}, got {index}.")
         return self._stack.unstack(index)
 
     @torch.no_grad()
-    def _features(self, inputs):
+    def _features(self, inputs, networks=slice(None)):
+        """Features of a slice of the networks, some rows after others."""
         if isinstance(inputs, str):
-            self._check_part(inputs)
-            data = self._sets[inputs]
-            x, rows = data.x, data.rows
-            piece = functools.partial(data.of_networks, x, slice(None))
-        elif isinstance(inputs, torch.Tensor):
-            x, rows = inputs, len(inputs)
-
-            def piece(rows):
-                return inputs[rows].expand(len(self), -1, *inputs.shape[1:])
-
+            x, which = self._sets[inputs].x, self._sets[inputs].which[networks]
         else:
-            raise TypeError(
-                "inputs must be the name of a part or a tensor, got "
-                f"{type(inputs).__name__}."
+            x, which = inputs.unsqueeze(0), self.grid.index[networks]
+        stack, rows = self._stack[networks], max(1, x.shape[1])
+        at_once = VALUES_AT_ONCE * (ON_CUDA if x.is_cuda else 1)
+        size = max(1, at_once // max(1, len(which) * math.prod(x.shape[2:])))
+        # Piece by piece: all networks' inputs at once may be M data sets.
+        for piece in x.split(rows if stack.mixes_rows else size, dim=1):
+            yield stack.features(_of_each(piece, which))
+
+
+class _Training:
+    """The networks of a slice of the grid: ``update`` them, ``measure`` them."""
+
+    def __init__(self, fleet, part, loss, batch_size):
+        self.fleet, self.part, self.step = fleet, part, 0
+        self.stack, data = fleet._stack[part], fleet._sets["train"]
+        self.parameters = self.stack.parameters()
+        device, dtype = data.x.device, self.parameters[0].dtype
+
+        def column(values, dtype=dtype):
+            numbers = torch.tensor(values[part].tolist(), dtype=dtype, device=device)
+            return numbers.unsqueeze(1)
+
+        table = fleet.grid[part]
+        given = _arguments(functools.partial(loss, None, None), fleet.grid)
+        self.loss = functools.partial(loss, **{n: column(given[n]) for n in given})
+        self.optimiser = _optimiser(self.parameters, table)
+        self.l1, self.dropout = column(fleet.grid["l1"]), column(fleet.grid["dropout"])
+        self.redrawn = column(fleet.grid["redrawn"], torch.float32)
+        # Of the table, not of the tensors: to ask those would wait for the device.
+        self.has = {name: table[name].any() for name in ("l1", "dropout", "redrawn")}
+        seeds, which = np.unique(table["seed"], return_inverse=True)
+        seeds, rows = [int(seed) for seed in seeds], data.x.shape[1]
+        self.which = torch.as_tensor(which, device=device)
+        orders = zip(*[passes(rows, batch_size, seed) for seed in seeds], strict=True)
+        # (seeds, B) row numbers a step; moved to the device a pass at a time.
+        self.batches = (rows for o in orders for rows in torch.stack(o, 1).to(device))
+        self.masks_of = [generator_of(seed, DROPOUT) for seed in seeds]
+        self.labels_of = [generator_of(seed, REDRAW) for seed in seeds]
+        self.x, self.y = data.x.flatten(0, 1), data.y.flatten()
+        self.first_row = data.which[part].unsqueeze(1) * rows
+        self.broken = torch.full((len(table),), -1, device=device)  # step
+
+    def update(self):
+        """One step of every network."""
+        rows = self.first_row + next(self.batches)[self.which]
+        targets = self.y[rows]
+        masks = self._dropout_factors if self.has["dropout"] else None
+        logits = self.stack.head(self.stack.features(self.x[rows], masks))
+        if self.has["redrawn"]:
+            draws = self._draw(self.labels_of, targets.shape[1:])
+            targets = redraw(targets, self.redrawn, draws, logits.shape[-1])
+        loss = self.loss(logits, targets).mean(1)  # (M,)
+        gradients = torch.autograd.grad(loss.sum(), self.parameters)
+        # Fused AdamW takes the memory as it lies, and convolutions lay it otherwise.
+        gradients = [gradient.contiguous() for gradient in gradients]
+        if self.has["l1"]:
+            # Not in place: two weights may have been given one and the same gradient.
+            gradients = [
+                gradient + self.l1.view(-1, *[1] * (p.dim() - 1)) * p.detach().sign()
+                for p, gradient in zip(self.parameters, gradients, strict=True)
+            ]
+        for group in self.optimiser.param_groups:
+            for weight, gradient in zip(group["params"], gradients, strict=True):
+                weight.grad = gradient[group["networks"]]
+        self.optimiser.step()
+        self.step += 1
+        self._note_broken(loss.detach())
+
+    @torch.no_grad()
+    def measure(self):
+        """Note the measures of all parts under the current step."""
+        fleet, first = self.fleet, self.part.start
+        for place, (name, data) in enumerate(fleet._sets.items()):
+            features = fleet._features(name, self.part)
+            logits = torch.cat([self.stack.head(h) for h in features], 1)
+            targets = _of_each(data.y, data.which[self.part])
+            found = _measures(logits, targets, self.loss)
+            if name == "train":  # the first: what it finds holds for the others
+                self._note_broken(found["loss"])
+            columns = {"step": self.step, "part": name}
+            for measure, values in found.items():
+                values = values.masked_fill(self.broken >= 0, np.nan)
+                columns[measure] = values.double().cpu().numpy()
+            table = pd.DataFrame(columns, fleet.grid.index[self.part])
+            fleet._measured[self.step, place, first] = fleet.grid[self.part].join(table)
+        steps = enumerate(self.broken.tolist(), start=first)
+        fleet.diverged |= {network: step for network, step in steps if step >= 0}
+
+    def _note_broken(self, loss):
+        self.broken.masked_fill_(~loss.isfinite() & (self.broken < 0), self.step)
+
+    def _draw(self, generators, shape):
+        """Uniform numbers (M, *shape), the same for networks with the same seed."""
+        draws = [torch.rand(shape, generator=g, device="cpu") for g in generators]
+        return torch.stack(draws).to(self.which.device)[self.which]
+
+    def _dropout_factors(self, shape):
+        draws = self._draw(self.masks_of, shape)
+        rate = self.dropout.view(-1, *[1] * len(shape))
+        # Compared in float32, as a layer of its own compares with a Python number.
+        return (draws >= rate.float()) / (1 - rate)
+
+
+def _measures(logits, targets, loss):
+    """The measures of M networks, each (M,); nan where logits are not finite."""
+    losses = loss(logits, targets)
+    if losses.shape != targets.shape:
+        raise ValueError(
+            f"loss must return a number for each of (M, B) rows, {tuple(targets.shape)}"
+            f" here, got shape {tuple(losses.shape)}."
+        )
+    found = {
+        "loss": losses,
+        "nll": smoothed_cross_entropy(logits, targets, 0.0),
+        "accuracy": (logits.argmax(-1) == targets).double(),
+        "gap": logit_gap(logits, targets),
+        "confidence": logits.mT.contiguous().softmax(1).amax(1),
+    }
+    sound = logits.isfinite().all(-1).all(-1)
+    return {k: v.mean(1).masked_fill(~sound, np.nan) for k, v in found.items()}
+
+
+def _optimiser(parameters, table):
+    """AdamW over all networks: a group for each run of equal lr and weight decay."""
+    settings = zip(table["lr"], table["weight_decay"], strict=True)
+    groups, start = [], 0
+    for (lr, decay), run in itertools.groupby(settings):
+        networks = slice(start, start := start + len(list(run)))
+        weights = [p.detach()[networks] for p in parameters]
+        options = {"lr": lr, "weight_decay": decay, "networks": networks}
+        groups.append({"params": weights, **options})
+    return torch.optim.AdamW(groups, fused=True)
+
+
+@torch.no_grad()
+def _slices(fleet, batch_size):
+    """The networks in as few slices, about alike, as can be trained at once.
+
+    A step over more networks than a CPU's cache holds waits for memory all the time.
+    """
+    x = fleet._sets["train"].x[:1, :2]  # two rows: batch norm takes no single one
+    most, values = CUDA_BYTES if x.is_cuda else CACHED_BYTES, x.numel()
+    for layer in fleet._stack[:1].layers:
+        x = layer(x, None)
+        values += x.numel()
+    weight, *_ = weights = fleet._stack.parameters()
+    # Weight, gradient and its copy, two moments; activations and their gradients.
+    numbers = 5 * sum(p[0].numel() for p in weights) + 4 * batch_size * (values // 2)
+    size = max(1, int(most / (weight.element_size() * numbers)))
+    count = -(-len(fleet) // size)
+    bounds = [len(fleet) * k // count for k in range(count + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
+def _read(given, users):
+    """The grid with every setting filled in, checked: rows 0 ... M - 1.
+
+    users : data sets and functions, whose arguments may name further columns
+    """
+    table = pd.DataFrame(given).reset_index(drop=True)
+    taken = {name for user in users for name in _defaults(user)} | set(SETTINGS)
+    for name in table.columns:
+        values = table[name].dropna()
+        is_label = len(values) and all(isinstance(v, str) for v in values)
+        if name not in taken and not is_label:
+            raise ValueError(
+                f"grid has the column {name!r}, which nothing takes: it may set "
+                f"{', '.join(SETTINGS)}, arguments of train, evaluate or loss, and "
+                "text; what holds for the whole fleet is an argument of fit_fleet."
             )
-        for part in row_slices((len(self), rows), x, self._stack):
-            yield self._stack.features(piece(part))
-
-    def _check_part(self, part):
-        if part not in self._sets:
-            known = ", ".join(repr(name) for name in self._sets)
-            raise ValueError(f"part must be one of {known}, got {part!r}.")
-
-
-def _train(trainings, steps, measure_every, ticks):
-    """All steps of some portions, which take turns from measurement to measurement."""
-    for training in trainings:
-        training.measure()
-    for first in range(0, steps, measure_every):
-        for training in trainings:
-            for _ in range(min(measure_every, steps - first)):
-                training.update()
-                next(ticks)
-            training.measure()
+    for name, (default, limits) in SETTINGS.items():
+        values = _filled(table.get(name, [default] * len(table)), default)
+        for row, value in enumerate(values):
+            where = f"grid, row {row}: {name}"
+            if name == "seed":
+                values[row] = check.whole(value, where, *limits)
+            else:
+                values[row] = check.real(value, where, limits)
+        table[name] = values
+    return table
 
 
-def _say_interrupted(trainings, steps, chunk, networks):
-    done = sorted({training.step for training in trainings}) or [0]
-    done = " to ".join(str(step) for step in {done[0]: 0, done[-1]: 0})
-    before = f", those before all {steps} steps" * (chunk.start > 0)
-    after = ", those after no step and no history" * (chunk.stop < networks)
-    print(
-        f"fit_fleet: interrupted. Networks {chunk.start} to {chunk.stop - 1} of "
-        f"{networks} have {done} of {steps} steps{before}{after}."
-    )
+def _defaults(function):
+    """The arguments of a function with their defaults; what is no function has none."""
+    if not callable(function):
+        return {}
+    arguments = inspect.signature(function).parameters.values()
+    if any(a.kind is a.VAR_KEYWORD for a in arguments):
+        raise ValueError(
+            "train, evaluate and loss must name the columns that they take, as in "
+            "lambda seed: ..., got a function of any (**), which would be given none."
+        )
+    return {a.name: a.default for a in arguments if a.kind is not a.VAR_POSITIONAL}
 
 
-def _warn_of_divergence(fleet):
-    if not fleet.diverged:
-        return
-    named = [
-        f"network {k} (seed {fleet.grid.seed[k]}, eps {fleet.grid.eps[k]:g}, lr "
-        f"{fleet.grid.lr[k]:g}) at step {step}"
-        for k, step in itertools.islice(sorted(fleet.diverged.items()), 3)
-    ]
-    more = len(fleet.diverged) - len(named)
-    named += [f"and {more} more (see diverged)"] * (more > 0)
-    warnings.warn(
-        f"The loss is no longer a number in {', '.join(named)}. The other "
-        f"{len(fleet) - len(fleet.diverged)} of {len(fleet)} networks are not "
-        "affected.",
-        RuntimeWarning,
-        stacklevel=3,
-    )
+def _arguments(function, table):
+    """What a function is given in each row of the grid: a DataFrame.
+
+    An argument that is no column of the grid is left to its default.
+    raises : ValueError where a row has no value and the function no default
+    """
+    given, missing = table[[]].copy(), inspect.Parameter.empty
+    for name, default in _defaults(function).items():
+        if name in table or default is missing:
+            values = _filled(table.get(name, [None] * len(table)), default)
+            if missing in values:
+                raise ValueError(
+                    f"grid must have a value of {name!r}, which a function takes, in "
+                    f"row {values.index(missing)}, got none."
+                )
+            given[name] = values
+    return given
+
+
+def _filled(values, default):
+    """The values of a column, with the default where there is none."""
+    return [default if pd.isna(value) is True else value for value in values]
+
+
+class _DataSets:
+    """The data of every network of a grid, each different set stored once.
+
+    given           : SixClass, or a function of columns of the grid that makes one
+    x, y, posterior : all sets: (U, N, ...), (U, N), (U, N, K) or None
+    which           : (M,) the set of each network
+    """
+
+    def __init__(self, given, table, name):
+        make = given if callable(given) else lambda: given
+        rows = _arguments(make, table).to_dict("records")
+        arguments = [tuple(row.items()) for row in rows]
+        place = {key: k for k, key in enumerate(dict.fromkeys(arguments))}
+        sets = [make(**dict(key)) for key in place]
+        lengths = sorted({len(data) for data in sets})
+        if len(lengths) > 1 or lengths[0] == 0:
+            raise ValueError(
+                f"{name} must have the same number of rows, at least 1, in every arm, "
+                f"or their batches would differ: got {lengths}."
+            )
+        self.x = torch.stack([data.x for data in sets])
+        self.y = torch.stack([data.y for data in sets])
+        known = all(data.posterior is not None for data in sets)
+        self.posterior = torch.stack([d.posterior for d in sets]) if known else None
+        which = [place[key] for key in arguments]
+        self.which = torch.tensor(which, device=self.x.device)
+
+
+def _of_each(values, which):
+    """Values (U, ...) of each network: (M, ...), a view where all have one set."""
+    if len(values) == 1:
+        return values.expand(len(which), *values.shape[1:])
+    return values[which]
+
+
+@torch.no_grad()
+def _check_networks(fleet, networks, which):
+    """Raise an error when a network is not its head behind its body, or for a label."""
+    if fleet.grid["dropout"].any() and not fleet._stack.has_dropout:
+        raise ValueError(
+            "grid must not set dropout for a network without models.Dropout."
+        )
+    x = fleet._sets["train"].x[:1, :2]
+    same = functools.partial(torch.allclose, rtol=1e-3, atol=1e-4, equal_nan=True)
+    # Weights are all that may differ from network to network: two are looked at.
+    for row in {0, int(fleet.grid["seed"].argmax())}:
+        stack, network = fleet._stack[row : row + 1], networks[which[row]].to(x.device)
+        wanted = [network.train(mode)(x[0]) for mode in (False, True)]
+        found = stack.head(stack.features(x))[0]
+        if not all(z.shape == found.shape and same(z, found) for z in wanted):
+            raise ValueError(
+                "build must make a network that is its head behind its body, in "
+                "training as in evaluation, got one whose logits differ."
+            )
+    for name, data in fleet._sets.items():
+        logits = found[:1].expand(*data.y.shape, -1)
+        data.y = check.labels(data.y, logits, f"labels of {name}")

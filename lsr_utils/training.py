@@ -1,16 +1,18 @@
 """Training: one plain loop, and what it measures on the way."""
 
-import contextlib
 import itertools
+import math
 import os
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 
+from . import check
 from .datasets.noise import redraw
 from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
-from .targets import check_count, check_rate, check_seed
 
 DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches
 
@@ -20,12 +22,11 @@ def batches(n, batch_size, steps, seed=0):
 
     A pass leaves out what does not fill a batch. The order depends on ``seed`` and
     ``n`` alone, so that two runs that differ in the loss see the same batches.
-    raises : ValueError when batch_size is not in 1 ... n. Taught in 03 section 3.
+    raises : ValueError when batch_size is not in 1 ... n. Taught in 03
     """
-    steps = check_count(steps, "steps")
-    seed = check_seed(seed)
-    check_batch_size(batch_size, n)
-    rows = itertools.chain.from_iterable(passes(n, batch_size, seed))
+    steps = check.whole(steps, "steps", 1)
+    batch_size = check.whole(batch_size, "batch_size", 1, n)
+    rows = itertools.chain.from_iterable(passes(n, batch_size, check.seed(seed)))
     return itertools.islice(rows, steps)
 
 
@@ -35,17 +36,10 @@ def passes(n, batch_size, seed):
     What ``batches`` yields, a pass at a time.
     """
     generator = torch.Generator().manual_seed(seed)
-    whole = n // batch_size * batch_size
+    used = n // batch_size * batch_size
     while True:
-        order = torch.randperm(n, generator=generator)
-        yield order[:whole].view(-1, batch_size)
-
-
-def check_batch_size(batch_size, n):
-    """Raise ``ValueError`` when ``batch_size`` is not in 1 ... n."""
-    wrong_kind = isinstance(batch_size, (bool, float))
-    if wrong_kind or batch_size not in range(1, n + 1):
-        raise ValueError(f"batch_size must lie in 1 ... {n} rows, got {batch_size}.")
+        order = torch.randperm(n, generator=generator, device="cpu")
+        yield order[:used].view(-1, batch_size)
 
 
 def generator_of(seed, stream):
@@ -71,50 +65,11 @@ def progress_bar(iterable, total, description, wanted):
 def logit_gap(logits, targets):
     """Logit of the true class minus the mean of the others: (N, K), (N,) to (N,).
 
-    With smoothed targets its optimum is ``targets.optimal_gap``.
-    Taught in 03 section 4.
+    With smoothed targets its optimum is ``targets.optimal_gap``. Taught in 03.
     """
     num_classes = logits.shape[-1]
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (true - logits.mean(-1)) * num_classes / (num_classes - 1)
-
-
-def check_penalty(value, name):
-    """Raise ``ValueError`` when ``value`` is no finite number, or below 0."""
-    try:
-        allowed = not isinstance(value, (str, bool)) and 0 <= float(value) < np.inf
-    except (TypeError, ValueError):
-        allowed = False
-    if not allowed:
-        raise ValueError(f"{name} must be finite and at least 0, got {value!r}.")
-
-
-def check_dropout(rate):
-    """Raise ``ValueError`` when ``rate`` is not in [0, 1)."""
-    if check_rate(rate, "dropout") == 1:
-        raise ValueError("dropout must be below 1, or nothing is left, got 1.0.")
-
-
-@contextlib.contextmanager
-def dropout_set(model, rate, generator):
-    """Within it, every ``models.Dropout`` of a network has this rate and generator.
-
-    raises : ValueError when rate is not in [0, 1), or when there is no such layer and
-             rate is not 0
-    """
-    check_dropout(rate)
-    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
-    if rate and not layers:
-        raise ValueError(
-            f"dropout must be 0 for a network without models.Dropout, got {rate}."
-        )
-    try:
-        for layer in layers:
-            layer.rate, layer.generator = rate, generator
-        yield
-    finally:
-        for layer in layers:
-            layer.rate, layer.generator = 0.0, None
 
 
 @torch.no_grad()
@@ -124,7 +79,7 @@ def evaluate(model, data, eps=0.0):
     eps     : of the loss "loss"; "nll" is always the loss without smoothing
     returns : dict with "loss" and "nll" (nats), "accuracy" (share), "gap" (nats)
 
-    Taught in 03 section 4.
+    Taught in 03.
     """
     was_training = model.training
     model.eval()
@@ -139,22 +94,10 @@ def evaluate(model, data, eps=0.0):
 
 
 def fit(
-    model,
-    train,
-    *,
-    eps=0.0,
-    validation=None,
-    steps=2000,
-    batch_size=64,
-    lr=2e-3,
-    weight_decay=0.0,
-    l1=0.0,
-    dropout=0.0,
-    redrawn=0.0,
-    seed=0,
-    measure_every=None,
+    model, train, *, eps=0.0, validation=None, steps=2000, batch_size=64, lr=2e-3,
+    weight_decay=0.0, l1=0.0, dropout=0.0, redrawn=0.0, seed=0, measure_every=None,
     progress=True,
-):
+):  # fmt: skip
     """Train a network in place with AdamW and smoothed cross-entropy.
 
     train, validation : SixClass, on the device of the model
@@ -170,33 +113,30 @@ def fit(
     returns           : tidy pandas DataFrame, one row a measurement and part:
                         step, part ("train" or "validation"), loss, nll (nats),
                         accuracy, gap; the first row is the untrained network
-    raises            : ValueError (an option outside its range, an empty part),
+    raises            : ValueError (an option outside its range),
                         FloatingPointError when a measured loss is no number
 
-    Taught in 03 section 3.
+    Taught in 03.
     """
-    import pandas as pd  # slow to import, and only the history needs it
-
-    steps = check_count(steps, "steps")
-    seed = check_seed(seed)
-    if measure_every is None:
-        measure_every = max(1, steps // 20)
-    measure_every = check_count(measure_every, "measure_every")
+    steps = check.whole(steps, "steps", 1)
+    every = max(1, steps // 20) if measure_every is None else measure_every
+    every = check.whole(every, "measure_every", 1)
+    seed, l1 = check.seed(seed), check.real(l1, "l1", "[0, inf)")
+    dropout = check.real(dropout, "dropout", "[0, 1)")
+    redrawn = check.real(redrawn, "redrawn", "[0, 1]")
     parts = {"train": train, "validation": validation}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    for name, part in parts.items():
-        if len(part) == 0:
-            raise ValueError(f"{name} must have at least 1 row, got 0.")
-    check_penalty(l1, "l1")
-    check_rate(redrawn, "redrawn")
+    parts = {
+        name: _with_int64(data) for name, data in parts.items() if data is not None
+    }
+    x, y = parts["train"].x, parts["train"].y
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
 
     def update(rows):
-        logits, targets = model(train.x[rows]), train.y[rows]
+        logits, targets = model(x[rows]), y[rows]
         if redrawn:
-            draws = torch.rand(batch_size, generator=labels_of).to(targets.device)
-            targets = redraw(targets, redrawn, draws, logits.shape[-1])
+            draws = torch.rand(targets.shape, generator=labels_of, device="cpu")
+            targets = redraw(targets, redrawn, draws.to(y.device), logits.shape[-1])
         loss = loss_fn(logits, targets)
         if l1:
             loss = loss + l1 * sum(p.abs().sum() for p in model.parameters())
@@ -206,25 +146,46 @@ def fit(
 
     def measure(step):
         return [
-            {"step": step, "part": name, **evaluate(model, part, eps)}
-            for name, part in parts.items()
+            {"step": step, "part": name, **evaluate(model, data, eps)}
+            for name, data in parts.items()
         ]
 
-    order = batches(len(train), batch_size, steps, seed)
+    order = batches(len(y), batch_size, steps, seed)
     history = measure(0)
     was_training = model.training
     model.train()
     order = progress_bar(order, steps, f"eps = {eps:g}", progress)
-    with dropout_set(model, dropout, generator_of(seed, DROPOUT)):
+    _set_dropout(model, dropout, generator_of(seed, DROPOUT))
+    try:
         for step, rows in enumerate(order, start=1):
-            update(rows.to(train.y.device))
-            if step % measure_every == 0 or step == steps:
+            update(rows.to(y.device))
+            if step % every == 0 or step == steps:
                 history += measure(step)
                 loss = history[-len(parts)]["loss"]
-                if not loss < float("inf"):
+                if not loss < math.inf:
                     raise FloatingPointError(
                         f"the training loss is {loss} at step {step}; try a smaller "
                         f"lr than {lr}."
                     )
+    finally:
+        _set_dropout(model, 0.0, None)
     model.train(was_training)
     return pd.DataFrame(history)
+
+
+def _set_dropout(model, rate, generator):
+    """Give every ``models.Dropout`` of a network this rate and generator."""
+    layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
+    if rate and not layers:
+        raise ValueError(
+            f"dropout must be 0 for a network without models.Dropout, got {rate}."
+        )
+    for layer in layers:
+        layer.rate, layer.generator = rate, generator
+
+
+def _with_int64(data):
+    """The same task with its labels as int64, as the indexing of PyTorch wants them."""
+    kind = data.y.dtype  # the loss refuses labels that are no integers
+    no_integers = kind.is_floating_point or kind == torch.bool
+    return data if no_integers else replace(data, y=data.y.long())

@@ -22,7 +22,7 @@ from fleet_oracle import (
 from scipy.stats import ks_2samp
 from torch import nn
 
-from lsr_utils import datasets, fleet, fleet_training, grids, training
+from lsr_utils import datasets, fleet, training
 from lsr_utils.stats import paired_difference
 
 
@@ -198,7 +198,7 @@ def test_a_network_is_a_copy(own_sets):
 
 @pytest.mark.parametrize("values", [1, 250])
 def test_blocks_of_rows_give_the_same(own_sets, monkeypatch, values):
-    monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", values)
+    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", values)
     again = trained(
         build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)}, steps=6
     )
@@ -213,29 +213,30 @@ def test_blocks_of_rows_give_the_same(own_sets, monkeypatch, values):
 
 
 def test_blocks_are_as_large_as_allowed(monkeypatch):
-    stack = trained(build, points(), [{}])._stack
-    x = torch.zeros(10, 2, 2)
+    found = trained(build, points(), fleet.grid(seed=range(3)))
+    x = points(10).x
     for allowed, sizes in [
         (1, 10 * [1]),
-        (35, 5 * [2]),
-        (36, [3, 3, 3, 1]),
+        (17, 5 * [2]),
+        (18, [3, 3, 3, 1]),
         (999, [10]),
     ]:
-        monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", allowed)
-        slices = fleet_training.row_slices((3, 10), x, stack)
-        assert [len(x[rows]) for rows in slices] == sizes
+        monkeypatch.setattr(fleet, "VALUES_AT_ONCE", allowed)
+        assert [piece.shape[1] for piece in found._features(x)] == sizes
+        some = found._features(x, slice(1, 2))
+        assert max(piece.shape[1] for piece in some) == min(10, max(1, allowed // 2))
 
 
 def test_own_sets_are_gathered_piece_by_piece(monkeypatch):
-    seen, of_networks = [], grids.DataSets.of_networks
+    seen, of_each = [], fleet._of_each
 
-    def noted(self, values, *arguments):
-        found = of_networks(self, values, *arguments)
+    def noted(values, which):
+        found = of_each(values, which)
         seen.append(found.shape)
         return found
 
-    monkeypatch.setattr(grids.DataSets, "of_networks", noted)
-    monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", 2 * 10 * 5)
+    monkeypatch.setattr(fleet, "_of_each", noted)
+    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 2 * 10 * 5)
     found = trained(build, paired_data, ALL_ARMS)
     found.logits("train")
     inputs = [shape for shape in seen if len(shape) == 3]
@@ -299,7 +300,7 @@ def test_a_loss_of_ones_own_takes_columns_of_the_grid():
         np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=0, atol=1e-9)
 
 
-def test_progress_is_one_bar_over_all_chunks(monkeypatch, capfd):
+def test_progress_is_one_bar_over_all_slices(monkeypatch, capfd):
     bars = []
 
     def bar(ticks, **options):
@@ -308,8 +309,9 @@ def test_progress_is_one_bar_over_all_chunks(monkeypatch, capfd):
         return ticks
 
     monkeypatch.setattr("tqdm.auto.tqdm", bar)
+    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    trained(build, points(), fleet.grid(seed=range(3)), progress=True, memory=1)
+    trained(build, points(), fleet.grid(seed=range(3)), progress=True)
     trained(build, points(), fleet.grid(seed=range(3)))
     options = {"total": 60, "desc": "3 networks", "leave": False}
     assert bars == [(60, options)]
@@ -320,11 +322,11 @@ def test_progress_is_one_bar_over_all_chunks(monkeypatch, capfd):
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_gpu_trains_the_same_networks(digits, name):
     make = functools.partial(build_digits, name)
-    evaluate = {"test": digits[50:]}
-    cpu = trained(make, digits[:50], ALL_ARMS, evaluate=evaluate, steps=50)
-    gpu = trained(
-        make, digits[:50], ALL_ARMS, evaluate=evaluate, steps=50, device="cuda"
-    )
+    there = digits.to("cuda")
+    options, evaluate = {"steps": 50}, {"test": digits[50:]}
+    cpu = trained(make, digits[:50], ALL_ARMS, evaluate=evaluate, **options)
+    evaluate = {"test": there[50:]}
+    gpu = trained(make, there[:50], ALL_ARMS, evaluate=evaluate, **options)
     assert gpu.logits("test").device.type == "cuda"
     for k in range(10):
         one, two = weights(gpu.network(k)).cpu(), weights(cpu.network(k))

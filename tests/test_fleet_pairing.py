@@ -6,7 +6,7 @@ import pytest
 import torch
 from fleet_oracle import ALL_ARMS, build, paired_data, points, trained, weights
 
-from lsr_utils import fleet, fleet_training, stacked
+from lsr_utils import fleet, stacked
 
 # --- pairing ------------------------------------------------------------------------
 
@@ -54,38 +54,15 @@ def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference, change):
     assert same_rows(found, reference) == min(len(grid), 20)
 
 
-@pytest.mark.parametrize("memory", [1, 100_000])
-def test_chunks_give_the_same_and_say_so_once(reference, memory, capsys):
-    evaluate = {"test": points(30, 5)}
-    found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate, memory=memory)
-    numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
-    size = max(1, int(memory / 8 / (5 * numbers[0] + 4 * 16 * numbers[1])))
-    assert size == {1: 1, 100_000: 3}[memory]
-    assert capsys.readouterr().out == (
-        f"fit_fleet: 10 networks in {-(-10 // size)} chunks of at most {size}, to stay "
-        f"within {memory / 1e9:g} GB.\n"
-    )
-    assert same_rows(found, reference) == 10
-    assert not found.interrupted and found.diverged == {}
-
-
-@pytest.mark.parametrize("memory", [2e9, float("inf"), np.float64(1e9), 10**30])
-def test_enough_memory_is_one_chunk_and_no_word(memory, capsys):
-    trained(build, points(), ALL_ARMS, memory=memory)
-    assert capsys.readouterr().out == ""
-
-
 class Recorder:
     """Notes what the networks of a fleet are given in every step."""
 
     def __init__(self, monkeypatch):
         self.inputs, self.masks, self.targets = [], [], []
         self.features = stacked.Stacked.features
-        self.factors = fleet_training.Training._dropout_factors
+        self.factors = fleet._Training._dropout_factors
         monkeypatch.setattr(stacked.Stacked, "features", self.note_inputs())
-        monkeypatch.setattr(
-            fleet_training.Training, "_dropout_factors", self.note_masks()
-        )
+        monkeypatch.setattr(fleet._Training, "_dropout_factors", self.note_masks())
 
     def note_inputs(self):
         def features(stack, x, dropout=None):
@@ -157,17 +134,26 @@ def test_measuring_more_often_changes_nothing():
     assert usual.steps.tolist() == [*range(0, 34, 3), 35]
 
 
-@pytest.mark.parametrize("bytes_at_hand", [1.0, 9e4])
-def test_portions_for_the_cache_change_nothing(monkeypatch, capsys, bytes_at_hand):
-    whole = trained(build, points(), ALL_ARMS, steps=25, measure_every=7)
-    monkeypatch.setattr(fleet_training, "CACHED_BYTES", bytes_at_hand)
-    slices = fleet_training.portions_of(whole, slice(0, len(whole)), 8)
-    assert len(slices) > 1 and [k for s in slices for k in range(10)[s]] == [*range(10)]
-    found = trained(build, points(), ALL_ARMS, steps=25, measure_every=7)
-    assert found.steps.tolist() == [0, 7, 14, 21, 25]
-    for k in range(10):
-        torch.testing.assert_close(
-            weights(found.network(k)), weights(whole.network(k)), rtol=0, atol=1e-12
-        )
-    pd.testing.assert_frame_equal(found.tidy(), whole.tidy(), rtol=1e-10)
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize("bytes_at_hand", [1.0, 100_000.0])
+def test_slices_for_the_cache_change_nothing(
+    reference, monkeypatch, capsys, bytes_at_hand
+):
+    monkeypatch.setattr(fleet, "CACHED_BYTES", bytes_at_hand)
+    numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
+    size = max(1, int(bytes_at_hand / 8 / (5 * numbers[0] + 4 * 16 * numbers[1])))
+    assert size == {1.0: 1, 100_000.0: 3}[bytes_at_hand]
+    slices = fleet._slices(reference, 16)
+    assert len(slices) == -(-10 // size)
+    assert [k for s in slices for k in range(10)[s]] == [*range(10)]
+    found = trained(build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)})
+    assert same_rows(found, reference) == 10
+    pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9, atol=1e-9)
+    assert capsys.readouterr().out == "" and found.diverged == {}
+
+
+@pytest.mark.parametrize("count", [1, 7, 10])
+def test_all_networks_are_one_slice_where_they_fit(reference, monkeypatch, count):
+    one = 8 * (5 * 105 + 4 * 16 * 49)
+    monkeypatch.setattr(fleet, "CACHED_BYTES", float(count * one))
+    found = [s.stop - s.start for s in fleet._slices(reference, 16)]
+    assert found == {1: 10 * [1], 7: [5, 5], 10: [10]}[count]

@@ -117,7 +117,7 @@ def test_a_module_imports_only_those_above_it(path):
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_a_module_stays_readable_and_says_what_it_is(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 500
     tree = ast.parse(text)
     assert ast.get_docstring(tree)
     for node in tree.body:

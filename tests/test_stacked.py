@@ -5,7 +5,7 @@ import torch
 from fleet_oracle import assert_same_networks, build, one_by_one, trained, weights
 from torch import nn
 
-from lsr_utils import datasets, fleet_training, models, stacked
+from lsr_utils import datasets, fleet, models, stacked
 
 TABLE = [
     {"seed": 3, "eps": 0.1, "lr": 0.02},
@@ -169,7 +169,7 @@ def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch):
     data = images()
     make = builder(BODIES["batch norm without running statistics"], data.x)
     whole = trained(make, data, TABLE)
-    monkeypatch.setattr(fleet_training, "VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 1)
     again = trained(make, data, TABLE)
     assert torch.equal(whole.logits("train"), again.logits("train"))
     assert (whole.history["train"]["nll"] == again.history["train"]["nll"]).all()

@@ -10,15 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, t, ttest_rel
+from scipy.stats import t, ttest_rel
 
-from lsr_utils.stats import (
-    bootstrap_interval,
-    compare_arms,
-    holm,
-    paired_difference,
-    verdict,
-)
+from lsr_utils.stats import compare_arms, holm, paired_difference, verdict
 
 A_DOZEN = [0.91, 0.88, 0.93, 0.9, 0.87, 0.92, 0.95, 0.89, 0.9, 0.91, 0.86, 0.94]
 CONTROL = [0.9, 0.88, 0.91, 0.87, 0.88, 0.9, 0.92, 0.88, 0.91, 0.89, 0.85, 0.92]
@@ -106,23 +100,18 @@ def test_any_kind_of_sequence_is_paired_by_position(kind):
     assert all(type(number) in (float, int) for number in astuple(found))
 
 
+LENGTH = "treated and control must have the same length, at least 2, got "
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "wanted"),
     [
-        (
-            ([1, 2], [1, 2, 3]),
-            {},
-            "control must have the length of treated, 2, got 3.",
-        ),
-        (
-            ([1], [2]),
-            {},
-            "treated must have one axis and at least 2 numbers, got shape (1,).",
-        ),
+        (([1, 2], [1, 2, 3]), {}, LENGTH + "2 and 3."),
+        (([1], [2]), {}, LENGTH + "1 and 1."),
         (
             ([1, 2], np.zeros((2, 2))),
             {},
-            "control must have one axis and at least 2 numbers, got shape (2, 2).",
+            "control must have one axis, got shape (2, 2).",
         ),
         (
             ([1, math.nan], [1, 2]),
@@ -137,14 +126,14 @@ def test_any_kind_of_sequence_is_paired_by_position(kind):
         (([1, 2], [2, 1]), {"level": 1}, "level must lie in (0, 1), got 1."),
         (([1, 2], [2, 1]), {"level": 0.0}, "level must lie in (0, 1), got 0.0."),
         (([1, 2], [2, 1]), {"level": math.nan}, "level must lie in (0, 1), got nan."),
-        (([1, 2], [2, 1]), {"level": "95"}, "level must lie in (0, 1), got '95'."),
+        (([1, 2], [2, 1]), {"level": 95}, "level must lie in (0, 1), got 95."),
         (
-            ([1, 2], [2, 1]),
+            ([1, 2], [2, 3.5]),
             {"test_share": 0},
             "test_share must lie in (0, inf), got 0.",
         ),
         (
-            ([1, 2], [2, 1]),
+            ([1, 2], [2, 3.5]),
             {"test_share": -0.5},
             "test_share must lie in (0, inf), got -0.5.",
         ),
@@ -152,58 +141,6 @@ def test_any_kind_of_sequence_is_paired_by_position(kind):
 )
 def test_what_paired_difference_refuses_is_named(arguments, options, wanted):
     assert message(paired_difference, *arguments, **options) == wanted
-
-
-# --- bootstrap ----------------------------------------------------------------------
-
-
-def test_the_bootstrap_is_the_percentiles_of_means_drawn_here():
-    values = np.random.default_rng(1).exponential(size=60)
-    found = bootstrap_interval(values, level=0.9, resamples=20_000)
-    rng = np.random.default_rng(2)
-    means = values[rng.integers(60, size=(20_000, 60))].mean(1)
-    low, high = np.quantile(means, [0.05, 0.95])
-    # Either quantile wanders by about 1 % of the width from one run to another.
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(low, abs=0.05 * (high - low))
-    assert found.high == pytest.approx(high, abs=0.05 * (high - low))
-
-
-def test_the_bootstrap_of_many_points_is_the_normal_interval():
-    values = np.random.default_rng(3).normal(5, 2, size=5000)
-    found = bootstrap_interval(values)
-    half = norm.ppf(0.975) * values.std() / math.sqrt(5000)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.1)
-    assert (found.low + found.high) / 2 == pytest.approx(values.mean(), abs=half / 5)
-
-
-def test_the_bootstrap_is_repeated_by_its_seed():
-    one = bootstrap_interval(A_DOZEN, seed=4)
-    assert one == bootstrap_interval(A_DOZEN, seed=4)
-    assert one != bootstrap_interval(A_DOZEN, seed=5)
-    assert astuple(bootstrap_interval([0.25] * 9)) == (0.25, 0.25, 0.25)
-
-
-@pytest.mark.parametrize(
-    ("values", "options", "wanted"),
-    [
-        (
-            [1],
-            {},
-            "values must have one axis and at least 2 numbers, got shape (1,).",
-        ),
-        ([1, math.nan], {}, "values must be finite numbers, got nan at position 1."),
-        ([1, 2], {"level": 95}, "level must lie in (0, 1), got 95."),
-        (
-            [1, 2],
-            {"resamples": 0},
-            "resamples must be a whole number, at least 1, got 0.",
-        ),
-        ([1, 2], {"seed": -1}, "seed must be a whole number, at least 0, got -1."),
-    ],
-)
-def test_what_the_bootstrap_refuses_is_named(values, options, wanted):
-    assert message(bootstrap_interval, values, **options) == wanted
 
 
 # --- Holm ---------------------------------------------------------------------------
@@ -238,10 +175,7 @@ def test_holm_of_an_example_comes_out():
         ([0.2, 1.2], "p_values must lie in [0, 1], got 1.2."),
         ([-0.1, 0.2], "p_values must lie in [0, 1], got -0.1."),
         ([0.2, math.nan], "p_values must be finite numbers, got nan at position 1."),
-        (
-            [[0.2]],
-            "p_values must have one axis and at least 0 numbers, got shape (1, 1).",
-        ),
+        ([[0.2]], "p_values must have one axis, got shape (1, 1)."),
     ],
 )
 def test_what_holm_refuses_is_named(p_values, wanted):
@@ -265,10 +199,8 @@ def table():
     return pd.DataFrame(rows)
 
 
-@pytest.mark.parametrize(("level", "test_share"), [(0.95, None), (0.9, 0.5)])
-def test_each_row_is_the_paired_difference_of_one_arm(table, level, test_share):
-    options = {"level": level, "test_share": test_share}
-    found = compare_arms(table, "eps", 0, ["nll", "accuracy"], **options)
+def test_each_row_is_the_paired_difference_of_one_arm(table):
+    found = compare_arms(table, "eps", 0, ["nll", "accuracy"])
     assert list(found) == [
         "eps", "value", "baseline", "mean", "difference", "low", "high", "p_value",
         "p_holm", "verdict",
@@ -277,7 +209,7 @@ def test_each_row_is_the_paired_difference_of_one_arm(table, level, test_share):
     assert found["eps"].tolist() == [0.1, 0.4, 0.1, 0.4]
     for row in found.itertuples():
         wide = table.pivot(index="seed", columns="eps", values=row.value)
-        wanted = paired_difference(wide[row.eps], wide[0.0], **options)
+        wanted = paired_difference(wide[row.eps], wide[0.0])
         numbers = (row.difference, row.low, row.high, row.p_value)
         assert numbers == pytest.approx(astuple(wanted)[:4], rel=1e-12)
         means = wide[0.0].mean(), wide[row.eps].mean()
@@ -286,7 +218,7 @@ def test_each_row_is_the_paired_difference_of_one_arm(table, level, test_share):
 
 
 def test_the_verdicts_are_those_of_the_simulated_truth(table):
-    found = compare_arms(table, "method", "ls 0.0", ["accuracy", "nll"], level=0.9)
+    found = compare_arms(table, "method", "ls 0.0", ["accuracy", "nll"])
     verdicts = dict(
         zip(found["method"] + found["value"], found["verdict"], strict=True)
     )
@@ -309,32 +241,29 @@ def test_the_verdict_follows_the_adjusted_p_value():
     assert alone["verdict"].tolist() == ["higher"]
     assert together["verdict"].tolist() == 3 * ["no difference"]
     assert together["low"][0] > 0
-    lenient = compare_arms(rows, "arm", "x", ["a", "b", "c"], level=0.9)
-    assert lenient["verdict"].tolist() == ["higher"] + 2 * ["no difference"]
 
 
 @pytest.mark.parametrize(
     ("numbers", "wanted"),
     [
-        ((1, 0.04), "higher"),
-        ((-1, 0.04), "lower"),
-        ((1, 0.06), "no difference"),
+        ((1, 0.0499), "higher"),
+        ((-1, 0.0499), "lower"),
+        ((1, 0.05), "no difference"),
+        ((-1, 0.05), "no difference"),
         ((-1, 1), "no difference"),
-        ((1, 0.06, 0.9), "higher"),
-        ((-1, 0.5, 0.5), "no difference"),
+        ((1, math.nan), "no difference"),
     ],
 )
-def test_a_verdict_needs_a_p_value_below_one_minus_the_level(numbers, wanted):
+def test_a_verdict_needs_a_p_value_below_a_twentieth(numbers, wanted):
     assert verdict(*numbers) == wanted
 
 
-def test_the_table_is_left_alone_and_any_column_can_pair(table):
+def test_the_table_is_left_alone_and_its_order_does_not_matter(table):
     before = table.copy()
     one = compare_arms(table, "eps", 0.0, "nll")  # one column needs no list
     pd.testing.assert_frame_equal(table, before)
-    renamed = table.rename(columns={"seed": "split"}).sample(frac=1, random_state=0)
-    renamed = renamed[["split", "nll", "eps"]]
-    two = compare_arms(renamed, "eps", 0.0, ["nll"], seed="split")
+    shuffled = table.sample(frac=1, random_state=0)[["seed", "nll", "eps"]]
+    two = compare_arms(shuffled, "eps", 0.0, ["nll"])
     two = two.set_index("eps").loc[one["eps"]].reset_index()
     pd.testing.assert_frame_equal(one, two)
 
@@ -343,72 +272,50 @@ def without(table, eps, seed):
     return table[(table["eps"] != eps) | (table["seed"] != seed)]
 
 
-ONCE = "every arm must have each seed of the baseline once; eps ="
+ONCE = "every arm must have each seed once, got (eps, seed): times "
+LACKS = "rows that lack one of them."
 
 
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        (
-            lambda rows: without(rows, 0.4, 3),
-            f"{ONCE} 0.4 lacks [3] and has [] too often.",
-        ),
-        (
-            lambda rows: without(rows, 0.0, 3),
-            f"{ONCE} 0.1 lacks [] and has [3] too often.",
-        ),
+        (lambda rows: without(rows, 0.4, 3), f"{ONCE}{{(0.4, 3): 0}} and 0 {LACKS}"),
+        (lambda rows: without(rows, 0.0, 3), f"{ONCE}{{(0.0, 3): 0}} and 0 {LACKS}"),
         (
             lambda rows: pd.concat([rows, rows[rows["eps"] == 0].query("seed == 5")]),
-            f"{ONCE} 0.0 lacks [] and has [5] too often.",
+            f"{ONCE}{{(0.0, 5): 2}} and 0 {LACKS}",
         ),
         (
             lambda rows: rows.assign(
                 seed=rows["seed"].mask((rows["eps"] == 0.4) & (rows["seed"] == 7), 17)
             ),
-            f"{ONCE} 0.4 lacks [7] and has [17] too often.",
+            f"{ONCE}{{(0.0, 17): 0, (0.1, 17): 0, (0.4, 7): 0}} and 0 {LACKS}",
         ),
         (
             lambda rows: rows.assign(nll=rows["nll"].mask(rows["seed"] == 4)),
-            "values must be finite numbers, got {'nll': nan} at eps = 0.1, seed = 4.",
+            "treated must be finite numbers, got nan at position 4.",
         ),
         (
             lambda rows: rows.assign(eps=rows["eps"].mask(rows["seed"] == 4)),
-            "table must have eps and seed in every row, got nan.",
+            f"{ONCE}{{}} and 3 {LACKS}",
         ),
         (
-            lambda rows: rows[rows["eps"] == 0],
-            "baseline must be one of at least 2 arms, got 0.0 and [0.0].",
-        ),
-        (
-            lambda rows: rows[rows["eps"] > 0],
-            "baseline must be one of at least 2 arms, got 0.0 and [0.1, 0.4].",
-        ),
-        (
-            lambda rows: rows[["eps", "seed"]],
-            "arm, seed and values must name columns of the table, got ['nll'] and "
-            "columns ['eps', 'seed'].",
+            lambda rows: rows.assign(seed=rows["seed"].mask(rows["seed"] == 4)),
+            f"{ONCE}{{}} and 3 {LACKS}",
         ),
     ],
 )
-def test_a_table_that_cannot_be_compared_is_named(table, change, wanted):
+def test_a_table_that_cannot_be_paired_is_named(table, change, wanted):
     assert message(compare_arms, change(table), "eps", 0.0, ["nll"]) == wanted
 
 
-def test_no_values_are_nothing_to_compare(table):
-    wanted = "arm, seed and values must name columns of the table, got [] and columns"
-    assert message(compare_arms, table, "eps", 0.0, []).startswith(wanted)
+def test_an_unknown_baseline_or_column_is_an_error(table):
+    with pytest.raises(KeyError, match="0.3"):
+        compare_arms(table, "eps", 0.3, "nll")
+    with pytest.raises(KeyError, match="loss"):
+        compare_arms(table, "eps", 0.0, "loss")
 
 
 def test_an_arm_named_as_a_column_of_the_result_is_refused():
     rows = [{"value": v, "seed": s, "y": s * v} for v in (0, 1) for s in range(3)]
-    with pytest.raises(ValueError) as caught:
-        compare_arms(pd.DataFrame(rows), "value", 0, "y")
-    assert str(caught.value) == (
-        "arm must not be one of value, baseline, mean, difference, low, high, p_value, "
-        "p_holm, verdict, got 'value'."
-    )
-
-
-def test_a_p_value_at_the_limit_is_no_difference():
-    assert verdict(1.0, 0.05) == "no difference" and verdict(1.0, 0.0499) == "higher"
-    assert verdict(-1.0, 0.01, 0.99) == "no difference"
+    assert "value" in message(compare_arms, pd.DataFrame(rows), "value", 0, "y")

@@ -52,7 +52,9 @@ def test_the_order_depends_on_the_seed_alone():
 def test_a_batch_size_that_does_not_fit_is_named(size):
     with pytest.raises(ValueError) as caught:
         list(training.batches(10, size, 1))
-    assert str(caught.value) == f"batch_size must lie in 1 ... 10 rows, got {size}."
+    assert (
+        str(caught.value) == f"batch_size must be a whole number, 1 to 10, got {size}."
+    )
 
 
 # --- measures -----------------------------------------------------------------------
@@ -258,8 +260,8 @@ def test_a_network_left_in_evaluation_is_trained_in_training_mode(data):
         ({"eps": 1.5}, "eps must lie in [0, 1], got 1.5."),
         ({"eps": math.nan}, "eps must lie in [0, 1], got nan."),
         ({"steps": 0}, "steps must be a whole number, at least 1, got 0."),
-        ({"batch_size": 121}, "batch_size must lie in 1 ... 120 rows, got 121."),
-        ({"batch_size": 0}, "batch_size must lie in 1 ... 120 rows, got 0."),
+        ({"batch_size": 121}, "batch_size must be a whole number, 1 to 120, got 121."),
+        ({"batch_size": 0}, "batch_size must be a whole number, 1 to 120, got 0."),
     ],
 )
 def test_bad_options_are_named_before_the_network_changes(data, options, message):
@@ -278,10 +280,39 @@ def test_the_mode_of_the_network_is_left_as_it_was(was_training):
     assert model.training is was_training
 
 
-def test_an_empty_part_and_a_bad_interval_are_named():
+@pytest.mark.parametrize("kind", [torch.int16, torch.uint8, torch.int32])
+def test_labels_of_any_integer_dtype_are_trained_alike(data, kind):
+    other = datasets.SixClass(data.x, data.y.to(kind), None, ())
+    wanted, found = (network() for _ in range(2))
+    options = {"steps": 5, "eps": 0.1, "progress": False}
+    training.fit(wanted, data, validation=data, redrawn=0.3, **options)
+    training.fit(found, other, validation=other, redrawn=0.3, **options)
+    assert torch.equal(weights(found), weights(wanted))
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.float32])
+def test_labels_that_are_no_integers_are_refused(data, kind):
+    other = datasets.SixClass(data.x, data.y.to(kind), None, ())
+    for parts in ({"train": other}, {"train": data, "validation": other}):
+        with pytest.raises((TypeError, ValueError), match="^targets "):
+            training.fit(network(), **parts, steps=1, progress=False)
+
+
+def test_a_default_device_draws_the_same_numbers(data):
+    def drawn():
+        torch.manual_seed(0)
+        order = torch.stack(list(training.batches(10, 3, 6, seed=5)))
+        return order, torch.rand(4, generator=training.generator_of(5, 1), device="cpu")
+
+    wanted = drawn()
+    with torch.device("meta"):
+        found = drawn()
+    for one, two in zip(found, wanted, strict=True):
+        assert one.device.type == "cpu" and torch.equal(one, two)
+
+
+def test_a_bad_interval_is_named():
     data = datasets.load("gaussians", n=80)
     model = models.build("mlp", (2,))
-    with pytest.raises(ValueError, match="^validation must have at least 1 row"):
-        training.fit(model, data, validation=data[:0], steps=1)
     with pytest.raises(ValueError, match="^measure_every must be a whole number"):
         training.fit(model, data, measure_every=0, steps=1)
