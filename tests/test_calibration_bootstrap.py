@@ -10,13 +10,12 @@ from calibration_oracle import draw_labels, ece_by_hand, simulated
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from lsr_utils import datasets
+from lsr_utils import calibration, datasets
 from lsr_utils.calibration import (
     accuracy,
     bootstrap,
     brier_score,
     calibrated_errors,
-    chance,
     confidence_gap,
     debiased_squared_error,
     ece_floor,
@@ -62,7 +61,7 @@ def test_all_networks_are_given_the_same_rows(monkeypatch, own_targets, at_once)
         )
     low, high = bootstrap(nll, p, y, resamples=30)
     assert low.shape == high.shape == (3, 2) and (low < high).all()
-    monkeypatch.setattr(chance, "NUMBERS_AT_ONCE", at_once)
+    monkeypatch.setattr(calibration, "NUMBERS_AT_ONCE", at_once)
     for i, j in np.ndindex(3, 2):
         alone = bootstrap(nll, p[i, j], y[i, j] if own_targets else y, resamples=30)
         assert alone[0].item() == pytest.approx(low[i, j].item(), abs=1e-13)
@@ -121,9 +120,9 @@ MEASURES = {
     "NLL": nll,
     "Brier": brier_score,
     "confidence - accuracy": confidence_gap,
-    "ECE": functools.partial(expected_calibration_error, bins=10),
-    "debiased ECE": functools.partial(debiased_squared_error, bins=10),
-    "MCE": functools.partial(maximum_calibration_error, bins=10),
+    "ECE": functools.partial(expected_calibration_error, n_bins=10),
+    "debiased ECE": functools.partial(debiased_squared_error, n_bins=10),
+    "MCE": functools.partial(maximum_calibration_error, n_bins=10),
 }
 RANGES = {
     "NLL": (0, math.inf), "Brier": (0, 2), "confidence - accuracy": (-1, 1),

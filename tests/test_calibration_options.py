@@ -17,10 +17,10 @@ LABELS = torch.tensor([0, 1])
 
 
 @pytest.mark.parametrize("function", BINNED)
-@pytest.mark.parametrize("binning", ["width", "mass"])
-def test_a_whole_number_of_bins_may_be_a_float(function, binning):
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_a_whole_number_of_bins_may_be_a_float(function, strategy):
     p, y = simulated((40,))
-    found, wanted = (function(p, y, bins, binning) for bins in (4.0, 4))
+    found, wanted = (function(p, y, bins, strategy) for bins in (4.0, 4))
     assert repr(found) == repr(wanted)
 
 
@@ -51,16 +51,16 @@ def test_counts_are_whole_numbers(count):
         assert found == f"resamples {wanted}"
 
 
-@pytest.mark.parametrize("binning", ["widht", "uniform", "", None, 1, ["width"]])
-def test_a_binning_is_one_of_two(binning):
-    wanted = f"binning must be 'width' or 'mass', got {binning!r}."
+@pytest.mark.parametrize("strategy", ["widht", "uniform", "", None, 1, ["uniform"]])
+def test_a_binning_is_one_of_two(strategy):
+    wanted = f"strategy must be 'width' or 'mass', got {strategy!r}."
     functions = [functools.partial(f, ROWS, LABELS) for f in BINNED]
     functions += [functools.partial(c.debiased_ece, ROWS, LABELS)]
     functions += [functools.partial(f, ROWS, ROWS) for f in WITH_POSTERIOR]
     functions += [functools.partial(c.ece_floor, ROWS)]
     functions += [functools.partial(c.consistency_band, ROWS)]
     for function in functions:
-        assert message(ValueError, function, binning=binning) == wanted
+        assert message(ValueError, function, strategy=strategy) == wanted
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def everything(p, y):
     """One number of each function, all finite."""
     found = [f(p, y) for f in WITH_LABELS[6:12]]
     found += [f(p, y, 2).score for f in (c.brier_decomposition, c.nll_decomposition)]
-    found += [c.expected_calibration_error(p, y), c.class_wise_ece(p, y, 3, "mass")]
+    found += [c.expected_calibration_error(p, y), c.class_wise_ece(p, y, 3, "quantile")]
     found += [c.ece_floor(p, draws=5), c.true_calibration_error(p, p)]
     found += [*c.bootstrap(c.accuracy, p, y, resamples=5)]
     assert not any(number.requires_grad for number in found)
@@ -165,11 +165,13 @@ def test_one_class_one_row_and_one_class_present():
     p, y = simulated((25,))
     assert everything(p, torch.full_like(y, 2)).isfinite().all()
     single = torch.tensor([[0.7, 0.3]], dtype=torch.float64)
-    for binning in ("width", "mass"):
+    for strategy in ("uniform", "quantile"):
         for y, wanted in ((0, 0.3), (1, 0.7)):
-            found = c.expected_calibration_error(single, torch.tensor([y]), 15, binning)
+            found = c.expected_calibration_error(
+                single, torch.tensor([y]), 15, strategy
+            )
             assert found.item() == pytest.approx(wanted)
-        floor = c.ece_floor(single, 15, binning, draws=4000).item()
+        floor = c.ece_floor(single, 15, strategy, draws=4000).item()
         assert floor == pytest.approx(2 * 0.7 * 0.3, abs=0.02)
     found = message(ValueError, c.summary, single, torch.tensor([0]), 1)
     assert found == "bins must be fewer than the 1 rows, got 1."
@@ -185,9 +187,9 @@ def test_sums_may_be_off_by_rounding():
 
 
 def test_more_bins_than_rows_leaves_bins_empty():
-    for binning in ("width", "mass"):
-        found = c.reliability_bins(ROWS, LABELS, 1000, binning)
+    for strategy in ("uniform", "quantile"):
+        found = c.reliability_bins(ROWS, LABELS, 1000, strategy)
         assert found.count.sum() == 2 and found.accuracy.isnan().sum() == 998
-        low, high = c.consistency_band(ROWS, 1000, binning, resamples=50)
+        low, high = c.consistency_band(ROWS, 1000, strategy, resamples=50)
         assert low.isnan().equal(found.accuracy.isnan()) and (low <= high).sum() == 2
-        assert c.ece_floor(ROWS, 1000, binning).isfinite()
+        assert c.ece_floor(ROWS, 1000, strategy).isfinite()
