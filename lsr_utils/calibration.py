@@ -69,7 +69,7 @@ def _checked(probabilities, targets):
 
 
 def _correct(probabilities, targets):
-    """Confidence (..., N) in its own dtype, and whether the predicted class is right."""
+    """Confidence (..., N), in its own dtype, and whether it was right, in float64."""
     p, targets = _checked(probabilities, targets)
     confidence, predicted = p.max(-1)
     return confidence, (predicted == targets).double()
@@ -196,9 +196,9 @@ def accuracy(probabilities, targets):
 
 
 def brier_score(probabilities, targets):
-    """Mean squared distance of the probabilities from the one-hot, in [0, 2].
+    """Mean squared distance from the one-hot, in [0, 2]: some tools halve it.
 
-    Summed over classes, as in Brier, Monthly Weather Review 78, 1950; some halve it.
+    Brier, Monthly Weather Review 78, 1950.
     """
     p, targets = _checked(probabilities, targets)
     return (p.double() - one_hot(targets, p.shape[-1])).square().sum(-1).mean(-1)
@@ -324,8 +324,8 @@ def clopper_pearson(successes, trials):
     """
     from scipy.stats import beta
 
-    hits = check.numbers(successes, "successes").cpu().numpy()
-    misses = check.numbers(trials, "trials").cpu().numpy() - hits
+    hits = torch.as_tensor(successes, device="cpu").numpy()
+    misses = torch.as_tensor(trials, device="cpu").numpy() - hits
     if (hits % 1 != 0).any() or (misses % 1 != 0).any():
         raise ValueError(f"successes must be whole, got {hits} of {hits + misses}.")
     low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
@@ -361,11 +361,10 @@ def _uniform(draws, shape, seed, like):
     """
     draws = check.whole(draws, "draws", 1)
     generator = torch.Generator("cpu").manual_seed(check.seed(seed))
-    options = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
+    kind = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
     at_once = max(1, NUMBERS_AT_ONCE // (like.numel() * math.prod(shape[:-1])))
     for first in range(0, draws, at_once):
-        piece = torch.rand(min(at_once, draws - first), *shape, **options)
-        yield piece.to(like.device)
+        yield torch.rand(min(at_once, draws - first), *shape, **kind).to(like.device)
 
 
 def fit_temperature(logits, targets):
@@ -453,7 +452,7 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
                     of its accuracy by ``clopper_pearson``. (S, N, K): means over S
                     networks, with Student's t over networks
     n_bins        : fewer than the rows. MCE looks at bins of 10 rows, or N // n_bins
-    returns       : DataFrame with columns value, low, high. The floor's interval is that
+    returns       : DataFrame with columns value, low, high; those of the ECE floor are
                     of calibrated networks (of their mean over S)
     """
     import pandas as pd

@@ -26,6 +26,7 @@ TINY = 1e-12  # of the largest number: what is smaller is rounding
 FLAT = 1e-6  # of the longest template: a triangle less high is a line, rounded
 
 
+# Each (...): in the units of the features or their square, and free of scale.
 Scatter = namedtuple("Scatter", "within between ratio")
 Spread = namedtuple("Spread", "raw relative")
 Others = namedtuple("Others", "raw share")
@@ -46,7 +47,7 @@ def scatter(features, targets, num_classes=6):
     features, members = _classes(features, targets, num_classes)
     unit = _unit(features)
     within, between = _scatters(features / unit, members)
-    _refuse(between <= TINY**2, "class means must differ")
+    _refuse(between <= TINY**2, "class means")
     unit = unit[..., 0, 0]
     return Scatter(within * unit * unit, between * unit * unit, within / between)
 
@@ -61,9 +62,9 @@ def class_separation(features, targets, num_classes=6):
     features, members = _classes(features, targets, num_classes)
     features = features / _unit(features, -1)
     lengths = features.norm(dim=-1, keepdim=True)
-    _refuse(lengths == 0, "features must have a length above 0")
+    _refuse(lengths == 0, "features", "be longer than 0")
     within, between = _scatters(features / lengths, members)
-    _refuse(within + between <= TINY**2, "directions of features must differ")
+    _refuse(within + between <= TINY**2, "directions of features")
     return between / (within + between)
 
 
@@ -78,7 +79,7 @@ def nc1(features, targets, num_classes=6):
     features = features / _unit(features)
     means = _means(features, members)
     _, between = _scatters(features, members)
-    _refuse(between <= TINY**2, "class means must differ")
+    _refuse(between <= TINY**2, "class means")
     # B = S' S / K with centred means S: B's own inverse would square the condition.
     inverse = torch.linalg.pinv(_centred(means), atol=TINY, rtol=0.0)  # (..., D, K)
     off = (features - members @ means) @ inverse
@@ -97,7 +98,7 @@ def equal_norms(vectors):
     vectors = check.numbers(vectors, "vectors").double()
     unit = _unit(vectors)
     lengths = _centred(vectors / unit).norm(dim=-1)
-    _refuse(lengths.amax(-1) <= TINY, "vectors must differ")
+    _refuse(lengths.amax(-1) <= TINY, "vectors")
     raw = lengths.std(-1, correction=0)
     return Spread(raw * unit[..., 0, 0], raw / lengths.mean(-1))
 
@@ -111,7 +112,7 @@ def cosines(vectors):
     vectors = check.numbers(vectors, "vectors").double()
     centred = _centred(vectors / _unit(vectors))
     lengths = centred.norm(dim=-1, keepdim=True)
-    _refuse(lengths <= TINY, "vectors must differ from their mean")
+    _refuse(lengths <= TINY, "vectors", "differ from their mean")
     return (centred / lengths) @ (centred / lengths).mT
 
 
@@ -122,7 +123,7 @@ def equal_angles(vectors):
     """
     found = cosines(vectors)
     num_classes = found.shape[-1]
-    above, left = torch.triu_indices(num_classes, num_classes, 1)
+    above, left = torch.triu_indices(*found.shape[-2:], 1, device=found.device)
     return (found[..., above, left] + 1 / (num_classes - 1)).abs().mean(-1)
 
 
@@ -144,7 +145,7 @@ def self_duality(weight, features, targets, centred=False):
     templates, means = _centred(templates) if centred else templates, _centred(means)
     raw = (templates * units[0] - means * units[1]).square().sum((-2, -1))
     lengths = [t.norm(dim=(-2, -1), keepdim=True) for t in (templates, means)]
-    _refuse(torch.minimum(*lengths) <= TINY, "weight and class means must differ")
+    _refuse(torch.minimum(*lengths) <= TINY, "templates and class means")
     templates, means = templates / lengths[0], means / lengths[1]
     return Spread(raw, (templates - means).square().sum((-2, -1)))
 
@@ -168,7 +169,7 @@ def other_templates(weight, features, targets):
     others = squared[~own].view(*squared.shape[:-1], -1)
     among = _mean_of(others.var(-1, correction=0) * others.shape[-1], members)
     whole = _mean_of(squared.var(-1, correction=0) * squared.shape[-1], members)
-    _refuse(whole.sqrt() <= TINY * squared.amax((-2, -1)), "templates must differ")
+    _refuse(whole.sqrt() <= TINY * squared.amax((-2, -1)), "templates")
     raw = _mean_of(others.std(-1, correction=0), members)
     return Others(raw * unit[..., 0, 0] ** 2, among / whole)
 
@@ -178,12 +179,8 @@ class TemplatePlane:
     """The plane through the templates of classes a, b, c, and what is exact in it."""
 
     triple: tuple  # a, b, c
-    origin: (
-        torch.Tensor
-    )  # (..., D) centre of the three templates, which is point (0, 0)
-    axes: (
-        torch.Tensor
-    )  # (..., D, 2) orthonormal; b lies to the right of a, c above them
+    origin: torch.Tensor  # (..., D) centre of the three templates: point (0, 0)
+    axes: torch.Tensor  # (..., D, 2) orthonormal: b to the right of a, c above them
     templates: torch.Tensor  # (..., 3, 2) the templates in the plane
     offsets: torch.Tensor  # (..., 3) logit differences a - b, a - c, b - c at (0, 0)
     centre: torch.Tensor  # (..., 2) the point at which all three logits are equal
@@ -217,7 +214,7 @@ def template_plane(weight, triple, bias=None):
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
     corners = weight[..., list(triple), :].double()  # (..., 3, D)
-    unit = _unit(corners)  # of lengths; logits are computed in it too
+    unit = _unit(corners)  # of lengths, and here of logits
     corners, unit = corners / unit, unit.squeeze(-1)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)
@@ -225,7 +222,7 @@ def template_plane(weight, triple, bias=None):
     area = heights.abs().prod(-1)  # of two triangles
     longest = _pairs(corners, -2).norm(dim=-1).amax(-1)
     least = max(FLAT, 4 * rounding) * corners.norm(dim=-1).amax(-1)
-    _refuse(area <= least * longest, f"templates of {triple} must not lie on one line")
+    _refuse(area <= least * longest, f"templates of {triple}", "span a plane, no line")
     axes = axes * heights.sign().unsqueeze(-2)  # QR leaves them open: right, and up
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1) * unit
@@ -294,12 +291,12 @@ def _pairs(values, dim=-1):
 
 
 def _check_width(values, width, name):
-    """One number would go with any width, without a word."""
+    """A width of 1 would be taken for any other, without a word."""
     if values.shape[-1] != width:
         raise ValueError(f"{name} must have width {width}, got {values.shape[-1]}.")
 
 
-def _refuse(equal, sentence):
+def _refuse(wrong, name, must="differ, got equal ones"):
     """Where what must differ is equal but for rounding, any ratio of it is chance."""
-    if equal.any():
-        raise ValueError(f"{sentence}, got equal ones.")
+    if wrong.any():
+        raise ValueError(f"{name} must {must}.")

@@ -67,7 +67,6 @@ def test_the_curve_is_that_of_scikit_learn(bins, strategy):
     # Its quantiles lie between two rows, at ours, where bins divides N and none tie.
     p, y = simulated((400,), seed=bins, dtype=torch.float64)
     confidence, predicted = p.max(-1)
-
     accuracy, mean = calibration_curve(
         predicted == y, confidence, n_bins=bins, strategy=strategy
     )

@@ -9,7 +9,7 @@ import torch
 from .. import calibration, check, style
 from .common import look_of_arm
 
-POINTS = 10, "quantile"  # bins of the picture: equal mass, so that each point weighs alike
+POINTS = 10, "quantile"  # bins of the picture, so that each point weighs alike
 COUNT_EDGES = np.linspace(0, 1, 21)
 AS_THEY_ARE = ("NLL", "Brier")  # rows of the table with three decimals; others in %
 GREY, DARK = "#8a8a8a", "#444444"
