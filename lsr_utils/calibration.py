@@ -8,7 +8,7 @@ n_bins        : number B of confidence bins
 strategy      : "uniform": bins (0, 1 / B], (1 / B, 2 / B], ... "quantile": upper edges
                 are the confidences of rank ceil(b N / B); equal ones stay together
 returns       : (...) float64 where nothing else is said
-raises        : ValueError, TypeError or IndexError for other arguments, as logits
+raises        : ValueError, TypeError or IndexError for anything else, as for logits
 
 Taught in notebook 06.
 """
@@ -51,7 +51,7 @@ def reliability_bins(probabilities, targets, n_bins=15, strategy="uniform"):
 
 
 def true_reliability_bins(probabilities, posterior, n_bins=15, strategy="uniform"):
-    """The same with the known chance of being right, without the noise of labels."""
+    """As ``reliability_bins``, with the known chance of being right for the labels."""
     return _binned(*_truly_correct(probabilities, posterior), n_bins, strategy)
 
 
@@ -185,7 +185,7 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
 
 
 def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Root of ``debiased_squared_error``, 0 where that is negative: near the ECE."""
+    """Root of ``debiased_squared_error``, or 0 where that is negative."""
     square = debiased_squared_error(probabilities, targets, n_bins, strategy)
     return square.clamp(min=0).sqrt()
 

@@ -1,8 +1,7 @@
 """The geometry of penultimate features: the template plane, tightness, neural collapse.
 
 A class's *template* is its row of the last layer's weight. Results are float64; every
-class counts alike, however many samples it has. What is called scale-free, or
-relative, does not depend on the units of the features.
+class counts alike, however many samples it has.
 
 features     : (..., N, D); leading axes are networks, each with a result of its own
 targets      : (N,) or (..., N) class indices
@@ -25,8 +24,7 @@ from . import check
 TINY = 1e-12  # of the largest number: what is smaller is rounding
 FLAT = 1e-6  # of the longest template: a triangle less high is a line, rounded
 
-
-# Each (...): in the units of the features or their square, and free of scale.
+# Each (...), in units of the features or their square; ratio, relative, share are free.
 Scatter = namedtuple("Scatter", "within between ratio")
 Spread = namedtuple("Spread", "raw relative")
 Others = namedtuple("Others", "raw share")
@@ -38,11 +36,12 @@ def class_means(features, targets, num_classes=6):
 
 
 def scatter(features, targets, num_classes=6):
-    """Mean squared distances: of features from their class mean, of those from theirs.
+    """How far features lie from their class mean, and class means from their centre.
 
-    returns : Scatter: the traces of the within-class and between-class covariance
-              (Papyan, Han & Donoho 2020, section 2), and their ratio. Every class needs
-              two samples
+    returns : Scatter: the traces of the within-class and between-class covariance, and
+              their ratio; every class has two samples or more
+
+    Papyan, Han & Donoho 2020, section 2.
     """
     features, members = _classes(features, targets, num_classes)
     unit = _unit(features)
@@ -78,8 +77,7 @@ def nc1(features, targets, num_classes=6):
     features, members = _classes(features, targets, num_classes)
     features = features / _unit(features)
     means = _means(features, members)
-    _, between = _scatters(features, members)
-    _refuse(between <= TINY**2, "class means")
+    _refuse(_scatters(features, members)[1] <= TINY**2, "class means")
     # B = S' S / K with centred means S: B's own inverse would square the condition.
     inverse = torch.linalg.pinv(_centred(means), atol=TINY, rtol=0.0)  # (..., D, K)
     off = (features - members @ means) @ inverse
