@@ -16,14 +16,14 @@ BINNED = [
 ]
 WITH_LABELS = [
     *BINNED,
-    functools.partial(c.debiased_squared_error, bins=1),
-    functools.partial(c.debiased_ece, bins=1),
+    functools.partial(c.debiased_squared_error, n_bins=1),
+    functools.partial(c.debiased_ece, n_bins=1),
     c.confidence_gap,
     c.accuracy,
     c.brier_score,
     c.nll,
     functools.partial(c.bootstrap, c.nll, resamples=5),
-    functools.partial(c.summary, bins=1, resamples=5),
+    functools.partial(c.summary, n_bins=1, resamples=5),
 ]
 WITHOUT_LABELS = [
     functools.partial(c.calibrated_errors, draws=5),

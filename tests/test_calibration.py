@@ -62,16 +62,15 @@ def test_ece_and_mce_are_those_of_torchmetrics(num_classes, bins):
 
 
 @pytest.mark.parametrize("bins", [2, 5, 20])
-@pytest.mark.parametrize("binning", ["width", "mass"])
-def test_the_curve_is_that_of_scikit_learn(bins, binning):
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_the_curve_is_that_of_scikit_learn(bins, strategy):
     # Its quantiles lie between two rows, at ours, where bins divides N and none tie.
     p, y = simulated((400,), seed=bins, dtype=torch.float64)
     confidence, predicted = p.max(-1)
-    strategy = {"width": "uniform", "mass": "quantile"}[binning]
     accuracy, mean = calibration_curve(
         predicted == y, confidence, n_bins=bins, strategy=strategy
     )
-    ours = reliability_bins(p, y, bins, binning)
+    ours = reliability_bins(p, y, bins, strategy)
     kept = ours.count > 0
     assert ours.accuracy[kept].numpy() == pytest.approx(accuracy, abs=1e-12)
     assert ours.confidence[kept].numpy() == pytest.approx(mean, abs=1e-12)
@@ -80,50 +79,50 @@ def test_the_curve_is_that_of_scikit_learn(bins, binning):
 # --- against plain loops, on the edges ----------------------------------------------
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @given(rows_on_edges())
-def test_bins_and_errors_are_those_of_a_plain_loop(binning, case):
+def test_bins_and_errors_are_those_of_a_plain_loop(strategy, case):
     p, y, bins = case
-    found = reliability_bins(p, y, bins, binning)
-    assert found.count.tolist() == [m.sum() for m in in_bins(p.amax(1), bins, binning)]
+    found = reliability_bins(p, y, bins, strategy)
+    assert found.count.tolist() == [m.sum() for m in in_bins(p.amax(1), bins, strategy)]
     kept = found.count > 0
-    count, confidence, accuracy = bin_table(p, y, bins, binning)
+    count, confidence, accuracy = bin_table(p, y, bins, strategy)
     assert found.confidence[kept].numpy() == pytest.approx(confidence, abs=1e-12)
     assert found.accuracy[kept].numpy() == pytest.approx(accuracy, abs=1e-12)
     assert found.confidence.isnan().equal(~kept) and found.gap.isnan().equal(~kept)
-    wanted = ece_by_hand(p, y, bins, binning)
-    ece = expected_calibration_error(p, y, bins, binning).item()
+    wanted = ece_by_hand(p, y, bins, strategy)
+    ece = expected_calibration_error(p, y, bins, strategy).item()
     assert ece == pytest.approx(wanted, abs=1e-12)
     fullest = int(count.max())
     for least in {1, fullest}:
-        mce = maximum_calibration_error(p, y, bins, binning, min_count=least).item()
+        mce = maximum_calibration_error(p, y, bins, strategy, min_count=least).item()
         wanted = abs(accuracy - confidence)[count >= least].max()
         assert mce == pytest.approx(wanted, abs=1e-12)
     if fullest > 1:
-        wanted = debiased_by_hand(p, y, bins, binning)
-        squared = debiased_squared_error(p, y, bins, binning).item()
+        wanted = debiased_by_hand(p, y, bins, strategy)
+        squared = debiased_squared_error(p, y, bins, strategy).item()
         assert squared == pytest.approx(wanted, abs=1e-12)
-        root = debiased_ece(p, y, bins, binning).item()
+        root = debiased_ece(p, y, bins, strategy).item()
         assert root == pytest.approx(max(squared, 0) ** 0.5, abs=1e-12)
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @given(rows_on_edges(), st.booleans())
-def test_the_class_wise_error_is_that_of_a_plain_loop(binning, case, certain):
+def test_the_class_wise_error_is_that_of_a_plain_loop(strategy, case, certain):
     p, y, bins = case
     if certain:  # probabilities of 0 and 1
         p = torch.eye(25, dtype=p.dtype)[p.argmin(-1)]
-    found = class_wise_ece(p, y, bins, binning).item()
-    assert found == pytest.approx(class_wise_by_hand(p, y, bins, binning), abs=1e-12)
+    found = class_wise_ece(p, y, bins, strategy).item()
+    assert found == pytest.approx(class_wise_by_hand(p, y, bins, strategy), abs=1e-12)
 
 
 def test_an_edge_belongs_to_the_bin_below_it():
     # Right at .6 and wrong at .62 cancel in one bin, not in two.
     p = torch.tensor([[0.6, 0.4], [0.62, 0.38]], dtype=torch.float64)
-    found = expected_calibration_error(p, torch.tensor([0, 1]), bins=5)
+    found = expected_calibration_error(p, torch.tensor([0, 1]), n_bins=5)
     assert found.item() == pytest.approx((0.4 + 0.62) / 2, abs=1e-15)
     p = torch.tensor([[0.6, 0.4], [0.58, 0.42]], dtype=torch.float64)
-    found = expected_calibration_error(p, torch.tensor([0, 1]), bins=5)
+    found = expected_calibration_error(p, torch.tensor([0, 1]), n_bins=5)
     assert found.item() == pytest.approx((0.58 - 0.4) / 2, abs=1e-15)
 
 
@@ -146,7 +145,7 @@ def test_no_edge_is_lost_to_rounding(dtype):
 def test_bins_of_equal_mass_differ_by_one_row_at_most(rows, bins):
     confidence = torch.linspace(0.5, 1, rows, dtype=torch.float64)
     p = torch.stack([confidence, 1 - confidence], -1)
-    found = reliability_bins(p, torch.zeros(rows, dtype=int), bins, "mass")
+    found = reliability_bins(p, torch.zeros(rows, dtype=int), bins, "quantile")
     assert found.count.sum() == rows and found.edges.shape == (bins + 1,)
     assert set(found.count.tolist()) <= {rows // bins, -(-rows // bins)}
     assert found.edges[0] == 0 and found.edges[-1] == 1
@@ -157,10 +156,10 @@ def test_bins_of_equal_mass_differ_by_one_row_at_most(rows, bins):
 def test_equal_confidences_stay_in_one_bin(confidence):
     p = torch.tensor([[confidence, 1 - confidence]], dtype=torch.float64).repeat(9, 1)
     y = torch.tensor([0] * 6 + [1] * 3)
-    for binning in ("width", "mass"):
-        found = reliability_bins(p, y, 4, binning)
+    for strategy in ("uniform", "quantile"):
+        found = reliability_bins(p, y, 4, strategy)
         assert sorted(found.count.tolist()) == [0, 0, 0, 9]
-        error = expected_calibration_error(p, y, 4, binning).item()
+        error = expected_calibration_error(p, y, 4, strategy).item()
         assert error == pytest.approx(confidence - 6 / 9, abs=1e-12)
 
 
@@ -181,12 +180,12 @@ def test_each_network_of_a_fleet_has_its_own_numbers(own_targets):
     p = p.transpose(0, 1)  # and its memory need not be in order
     if own_targets:
         y = torch.randint(6, (3, 2, 40), generator=torch.Generator().manual_seed(1))
-    gap, tables = confidence_gap(p, y), reliability_bins(p, y, 9, "mass")
+    gap, tables = confidence_gap(p, y), reliability_bins(p, y, 9, "quantile")
     assert tables.edges.shape == (3, 2, 10) and tables.count.dtype == torch.int64
     for i, j in np.ndindex(3, 2):
         alone = p[i, j], y[i, j] if own_targets else y
         assert gap[i, j] == confidence_gap(*alone)
-        table = reliability_bins(*alone, 9, "mass")
+        table = reliability_bins(*alone, 9, "quantile")
         for name in ("edges", "count", "confidence", "accuracy", "gap"):
             assert getattr(tables, name)[i, j].equal(getattr(table, name)), name
         for function, by_hand in [
@@ -194,8 +193,8 @@ def test_each_network_of_a_fleet_has_its_own_numbers(own_targets):
             (class_wise_ece, class_wise_by_hand),
             (debiased_squared_error, debiased_by_hand),
         ]:
-            found = function(p, y, 9, "mass")[i, j].item()
-            assert found == pytest.approx(by_hand(*alone, 9, "mass"), abs=1e-12)
+            found = function(p, y, 9, "quantile")[i, j].item()
+            assert found == pytest.approx(by_hand(*alone, 9, "quantile"), abs=1e-12)
 
 
 def test_the_gap_is_confidence_minus_accuracy_with_its_sign():
@@ -211,7 +210,7 @@ def test_a_gpu_gives_the_same_numbers():
     p, y = simulated((*FLEET, 200))
     for function, rest in [
         (expected_calibration_error, (y,)),
-        (class_wise_ece, (y, 15, "mass")),
+        (class_wise_ece, (y, 15, "quantile")),
         (confidence_gap, (y,)),
         (ece_floor, ()),
     ]:

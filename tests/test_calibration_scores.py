@@ -85,17 +85,17 @@ def test_scores_at_certainty_and_of_half_precision():
     assert accuracy(torch.full((2, 2), 0.5), torch.tensor([0, 1])) == 0.5  # the first
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @given(rows(), st.integers(1, 20))
-def test_each_term_is_that_of_a_plain_loop(binning, case, bins):
+def test_each_term_is_that_of_a_plain_loop(strategy, case, bins):
     p, y = case
     row = range(len(y))
     for function, distance, spread, scores in [
         (brier_decomposition, squared, gini, squared(p.double(), torch.eye(4)[y])),
         (nll_decomposition, divergence, entropy, -p.double()[row, y].log().sum()),
     ]:
-        found = function(p, y, bins, binning)
-        wanted = decomposition_by_hand(p, y, bins, binning, distance, spread)
+        found = function(p, y, bins, strategy)
+        wanted = decomposition_by_hand(p, y, bins, strategy, distance, spread)
         terms = [getattr(found, name).item() for name in TERMS]
         assert terms[0] == pytest.approx(scores.item() / len(y), abs=1e-12)
         assert terms[1:4] == pytest.approx(wanted, abs=1e-12)
@@ -112,7 +112,7 @@ def test_one_forecast_a_group_leaves_nothing_within_it(function):
     assert found.within.item() == pytest.approx(0, abs=1e-14)
     assert found.reliability > 1e-3 and found.resolution > 0.1
     varied = p.where(torch.arange(60).unsqueeze(1) > 20, p.flip(1).roll(1, 0))
-    assert abs(function(varied, y, bins=1).within.item()) > 1e-3
+    assert abs(function(varied, y, n_bins=1).within.item()) > 1e-3
 
 
 @pytest.mark.parametrize("function", [brier_decomposition, nll_decomposition])
@@ -157,9 +157,9 @@ def test_terms_of_a_bin_decide_as_the_bins_of_the_error_do():
     # .6 in float32 is above .6: with edges of that dtype both rows share a bin.
     p = torch.tensor([[0.6, 0.4], [0.55, 0.45]])
     y = torch.tensor([0, 1])
-    found = brier_decomposition(p, y, bins=5)
+    found = brier_decomposition(p, y, n_bins=5)
     assert found.resolution == 0
-    assert brier_decomposition(p, y, bins=7).resolution == 0.5  # 4 / 7 lies between
+    assert brier_decomposition(p, y, n_bins=7).resolution == 0.5  # 4 / 7 lies between
 
 
 def test_many_classes_take_no_more_memory_than_the_input():

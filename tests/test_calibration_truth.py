@@ -24,43 +24,43 @@ def sharpened(p, temperature):
     return (p.log() / temperature).softmax(-1)
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
-def test_the_posterior_itself_has_no_error(binning):
-    assert true_calibration_error(POSTERIOR, POSTERIOR, 15, binning) == 0
-    found = true_reliability_bins(POSTERIOR, POSTERIOR, 15, binning)
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_the_posterior_itself_has_no_error(strategy):
+    assert true_calibration_error(POSTERIOR, POSTERIOR, 15, strategy) == 0
+    found = true_reliability_bins(POSTERIOR, POSTERIOR, 15, strategy)
     kept = found.count > 0
     assert (found.gap[kept].abs() < 1e-14).all() and found.gap[~kept].isnan().all()
     assert true_calibration_error(POSTERIOR.float(), POSTERIOR) < 1e-7
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @pytest.mark.parametrize("eps", [0.05, 0.1, 0.4])
-def test_smoothing_costs_what_the_law_says(eps, binning):
+def test_smoothing_costs_what_the_law_says(eps, strategy):
     # Exact for any bins: every row is under-confident, and no two of them cancel.
     p = smooth_distribution(POSTERIOR, eps)
     law = (eps * (POSTERIOR.amax(-1) - 1 / 6)).mean().item()
     for bins in (1, 4, 15):
-        found = true_calibration_error(p, POSTERIOR, bins, binning).item()
+        found = true_calibration_error(p, POSTERIOR, bins, strategy).item()
         assert found == pytest.approx(law, abs=1e-12)
-    table = true_reliability_bins(p, POSTERIOR, 15, binning)
+    table = true_reliability_bins(p, POSTERIOR, 15, strategy)
     assert (table.gap[table.count > 0] > 0).all()
 
 
-@pytest.mark.parametrize("binning", ["width", "mass"])
-def test_true_bins_are_those_of_a_plain_loop(binning):
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_true_bins_are_those_of_a_plain_loop(strategy):
     p = sharpened(POSTERIOR, 0.7)
     confidence, predicted = p.max(-1)
     truth = POSTERIOR.numpy()[np.arange(3000), predicted]
-    found = true_reliability_bins(p, POSTERIOR, 10, binning)
+    found = true_reliability_bins(p, POSTERIOR, 10, strategy)
     wanted = 0.0
-    for b, mask in enumerate(in_bins(confidence, 10, binning)):
+    for b, mask in enumerate(in_bins(confidence, 10, strategy)):
         assert found.count[b] == mask.sum()
         if mask.any():
             means = confidence.numpy()[mask].mean(), truth[mask].mean()
             pair = found.confidence[b].item(), found.accuracy[b].item()
             assert pair == pytest.approx(means, abs=1e-13)
             wanted += mask.mean() * abs(means[1] - means[0])
-    error = true_calibration_error(p, POSTERIOR, 10, binning).item()
+    error = true_calibration_error(p, POSTERIOR, 10, strategy).item()
     assert error == pytest.approx(wanted, abs=1e-13)
 
 

@@ -46,13 +46,19 @@ def changed(tensor, place, value):
 
 
 @pytest.mark.parametrize(
-    "triple", [(0, 1), (0, 1, 2, 3), (), (0, 1, 1), (0, 1, 6), (-1, 0, 1), (0.0, 1, 2),
-               3, None, "012", (0, 1, None)],
-)  # fmt: skip
-def test_three_different_classes_are_asked_for(triple):
+    ("triple", "wrong"),
+    [((0, 1, 6), 6), ((-1, 0, 1), -1), ((0, 1.5, 2), 1.5), ("012", "0")],
+)
+def test_a_triple_holds_classes(triple, wrong):
     assert message(geometry.template_plane, WEIGHT, triple) == (
-        f"triple must be three different classes of 0 ... 5, got {triple!r}."
+        f"triple must be a whole number, 0 to 5, got {wrong!r}."
     )
+
+
+@pytest.mark.parametrize("triple", [(0, 1), (0, 1, 2, 3), ()])
+def test_a_triple_holds_three(triple):
+    with pytest.raises((ValueError, RuntimeError, IndexError)):
+        geometry.template_plane(WEIGHT, triple)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
@@ -60,12 +66,10 @@ def test_three_different_classes_are_asked_for(triple):
 def test_collinear_templates_are_named(dtype, share):
     weight = WEIGHT.to(dtype, copy=True)
     weight[4] = share * weight[0] + (1 - share) * weight[2]
-    assert message(geometry.template_plane, weight, (0, 2, 4)) == (
-        "weight must have templates that span a plane, got classes (0, 2, 4) on one "
-        "line."
-    )
+    sentence = "templates of (0, 2, 4) must span a plane, no line."
+    assert message(geometry.template_plane, weight, (0, 2, 4)) == sentence
     fleet = torch.stack([WEIGHT.to(dtype), weight])
-    assert "in network 1" in message(geometry.template_plane, fleet, (0, 2, 4))
+    assert message(geometry.template_plane, fleet, (0, 2, 4)) == sentence
     geometry.template_plane(weight, (0, 2, 5))  # another triple is none the worse
 
 
@@ -81,7 +85,7 @@ def test_a_line_drawn_in_float32_is_one_in_whatever_carries_it(carry, scale):
         line = torch.stack([w[0], w[0] + 0.1 * w[1], w[0] + 0.3 * w[1]])
         carried = carry(line if scale == 1.0 else line.double() * scale)
         for triple in [(0, 1, 2), (2, 0, 1), (1, 2, 0)]:
-            assert "on one line" in message(geometry.template_plane, carried, triple)
+            assert "span a plane" in message(geometry.template_plane, carried, triple)
 
 
 @pytest.mark.parametrize("triple", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
@@ -91,7 +95,7 @@ def test_the_height_of_a_triangle_decides_whether_it_is_a_line(triple, apart):
     for height, is_thin in ((0.9e-6, True), (1.1e-6, False)):
         weight = np.array([[1 - apart, 0], [1 - apart / 2, height], [1, 0]])
         if is_thin:
-            assert "on one line" in message(geometry.template_plane, weight, triple)
+            assert "span a plane" in message(geometry.template_plane, weight, triple)
         else:
             plane = geometry.template_plane(weight, triple)
             assert (plane.directions.norm(dim=-1) - 1).abs().max() < 1e-12
@@ -102,6 +106,7 @@ def test_equal_templates_are_named():
         geometry.template_plane, torch.ones(6, 5), (1, 2, 3), torch.zeros(6)
     )
     assert "(1, 2, 3)" in message(geometry.template_plane, torch.zeros(6, 5), (1, 2, 3))
+    assert "(1, 2, 1)" in message(geometry.template_plane, WEIGHT, (1, 2, 1))
 
 
 def test_nearly_collinear_templates_still_span_a_plane():
@@ -114,46 +119,25 @@ def test_nearly_collinear_templates_still_span_a_plane():
     assert found.isfinite().all() and plane.centre.isfinite().all()
 
 
-def test_a_width_of_one_is_refused_naming_the_triple():
-    text = message(geometry.template_plane, torch.randn(6, 1), (0, 1, 2))
-    assert text.startswith(
-        "weight must have a width of at least 2, got 1 for the tripl"
-    )
-    assert "(0, 1, 2)" in text
-
-
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
-def test_templates_that_are_no_numbers_are_refused_naming_the_triple(bad):
-    weight = changed(WEIGHT, (3, 1), bad)
-    assert message(geometry.template_plane, weight, (0, 1, 2)) == (
-        f"weight must be finite numbers, got {bad} in row 3 for the triple (0, 1, 2)."
-    )
-    assert "bias" in message(
-        geometry.template_plane, WEIGHT, (0, 1, 2), torch.full((6,), bad)
-    )
+def test_templates_that_are_no_numbers_have_no_plane(bad):
+    plane = geometry.template_plane(changed(WEIGHT, (1, 1), bad), (0, 1, 2))
+    assert plane.project(FEATURES).isnan().all()
 
 
-@pytest.mark.parametrize("shape", [(5,), (7,), (1,), (2, 6, 6), ()])
-def test_a_bias_of_another_shape_is_refused(shape):
-    assert "bias must" in message(
-        geometry.template_plane, WEIGHT.expand(3, 6, 5), (0, 1, 2), torch.zeros(shape)
-    )
+@pytest.mark.parametrize("width", [5, 7, 1])
+def test_a_bias_of_another_layer_is_refused(width):
+    found = message(geometry.template_plane, WEIGHT, (0, 1, 2), torch.zeros(width))
+    assert found == f"bias must have width 6, got {width}."
 
 
-@pytest.mark.parametrize("shape", [(5,), (6, 0), (0, 5), ()])
-def test_a_weight_without_rows_is_refused(shape):
-    assert "weight must have shape" in message(
-        geometry.template_plane, torch.zeros(shape), (0, 1, 2)
-    )
-
-
-def test_features_that_do_not_fit_the_plane_are_refused():
+@pytest.mark.parametrize("width", [1, 3])
+def test_features_of_another_width_are_refused(width):
     plane = geometry.template_plane(WEIGHT, (0, 1, 2))
-    text = message(plane.project, FEATURES[:, :3])
-    assert text == "features must have the width 5 here, got 3."
-    assert "got nan in row 2" in message(plane.project, changed(FEATURES, (2, 0), NAN))
-    fleet = geometry.template_plane(WEIGHT + torch.zeros(3, 1, 1), (0, 1, 2))
-    assert "leading axes" in message(fleet.project, FEATURES.expand(2, 24, 5))
+    found = message(plane.project, FEATURES[:, :width])
+    assert found == f"features must have width 5, got {width}."
+    found = message(geometry.self_duality, WEIGHT[:, :width], FEATURES, TARGETS)
+    assert found == f"weight must have width 5, got {width}."
 
 
 # -- classes -------------------------------------------------------------------------
@@ -162,11 +146,9 @@ def test_features_that_do_not_fit_the_plane_are_refused():
 @of_features
 def test_a_class_without_a_sample_is_named(measure):
     targets = torch.where(TARGETS == 3, 0, TARGETS)
-    of_weight = measure in OF_FEATURES[4:]
-    count = "1 sample" if of_weight or measure is OF_FEATURES[0] else "2 samples"
-    source = "the rows of weight" if of_weight else "num_classes"
+    least = 2 if measure in OF_FEATURES[1:4] else 1
     assert message(measure, FEATURES, targets) == (
-        f"targets must have at least {count} of each of 6 classes ({source}), got 0 of "
+        f"targets must have at least {least} samples of each of 6 classes, got 0 of "
         "class 3."
     )
 
@@ -177,14 +159,12 @@ def test_a_class_without_a_sample_is_named(measure):
 def test_a_class_with_one_sample_is_named(measure):
     targets = torch.cat([torch.arange(6), torch.arange(18) % 5])
     text = (
-        "targets must have at least 2 samples of each of 6 classes (num_classes), "
-        "got 1 of class 5"
+        "targets must have at least 2 samples of each of 6 classes, got 1 of class 5."
     )
-    assert message(measure, FEATURES, targets) == f"{text}."
-    fleet = FEATURES.expand(2, 3, 24, 5)
+    assert message(measure, FEATURES, targets) == text
     several = TARGETS.repeat(2, 3, 1)
     several[1, 2] = targets
-    assert message(measure, fleet, several) == f"{text} in network (1, 2)."
+    assert message(measure, FEATURES.expand(2, 3, 24, 5), several) == text
 
 
 @pytest.mark.parametrize("bad", [-1, 6, 100, -100])
@@ -244,45 +224,18 @@ def test_a_reversed_or_read_only_plane_is_the_same_plane():
     torch.testing.assert_close(points, plane.project(FEATURES.flip(0)))
 
 
-@pytest.mark.parametrize("count", [1, 0, -3, 2.5, "6", None, True, NAN])
-def test_a_number_of_classes_that_is_none_is_named(count):
-    assert message(geometry.scatter, FEATURES, TARGETS, count) == (
-        f"num_classes must be a whole number, at least 2, got {count!r}."
-    )
-
-
-@pytest.mark.parametrize("rows", [1, 2])
-def test_angles_need_three_classes(rows):
-    for measure in (geometry.cosines, geometry.equal_angles):
-        assert message(measure, WEIGHT[:rows]) == (
-            f"vectors must be at least 3 classes to have angles to compare, got {rows}."
-        )
-    targets = torch.arange(24) % rows
-    with pytest.raises(ValueError, match="at least"):
-        geometry.other_templates(WEIGHT[:rows], FEATURES, targets)
-
-
 # -- features ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
 @of_features
-def test_features_that_are_no_numbers_name_row_and_class(measure, bad):
-    text = f"features must be finite numbers, got {bad} in row 10"
-    one = changed(FEATURES, (10, 3), bad)
-    assert message(measure, one, TARGETS).startswith(text)
-    fleet = FEATURES.expand(4, 24, 5).clone()
-    fleet[2, 10, 0] = bad
-    assert message(measure, fleet, TARGETS).startswith(f"{text} in network 2")
-    if measure in OF_FEATURES[:4]:
-        assert message(measure, one, TARGETS) == f"{text}, a sample of class 4."
-
-
-@of_features
-def test_a_width_of_one_is_refused(measure):
-    assert "must have a width of at least 2, got 1" in message(
-        measure, FEATURES[:, :1], TARGETS
-    )
+def test_features_that_are_no_numbers_give_no_number(measure, bad):
+    try:
+        found = measure(changed(FEATURES, (10, 3), bad), TARGETS)
+    except RuntimeError:  # of torch.linalg
+        return
+    for value in found if isinstance(found, tuple) else [found]:
+        assert value.isfinite().logical_not().any()
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.0, 0.1, 1e8, -3.7])
@@ -291,7 +244,7 @@ def test_constant_features_have_no_ratio(measure, constant):
     features = torch.full((24, 5), constant, dtype=torch.float64)
     assert "must" in message(measure, features, TARGETS)
     fleet = torch.stack([FEATURES, features])
-    assert "network 1" in message(measure, fleet, TARGETS)
+    assert "must" in message(measure, fleet, TARGETS)
 
 
 @pytest.mark.parametrize("measure", [geometry.scatter, geometry.nc1])
@@ -300,49 +253,39 @@ def test_classes_with_one_mean_have_no_ratio(measure):
     features = torch.cat([half, -half])
     targets = torch.arange(12).repeat(2) % 6
     assert message(measure, features, targets) == (
-        "features must differ from class to class, got equal class means."
+        "class means must differ, got equal ones."
     )
 
 
-def test_features_of_length_zero_have_no_angle_and_name_the_class():
+def test_features_of_length_zero_have_no_angle():
     assert message(geometry.class_separation, changed(FEATURES, 9, 0.0), TARGETS) == (
-        "features must not be 0, got a sample of class 3 with length 0."
+        "features must be longer than 0."
     )
 
 
 def test_features_of_one_direction_have_no_separation():
     features = torch.arange(1, 25)[:, None] * torch.tensor([1.0, 2, 3, 4, 5])
     assert message(geometry.class_separation, features, TARGETS) == (
-        "features must point in at least 2 directions, got the same for all."
+        "directions of features must differ, got equal ones."
     )
 
 
 def test_vectors_without_length_or_direction_are_refused():
     same = torch.full((6, 5), 0.3)
     assert message(geometry.equal_norms, same) == "vectors must differ, got equal ones."
-    assert "class 0" in message(geometry.cosines, same)
+    text = "vectors must differ from their mean."
+    assert message(geometry.cosines, same) == text
     rest = WEIGHT - WEIGHT.mean(0)
     middle = torch.cat([rest[:2], torch.zeros(1, 5), rest[2:]]) + 7
-    assert message(geometry.cosines, middle) == (
-        "vectors must differ from their mean, got class 2 equal to it."
-    )
+    assert message(geometry.cosines, middle) == text
+    text = "templates and class means must differ, got equal ones."
+    for alike in (torch.zeros(6, 5), torch.full((6, 5), 0.3)):
+        found = message(geometry.self_duality, alike, FEATURES, TARGETS, centred=True)
+        assert found == text
+        found = message(geometry.other_templates, alike, FEATURES, TARGETS)
+        assert found == "templates must differ, got equal ones."
     zero = torch.zeros(6, 5)
-    assert message(geometry.self_duality, zero, FEATURES, TARGETS) == (
-        "weight must have a row that is not 0, got 0 in all."
-    )
-    alike = torch.full((6, 5), 0.3)
-    assert message(geometry.self_duality, alike, FEATURES, TARGETS, centred=True) == (
-        "weight must have rows that differ when centred, got equal ones."
-    )
-
-
-def test_shapes_that_do_not_go_together_are_refused():
-    for measure in (geometry.self_duality, geometry.other_templates):
-        assert "width" in message(measure, WEIGHT[:, :4], FEATURES, TARGETS)
-        three, two = WEIGHT.expand(3, 6, 5), FEATURES.expand(2, 24, 5)
-        assert "leading axes" in message(measure, three, two, TARGETS)
-    assert "shape" in message(geometry.scatter, FEATURES[0], TARGETS)
-    assert "shape" in message(geometry.scatter, FEATURES[:0], TARGETS[:0])
+    assert message(geometry.self_duality, zero, FEATURES, TARGETS) == text
 
 
 @pytest.mark.parametrize(
@@ -361,29 +304,6 @@ def test_what_is_no_tensor_is_refused(bad):
     refused("vectors", geometry.cosines, bad)
     if bad is not None:
         refused("bias", geometry.template_plane, WEIGHT, (0, 1, 2), bad)
-
-
-@pytest.mark.parametrize(
-    "triple",
-    [tuple(range(500)), "0" * 500, np.arange(500), np.array([[0], [1]]), WEIGHT],
-)
-def test_a_long_triple_is_cut_short(triple):
-    for weight in (WEIGHT, WEIGHT * NAN, WEIGHT[:, :1]):
-        assert "triple" in message(geometry.template_plane, weight, triple)
-
-
-def test_points_that_are_no_pairs_are_refused():
-    plane = geometry.template_plane(WEIGHT, (0, 1, 2))
-    assert "shape" in message(plane.logit_differences, torch.zeros(3))
-    assert "width 2" in message(plane.logit_differences, torch.zeros(4, 3))
-    nan = torch.full((4, 2), NAN)
-    assert "got nan in row 0" in message(plane.logit_differences, nan)
-
-
-def test_numbers_that_are_not_real_or_too_large_are_refused():
-    for bad in (FEATURES + 1j, FEATURES > 0):
-        assert "real" in message(geometry.scatter, bad, TARGETS, error=TypeError)
-    assert "small enough" in message(geometry.scatter, FEATURES * 1e200, TARGETS)
 
 
 def test_points_of_one_class_are_no_error():

@@ -67,7 +67,7 @@ def test_the_band_is_that_of_the_confidences_alone():
     for axis in (picture, again):
         (band, *_) = axis.collections
         edge = band.get_paths()[0].vertices
-        low, high = calibration.consistency_band(EXACT, 10, "mass", resamples=30)
+        low, high = calibration.consistency_band(EXACT, 10, "quantile", resamples=30)
         for bound in (low, high):
             missing = set(bound.numpy().round(9)) - set(edge[:, 1].round(9))
             assert not missing
@@ -99,7 +99,7 @@ def test_the_counts_are_shares_of_all_rows():
 
 def test_of_a_fleet_every_network_is_a_line_and_the_mean_a_curve():
     picture, *_ = drawn(FLEET, DATA.y)
-    bins = calibration.reliability_bins(FLEET, DATA.y, 10, "mass")
+    bins = calibration.reliability_bins(FLEET, DATA.y, 10, "quantile")
     thin = [line for line in picture.lines if line.get_linewidth() < 0.7]
     assert len(thin) == 2
     for line, x, y in zip(thin, bins.confidence, bins.accuracy, strict=True):

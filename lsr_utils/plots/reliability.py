@@ -6,11 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from .. import calibration, style
-from ..calibration.rows import checked_numbers, checked_probabilities
+from .. import calibration, check, style
 from .common import look_of_arm
 
-POINTS = 10, "mass"  # bins of the picture: equal mass, so that each point weighs alike
+POINTS = 10, "quantile"  # bins of the picture, so that each point weighs alike
 COUNT_EDGES = np.linspace(0, 1, 21)
 AS_THEY_ARE = ("NLL", "Brier")  # rows of the table with three decimals; others in %
 GREY, DARK = "#8a8a8a", "#444444"
@@ -46,8 +45,8 @@ def reliability_diagram(
     figure, picture, counts, table = _layout(len(models))
     columns, looks = {}, {}
     for place, (name, p) in enumerate(models.items()):
-        p = checked_probabilities(p).cpu()
-        y = checked_numbers(_of_model(targets, name, "targets"), "targets").cpu()
+        p = check.probabilities(p).cpu()
+        y = check.numbers(_of_model(targets, name, "targets"), "targets").cpu()
         known = _of_model(posterior, name, "posterior")
         if p.dim() == 3 and len(p) == 1:  # a fleet of one is one network
             p, y = p[0], y[0] if y.dim() == 2 else y

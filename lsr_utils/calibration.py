@@ -1,0 +1,500 @@
+"""How far confidence is from accuracy, and how far chance alone would put it.
+
+probabilities : (..., N, K), each row a distribution over K classes; leading axes are
+                networks, each with a result of its own
+targets       : (N,) or (..., N) class indices
+posterior     : (N, K) or (..., N, K) known p(class | input)
+n_bins        : number B of confidence bins
+strategy      : "uniform": bins (0, 1 / B], (1 / B, 2 / B], ... "quantile": upper edges
+                are the confidences of rank ceil(b N / B); equal ones stay together
+returns       : (...) float64 where nothing else is said
+raises        : ValueError, TypeError or IndexError for anything else, as for logits
+
+Taught in notebook 06.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.functional import one_hot
+from torch.special import entr, xlogy
+
+from . import check
+from .stats import paired_difference
+
+NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
+TAILS = 0.025, 0.975  # quantiles at the ends of a 95 % interval
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """What a reliability diagram shows, for each of B bins; nan in an empty one."""
+
+    edges: torch.Tensor  # (..., B + 1), from 0 to 1; bin b is (edge b, edge b + 1]
+    count: torch.Tensor  # (..., B) rows in the bin, int64
+    confidence: torch.Tensor  # (..., B) their mean confidence
+    accuracy: torch.Tensor  # (..., B) the share of them that is right
+
+    @property
+    def gap(self):
+        """Accuracy minus confidence (..., B): below 0 where over-confident."""
+        return self.accuracy - self.confidence
+
+
+def reliability_bins(probabilities, targets, n_bins=15, strategy="uniform"):
+    """ReliabilityBins of rows by their confidence (Guo et al. 2017, section 2)."""
+    return _binned(*_correct(probabilities, targets), n_bins, strategy)
+
+
+def true_reliability_bins(probabilities, posterior, n_bins=15, strategy="uniform"):
+    """As ``reliability_bins``, with the known chance of being right for the labels."""
+    return _binned(*_truly_correct(probabilities, posterior), n_bins, strategy)
+
+
+def _binned(confidence, correct, n_bins, strategy):
+    edges, index = _assign(confidence, n_bins, strategy)
+    confidence = confidence.double()
+    columns = torch.ones_like(confidence), confidence, correct
+    count, total, right = _bin_sums(index, edges.shape[-1] - 1, *columns)
+    return ReliabilityBins(edges, count.long(), total / count, right / count)
+
+
+def _checked(probabilities, targets):
+    p = check.probabilities(probabilities)
+    return p, check.labels(targets, p)
+
+
+def _correct(probabilities, targets):
+    """Confidence (..., N), in its own dtype, and whether it was right, in float64."""
+    p, targets = _checked(probabilities, targets)
+    confidence, predicted = p.max(-1)
+    return confidence, (predicted == targets).double()
+
+
+def _truly_correct(probabilities, posterior):
+    """Confidence (..., N), and the known chance that the predicted class is right."""
+    p = check.probabilities(probabilities)
+    known = check.probabilities(posterior, "posterior").to(p.device)
+    if known.shape not in (p.shape, p.shape[-2:]):
+        wanted, got = tuple(p.shape), tuple(known.shape)
+        raise ValueError(f"posterior must have shape (N, K) or {wanted}, got {got}.")
+    confidence, predicted = p.max(-1)
+    truth = known.expand(p.shape).gather(-1, predicted.unsqueeze(-1))
+    return confidence, truth.squeeze(-1).double()
+
+
+def _assign(confidence, n_bins, strategy):
+    """Edges (..., B + 1), and the bin (..., N) of each confidence (..., N)."""
+    n_bins = check.whole(n_bins, "n_bins", 1)
+    check.one_of(strategy, "strategy", ("uniform", "quantile"))
+    *leading, rows = confidence.shape
+    steps = torch.arange(1, n_bins, device=confidence.device)
+    if strategy == "uniform":  # edges rounded as the probabilities are
+        inner = (steps.double() / n_bins).to(confidence.dtype).expand(*leading, -1)
+    else:
+        last = (steps * rows + n_bins - 1) // n_bins - 1  # rank ceil(b N / B), from 0
+        inner = confidence.sort(-1).values[..., last]
+    inner = inner.double().contiguous()
+    # On the left of equal values: an edge belongs to the bin below it, (l, u].
+    index = torch.searchsorted(inner, confidence.double().contiguous())
+    ends = inner.new_tensor([0.0, 1.0]).expand(*leading, 2)
+    return torch.cat([ends[..., :1], inner, ends[..., 1:]], -1), index
+
+
+def _bin_sums(index, n_bins, *columns):
+    """Sums of columns (..., N, *rest) over the rows of each bin: (..., B, *rest)."""
+    *leading, rows = index.shape
+    networks = math.prod(leading)
+    offset = n_bins * torch.arange(networks, device=index.device).unsqueeze(1)
+    flat = (index.reshape(networks, rows) + offset).flatten()
+    sums = []
+    for column in columns:
+        rest = column.shape[index.dim() :]
+        total = column.new_zeros(networks * n_bins, *rest)
+        total.index_add_(0, flat, column.reshape(-1, *rest))
+        sums.append(total.reshape(*leading, n_bins, *rest))
+    return sums
+
+
+def expected_calibration_error(probabilities, targets, n_bins=15, strategy="uniform"):
+    """ECE, sum over bins of n_b / N |acc_b - conf_b| (Guo et al. 2017, eq. 3).
+
+    Even a calibrated network has an error above 0: compare with ``ece_floor``.
+    """
+    return _ece(*_correct(probabilities, targets), n_bins, strategy)
+
+
+def true_calibration_error(probabilities, posterior, n_bins=15, strategy="uniform"):
+    """ECE with the known chance of being right: exactly 0 for the posterior itself."""
+    return _ece(*_truly_correct(probabilities, posterior), n_bins, strategy)
+
+
+def _ece(confidence, correct, n_bins, strategy):
+    edges, index = _assign(confidence, n_bins, strategy)
+    (off,) = _bin_sums(index, edges.shape[-1] - 1, correct - confidence.double())
+    return off.abs().sum(-1) / confidence.shape[-1]
+
+
+def class_wise_ece(probabilities, targets, n_bins=15, strategy="uniform"):
+    """Mean over classes of the ECE of p_k against "the label is k", for all K.
+
+    A probability of 0 lies in the first bin. Kull et al. 2019, eq. 3 (divided by K).
+    """
+    p, targets = _checked(probabilities, targets)
+    is_class = one_hot(targets, p.shape[-1]).mT.double()
+    return _ece(p.mT, is_class, n_bins, strategy).mean(-1)
+
+
+def confidence_gap(probabilities, targets):
+    """Mean confidence minus accuracy, positive for an over-confident network."""
+    confidence, correct = _correct(probabilities, targets)
+    return confidence.double().mean(-1) - correct.mean(-1)
+
+
+def maximum_calibration_error(
+    probabilities, targets, n_bins=15, strategy="uniform", min_count=10
+):
+    """MCE, the largest distance of accuracy and confidence (Guo et al. 2017, eq. 5).
+
+    min_count : rows of a bin that is looked at; with 1, as published, one row in a bin
+                of its own decides the result. At most those of the fullest bin
+    """
+    found = reliability_bins(probabilities, targets, n_bins, strategy)
+    check.whole(min_count, "min_count", 1, int(found.count.amax(-1).min()))
+    return found.gap.abs().where(found.count >= min_count, 0.0).amax(-1)
+
+
+def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"):
+    """Mean squared distance in the bins, minus what chance adds to it.
+
+    Sum over bins of n_b / N times (acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1),
+    which can be below 0. It has no bias where the chance of being right is the same all
+    over a bin. A bin of one row is left out, of N as well; nan where no bin has two.
+    Kumar, Liang, Ma 2019, section 5.
+    """
+    found = reliability_bins(probabilities, targets, n_bins, strategy)
+    chance = found.accuracy * (1 - found.accuracy) / (found.count - 1)
+    kept = found.count > 1
+    weight = found.count.double().where(kept, 0.0)
+    square = (found.gap.square() - chance).where(kept, 0.0)
+    return (weight * square).sum(-1) / weight.sum(-1)
+
+
+def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
+    """Root of ``debiased_squared_error``, or 0 where that is negative."""
+    square = debiased_squared_error(probabilities, targets, n_bins, strategy)
+    return square.clamp(min=0).sqrt()
+
+
+def accuracy(probabilities, targets):
+    """Share of rows whose largest probability is the target's."""
+    return _correct(probabilities, targets)[1].mean(-1)
+
+
+def brier_score(probabilities, targets):
+    """Mean squared distance from the one-hot, in [0, 2]: some tools halve it.
+
+    Brier, Monthly Weather Review 78, 1950.
+    """
+    p, targets = _checked(probabilities, targets)
+    return (p.double() - one_hot(targets, p.shape[-1])).square().sum(-1).mean(-1)
+
+
+def nll(probabilities, targets):
+    """Mean negative log-likelihood of the targets, in nats; inf where one has p = 0."""
+    p, targets = _checked(probabilities, targets)
+    return -p.gather(-1, targets.unsqueeze(-1)).squeeze(-1).double().log().mean(-1)
+
+
+class Decomposition(NamedTuple):
+    """score = uncertainty - resolution + reliability + within: (...) float64 each."""
+
+    score: torch.Tensor
+    uncertainty: torch.Tensor  # the score of always predicting the class frequencies
+    resolution: torch.Tensor  # what knowing the groups gains over that
+    reliability: torch.Tensor  # lost as groups forecast other than their frequencies
+    within: torch.Tensor  # lost, or gained where below 0, as rows of a group differ
+
+
+def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
+    """Decomposition of the Brier score.
+
+    Groups are rows with the same predicted class in the same confidence bin. With few
+    rows in a group, chance raises resolution and reliability alike.
+    Murphy, J. Applied Meteorology 12, 1973; the last term as in Stephenson, Coelho,
+    Jolliffe, Weather and Forecasting 23, 2008.
+    """
+    groups, score = (n_bins, strategy), brier_score(probabilities, targets)
+    entropy, distance = (lambda q: q * (1 - q)), (lambda p, q: (p - q).square())
+    return _decomposed(score, entropy, distance, probabilities, targets, *groups)
+
+
+def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
+    """Decomposition of the NLL, in nats: entropy and Kullback-Leibler divergences.
+
+    Where a target has probability 0 the score and one of the last two are infinite.
+    Bröcker, Q. J. Royal Meteorological Society 135, 2009, eq. 10.
+    """
+    groups, score = (n_bins, strategy), nll(probabilities, targets)
+    entropy, distance = entr, (lambda p, q: xlogy(p, p) - xlogy(p, q))
+    return _decomposed(score, entropy, distance, probabilities, targets, *groups)
+
+
+def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
+    p, targets = _checked(probabilities, targets)
+    confidence, predicted = p.max(-1)
+    edges, index = _assign(confidence, n_bins, strategy)
+    # Of B K groups most are empty where classes are many: the others are numbered.
+    group = predicted * edges.shape[-1] + index
+    found, index = torch.unique(group, return_inverse=True)
+    hits, ones = one_hot(targets, p.shape[-1]).double(), torch.ones_like(p[..., :1])
+    count, *sums = _bin_sums(index, len(found), ones.double(), p.double(), hits)
+    forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., G, K)
+    share, overall = count / p.shape[-2], hits.mean(-2, keepdim=True)
+    uncertainty = entropy(overall).sum((-2, -1))
+    resolution = (share * distance(outcome, overall)).sum((-2, -1))
+    reliability = (share * distance(outcome, forecast)).sum((-2, -1))
+    within = score - (uncertainty - resolution + reliability)
+    within = within.where(reliability.isfinite(), 0.0)  # where it would be inf - inf
+    return Decomposition(score, uncertainty, resolution, reliability, within)
+
+
+def calibrated_errors(
+    probabilities, n_bins=15, strategy="uniform", *, draws=1000, seed=0
+):
+    """ECE that a calibrated network would show in each of D draws of labels: (..., D).
+
+    The ECE only asks whether a label is the predicted class, and in a calibrated
+    network it is with probability "confidence". Networks meet the same random numbers.
+    """
+    confidence = check.probabilities(probabilities).amax(-1)
+    edges, index = _assign(confidence, n_bins, strategy)
+    confidence, index = confidence.unsqueeze(-2), index.unsqueeze(-2)  # (..., 1, N)
+    rows, found = confidence.shape[-1], []
+    for uniform in _uniform(draws, (rows,), seed, confidence):
+        off = (uniform < confidence).double() - confidence.double()  # (..., d, N)
+        (off,) = _bin_sums(index.expand(off.shape), edges.shape[-1] - 1, off)
+        found.append(off.abs().sum(-1) / rows)
+    return torch.cat(found, -1)
+
+
+def ece_floor(probabilities, n_bins=15, strategy="uniform", *, draws=1000, seed=0):
+    """Mean ECE that a calibrated network with these probabilities would show."""
+    options = {"draws": draws, "seed": seed}
+    return calibrated_errors(probabilities, n_bins, strategy, **options).mean(-1)
+
+
+def consistency_band(
+    probabilities, n_bins=15, strategy="uniform", *, resamples=1000, seed=0
+):
+    """Where the accuracy in each bin would lie if the network were calibrated.
+
+    Rows are drawn with replacement, each is right with probability "confidence", and
+    the accuracy in each bin is read off; the bins are those of the probabilities.
+
+    returns : low, high: (..., B) float64, with 95 % of the draws inside, bin by bin
+              (more where few rows have few possible accuracies); nan in an empty bin
+
+    Bröcker & Smith, Weather and Forecasting 22, 2007, section 3.
+    """
+    confidence = check.probabilities(probabilities).amax(-1)
+    edges, index = _assign(confidence, n_bins, strategy)
+    rows, found = confidence.shape[-1], []
+    for uniform in _uniform(resamples, (2, rows), seed, confidence):
+        where = (uniform[:, 1] * rows).long()
+        drawn = confidence[..., where]  # (..., d, N)
+        correct = (uniform[:, 0] < drawn).double()
+        columns = torch.ones_like(correct), correct
+        count, right = _bin_sums(index[..., where], edges.shape[-1] - 1, *columns)
+        found.append(right / count)
+    found, (low, high) = torch.cat(found, -2), TAILS
+    # The bounds are values that were drawn: between them may lie none.
+    low = torch.nanquantile(found, low, -2, interpolation="lower")
+    return low, torch.nanquantile(found, high, -2, interpolation="higher")
+
+
+def clopper_pearson(successes, trials):
+    """Exact 95 % interval of a share of whole numbers (...): low, high, on the CPU.
+
+    Clopper & Pearson, Biometrika 26, 1934.
+    """
+    from scipy.stats import beta
+
+    hits = torch.as_tensor(successes, device="cpu").numpy()
+    misses = torch.as_tensor(trials, device="cpu").numpy() - hits
+    if (hits % 1 != 0).any() or (misses % 1 != 0).any():
+        raise ValueError(f"successes must be whole, got {hits} of {hits + misses}.")
+    low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
+    high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
+    return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
+    """95 % interval low, high of a measure on new rows, by the basic bootstrap.
+
+    A calibration error grows by the chance in a draw, so its resamples lie above it as
+    it lies above the error without chance. The basic interval, 2 m - q, turns that
+    round. Where that error is nearly 0 it fails: compare with ``calibrated_errors``.
+
+    measure : function (probabilities, targets) to (...), as ``nll``
+
+    Davison & Hinkley 1997, Bootstrap Methods and their Application, section 5.2.
+    """
+    p, targets = _checked(probabilities, targets)
+    value, found, rows = measure(p, targets).double(), [], p.shape[-2]
+    for uniform in _uniform(resamples, (rows,), seed, p):
+        drawn = (uniform * rows).long()  # (d, N)
+        found.append(measure(p[..., drawn, :], targets[..., drawn]).double())
+    low, high = (torch.cat(found, -1).quantile(tail, -1) for tail in TAILS)
+    return 2 * value - high, 2 * value - low
+
+
+def _uniform(draws, shape, seed, like):
+    """Random numbers (d, *shape) for all draws, in pieces that fit in memory.
+
+    From the CPU, one after the other: neither pieces nor the device make a difference.
+    A draw for all networks is as large as ``like``.
+    """
+    draws = check.whole(draws, "draws", 1)
+    generator = torch.Generator("cpu").manual_seed(check.seed(seed))
+    kind = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
+    at_once = max(1, NUMBERS_AT_ONCE // (like.numel() * math.prod(shape[:-1])))
+    for first in range(0, draws, at_once):
+        yield torch.rand(min(at_once, draws - first), *shape, **kind).to(like.device)
+
+
+def fit_temperature(logits, targets):
+    """The temperature T at which softmax(logits / T) has the least NLL.
+
+    Fit it on validation data, and apply it to others with ``with_temperature``.
+
+    logits  : (..., N, K), finite; ValueError for probabilities
+    returns : (...) float64, in proportion to the logits; 1 where all of a row are equal
+
+    Where no label has a logit below another's, NLL falls as long as T does: a row then
+    counts as right with probability (N + 1) / (N + 2) (Platt 1999, section 2.2). Where
+    it falls as long as T rises, T is 1000 times the mean distance from the largest.
+    Guo et al. 2017, section 4.2. The NLL is convex in 1 / T: its slope is halved to 0.
+    """
+    z = _logits(logits)
+    targets = check.labels(targets, z).unsqueeze(-1)
+    scale = -z.mean((-2, -1))
+    z = z / scale.where(scale > 0, 1.0)[..., None, None]
+    rows, num_classes = z.shape[-2:]
+    of_target = z.gather(-1, targets).squeeze(-1)
+    of_others = (z.sum(-1) - of_target) / max(1, num_classes - 1)
+    pulled = ((rows + 1) * of_target + of_others) / (rows + 2)
+    no_error = (of_target == 0).all(-1, keepdim=True)
+    wanted = torch.where(no_error, pulled, of_target).mean(-1)
+    low, high = (torch.full_like(scale, end) for end in (-40.0, 700.0))
+    for _ in range(55):  # of log(scale / T), to all that float64 holds
+        middle = (low + high) / 2
+        p = (z * middle.exp()[..., None, None]).softmax(-1)
+        rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
+        low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
+    # The mean of all logits is -1: labels that have no more are worse than none.
+    found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), 1000.0)
+    return torch.where(scale > 0, found, 1.0)
+
+
+def with_temperature(logits, temperature):
+    """Probabilities softmax(logits / T): (..., N, K) float64.
+
+    logits, temperature : (..., N, K), no probabilities; above 0, one or (...)
+    """
+    z = _logits(logits)
+    temperature = check.numbers(temperature, "temperature").to(z)
+    allowed = tuple(z.shape[:-2])
+    if not (temperature > 0).all() or tuple(temperature.shape) not in ((), allowed):
+        raise ValueError(
+            f"temperature must be a number above 0, or of shape {allowed}, got "
+            f"{temperature.tolist()}."
+        )
+    return (z / temperature[..., None, None]).softmax(-1)
+
+
+def _logits(values):
+    """Logits less the largest of their row, in float64; probabilities are refused."""
+    z = check.numbers(values, "logits")
+    eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
+    z = z.double()
+    off = (z.sum(-1) - 1).abs().max()
+    if z.shape[-1] > 1 and (z >= 0).all() and off <= max(check.SUM_OF_A_ROW, 4 * eps):
+        raise ValueError("logits must come from before the softmax, got probabilities.")
+    if not z.isfinite().all():
+        raise ValueError(f"logits must be finite numbers, got {z[~z.isfinite()][0]}.")
+    return z - z.amax(-1, keepdim=True)
+
+
+def unsmoothed(probabilities, eps, *, least=0.0):
+    """The distributions whose smoothed ones these are, (p - eps / K) / (1 - eps).
+
+    least : in [0, 1 / K]. A network may go below eps / K, and the inverse below 0: what
+            is less is raised to ``least`` (at 0 a target there has an infinite NLL),
+            then the row divided by its sum
+    """
+    p = check.probabilities(probabilities).double()
+    p, num_classes = p / p.sum(-1, keepdim=True), p.shape[-1]
+    eps = check.real(eps, "eps", "[0, 0.999999]")  # at 1 nothing is left to recover
+    least = check.real(least, "least", f"[0, {1 / num_classes}]")
+    p = ((p - eps / num_classes) / (1 - eps)).clamp(min=least)
+    return p / p.sum(-1, keepdim=True)
+
+
+def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
+    """Accuracy, scores and calibration errors with 95 % intervals, and the ECE floor.
+
+    probabilities : (N, K): intervals are of this network on new rows, by ``bootstrap``,
+                    of its accuracy by ``clopper_pearson``. (S, N, K): means over S
+                    networks, with Student's t over networks
+    n_bins        : fewer than the rows. MCE looks at bins of 10 rows, or N // n_bins
+    returns       : DataFrame with columns value, low, high; those of the ECE floor are
+                    of calibrated networks (of their mean over S)
+    """
+    import pandas as pd
+
+    p, y = _checked(probabilities, targets)
+    size, is_fleet = p.shape[-2], p.dim() == 3
+    n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
+    mce = partial(maximum_calibration_error, min_count=min(10, size // n_bins))
+    measures = {
+        "accuracy": (accuracy, 0, 1),
+        "NLL": (nll, 0, math.inf),
+        "Brier": (brier_score, 0, 2),
+        "confidence - accuracy": (confidence_gap, -1, 1),
+        "ECE": (partial(expected_calibration_error, n_bins=n_bins), 0, 1),
+        "debiased ECE": (partial(debiased_squared_error, n_bins=n_bins), -1, 1),
+        "MCE": (partial(mce, n_bins=n_bins), 0, 1),
+    }
+    table, draws = {}, {"resamples": resamples, "seed": seed}
+    for name, (measure, *limits) in measures.items():
+        value, ends = measure(p, y).cpu(), (math.inf, math.inf)
+        if is_fleet and value.isfinite().all():
+            mean = paired_difference(value, 0 * value)
+            ends = mean.low, mean.high
+        elif value.isfinite().all():
+            ends = [end.item() for end in bootstrap(measure, p, y, **draws)]
+        table[name] = value.mean().item(), *np.clip(ends, *limits)
+    square, *ends = table["debiased ECE"]
+    if not is_fleet:
+        # Resamples scatter about the square with its chance, which is in the data they
+        # are drawn from: the value without chance would be corrected for it twice.
+        found = reliability_bins(p, y, n_bins)
+        chance = (found.count * found.gap**2).nansum().item() / size - square
+        ends = [end + chance for end in ends]
+        exact = clopper_pearson(_correct(p, y)[1].sum(), size)  # 0 and 1 have one too
+        table["accuracy"] = table["accuracy"][0], *(end.item() for end in exact)
+    table["debiased ECE"] = [math.sqrt(max(0.0, s)) for s in (square, *ends)]
+    own_labels = is_fleet and check.numbers(targets, "targets").dim() == 2
+    drawn = [
+        calibrated_errors(q, n_bins, draws=resamples, seed=seed + k)
+        for k, q in enumerate(p if own_labels else [p])
+    ]
+    drawn = torch.stack(drawn).reshape(-1, resamples).mean(0)
+    ends = (drawn.quantile(tail).item() for tail in TAILS)
+    table["ECE floor"] = drawn.mean().item(), *ends
+    return pd.DataFrame(table, index=["value", "low", "high"]).T
