@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from . import check
-from .noise import redraw
+from .datasets.noise import redraw
 from .stacked import Stacked
 from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes, progress_bar
 
