@@ -9,7 +9,7 @@ Submodules are imported when first used, so that ``import lsr_utils`` costs litt
 
 import importlib
 
-from .notebook import claim, predict, setup, show
+from .notebook import claim, guess, setup, show
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ _SUBMODULES = (
     "words",
 )
 
-__all__ = ["claim", "predict", "setup", "show", *_SUBMODULES]
+__all__ = ["claim", "guess", "setup", "show", *_SUBMODULES]
 
 
 def __getattr__(name):
