@@ -9,7 +9,7 @@ from notebook_files import ROOT, notebook_paths, read
 from page_links import broken
 
 sys.path.insert(0, str(ROOT / "tools"))
-import ledger  # noqa: E402
+import claims  # noqa: E402
 
 GUIDE = ROOT / "notebooks" / "README.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_four_lectures_show_no_section_twice_and_every_notebook():
 def claims_and_sections():
     sections = {
         claim.id: (claim.path.name[:2], claim.section.partition(".")[0])
-        for claim in ledger.read_claims()
+        for claim in claims.read_claims()
     }
     for line in TEXT.splitlines():
         linked = {(number, section) for number, section, _ in SECTION.findall(line)}
@@ -190,9 +190,9 @@ def test_relink_follows_a_heading_and_refuses_a_section_that_is_not_there():
     found = {("01", "2"): ("01_a.ipynb", "2. New, and better?")}
     text = "see [01 §2](01_a.ipynb#2.-Old) and [01](01_a.ipynb)"
     new = "see [01 §2](01_a.ipynb#2.-New,-and-better?) and [01](01_a.ipynb)"
-    assert ledger.relink(text, found) == new
+    assert claims.relink(text, found) == new
     with pytest.raises(ValueError, match="there is no section 3 in 01"):
-        ledger.relink("[01 §3]()", found)
+        claims.relink("[01 §3]()", found)
 
 
 def test_broken_links_are_reported(tmp_path):

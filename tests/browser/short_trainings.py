@@ -20,9 +20,9 @@ def shorten(kept=20):
         else:
             update(training)
 
-    def claim_in_vain(claim_id, sentence, holds):
+    def claim_in_vain(*arguments, **marks):
         try:
-            claim(claim_id, sentence, holds)
+            claim(*arguments, **marks)
         except AssertionError as reason:
             print(f"(after short trainings) {reason}")
 
