@@ -98,7 +98,9 @@ def test_in_each_part_claims_are_in_reading_order_by_notebook(parts):
         assert f"\n### {title.replace(' · ', ' ')}\n" in PAGE
 
 
-READS_A_RECORD = re.compile(r"\brecorded(?:_folder|\.run|\.networks)|by_interpreter\(")
+READS_A_RECORD = re.compile(
+    r"\brecorded(?:_folder|\.run|\.networks|\.folder)|by_interpreter\("
+)
 
 
 def test_a_notebook_without_a_record_claims_nothing_by_one(parts):
