@@ -1,5 +1,6 @@
 """Notebooks are tested under the variables under which `course.py refresh` ran them."""
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import nbval.kernel
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "tools"))
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools"))
 
 from isolation import isolate  # noqa: E402
 
@@ -18,6 +20,22 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     isolate(folder.name)
     nbval.kernel.RunningKernel.execute_cell_input = execute_as_jupyter_does
+
+
+def pytest_collection_modifyitems(items):
+    """Kernels get no PYTHONPATH: refuse to test another package than this one."""
+    if not any(item.path.suffix == ".ipynb" for item in items):
+        return
+    ask = "import importlib.util as u; print(u.find_spec('lsr_utils').origin)"
+    command = [sys.executable, "-c", ask]
+    found = subprocess.run(
+        command, cwd=ROOT / "notebooks", capture_output=True, text=True
+    ).stdout.strip()
+    if not found or ROOT not in Path(found).resolve().parents:
+        raise pytest.UsageError(
+            f"Notebooks would import lsr_utils from {found or 'nowhere'}, not from "
+            "this folder: run `python3 course.py test`, or `pip install -e .` here."
+        )
 
 
 def execute_as_jupyter_does(kernel, cell_input, allow_stdin=None):

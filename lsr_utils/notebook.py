@@ -1,11 +1,18 @@
-"""What every notebook does the same way: set up, show, predict, claim."""
+"""What every notebook does the same way: set up, show, guess, claim."""
 
+import io
 import math
 import os
 import random
 import re
 
+import numpy as np
 import torch
+
+from . import check
+
+KINDS = ("null", "harm", "rival")
+RESTS_ON = ("run", "record", "identity")
 
 
 def setup(seed=0, threads=None, device=None):
@@ -17,19 +24,16 @@ def setup(seed=0, threads=None, device=None):
     device  : "cpu", "cuda" or a torch.device; when None the environment variable
               LSR_DEVICE, else CUDA if there is one, else the CPU
     returns : torch.device; also prints one line that names it
-    raises  : ValueError for a seed, a number of threads or a device that is not to
-              be had
+    raises  : ValueError for a seed or a number of threads that is none, and for a
+              device that this machine does not have
     """
-    import numpy as np
-
     from . import style
-    from .targets import check_count
 
-    seed = check_count(seed, "seed", least=0)
+    seed = check.seed(seed)
     if threads is None:
         threads = os.environ.get("LSR_THREADS") or 1
         threads = int(threads) if str(threads).isdecimal() else threads
-    threads = check_count(threads, "threads")
+    threads = check.whole(threads, "threads", least=1)
     device = _find_device(device or os.environ.get("LSR_DEVICE") or None)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (for libraries that draw from it)
@@ -64,8 +68,6 @@ def show(figure, alt):
     alt    : what a reader who cannot see the figure should know, one or two sentences
     raises : TypeError when it is no figure, ValueError when alt is empty
     """
-    import io
-
     import matplotlib.figure
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -86,45 +88,55 @@ def show(figure, alt):
     )
 
 
-def predict(what, guess, truth, tol=None):
-    """Hold the reader's guess against the truth, in one printed line.
+def guess(what, said, truth, tol=None):
+    """Compare the reader's guess with the truth, in one printed line.
 
-    guess : a number or a string, or None while there is none
+    said  : a number or a string, or None while there is no guess
     truth : the value that came out, of the same kind
     tol   : how far a number may be off; 10 % of the truth when None
     """
-    if guess is None:
+    if said is None:
         print("No prediction yet: set guess above, then run this cell again.")
         return
     if isinstance(truth, str):
-        hit, truth_text = str(guess).strip().lower() == truth.lower(), truth
+        hit, truth_text = str(said).strip().lower() == truth.lower(), truth
     else:
         try:
-            distance = abs(float(guess) - float(truth))
+            distance = abs(float(said) - float(truth))
         except (TypeError, ValueError):
-            print(f"guess must be a number for {what}, got {guess!r}.")
+            print(f"guess must be a number for {what}, got {said!r}.")
             return
         if tol is None:  # 10 % of infinity would take any guess
             tol = 0.1 * abs(truth) if math.isfinite(truth) else 0.0
-        hit = float(guess) == float(truth) or distance <= tol
+        hit = float(said) == float(truth) or distance <= tol
         truth_text = f"{truth:.4g}"
     verdict = "✓ well predicted" if hit else "↯ a surprise"
-    print(f"{verdict}: {what} is {truth_text}, you said {guess}.")
+    print(f"{verdict}: {what} is {truth_text}, you said {said}.")
 
 
-def claim(claim_id, sentence, holds):
+def claim(claim_id, sentence, holds, kind=None, by="run"):
     """State a claim of the course: assert it, and print one fixed line.
 
     claim_id : "NN-k", the notebook and a running number
-    holds    : whether the cells above bear it out, with room to spare
-    raises   : AssertionError when it does not hold; TypeError when holds is not a
-               bool, because nan, a function and a text count as true in Python
+    sentence : what the cells show, so that it is understood without the notebook
+    holds    : whether they show it, with room to spare
+    kind     : what it says about label smoothing, where that is a setback: "null" (no
+               gain was seen, or one of a stated size is excluded), "harm" (something
+               got worse) or "rival" (another method did better)
+    by       : what it rests on: "run", what this notebook trained or drew; "record", in
+               whole or in part a stored file; "identity", algebra or a check of code,
+               which fails only where the code is wrong
+    raises   : AssertionError when it does not hold; TypeError when holds is not a bool,
+               because nan, a function and a text count as true in Python
     """
     if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
         raise TypeError(
             "claim needs an id like '01-4', a sentence and a bool, "
             f"got {claim_id!r} and {sentence!r}."
         )
+    if kind is not None:
+        check.one_of(kind, "kind", KINDS)
+    check.one_of(by, "by", RESTS_ON)
     if isinstance(holds, torch.Tensor) or type(holds).__module__ == "numpy":
         holds = holds.tolist()  # a bool for one element, a list for more
     if not isinstance(holds, bool):

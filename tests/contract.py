@@ -8,10 +8,15 @@ notebook to one anatomy.
 import ast
 import base64
 import collections
+import copy
 import re
+import sys
 
 import nbformat
-from notebook_files import tags
+from notebook_files import ROOT, tags
+
+sys.path.insert(0, str(ROOT / "tools"))
+import folding  # noqa: E402
 
 MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
 WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
@@ -20,7 +25,10 @@ CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
 TAGS = re.compile(
     rf"{IGNORE}|reported|benchmark|experiment|solution|(?:hide|show)-input"
-    r"|(?:shown|simple|bug):[\w.]+"
+    r"|checks|(?:shown|simple|bug):[\w.]+"
+)
+SAYS_FOLDED = re.compile(
+    r"(?i)\b(?:un)?fold(?:ed|s)?\b|\b(?:cell|code)\b[^.]*\bhidden\b"
 )
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
@@ -37,6 +45,7 @@ def problems(notebook, number):
         *_cells(notebook),
         *_anatomy(notebook, number),
         *_figures(notebook),
+        *_folds(notebook),
         *_claims(notebook, number),
         *_predictions(notebook),
     ]
@@ -52,6 +61,7 @@ def exercise_problems(notebook, number, kind):
         *_execution(notebook),
         *_cells(notebook),
         *_figures(notebook),
+        *_folds(notebook),
         *_exercises(notebook, number, kind),
     ]
 
@@ -76,14 +86,14 @@ def calls(cell, name):
     return [
         node
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == name
+        if folding.called(node) == name
     ]
 
 
 def claims(cell):
     """What a cell claims, as (id, condition); an id that is not written out is None."""
     for call in calls(cell, "claim"):
-        first, condition = call.args[0], call.args[-1]
+        first, _, condition = call.args
         yield getattr(first, "value", None), condition
 
 
@@ -224,6 +234,29 @@ def _figures(notebook):
                 yield f"no '**Figure {number}.**' under the figure of cell {cell.id}"
 
 
+def _folds(notebook):
+    ruled = copy.deepcopy(notebook)
+    folding.fold(ruled)
+    for cell, wanted in zip(notebook.cells, ruled.cells, strict=True):
+        if cell.metadata != wanted.metadata:
+            yield f"cell {cell.id} is not folded as the rule says; run refresh"
+        if folding.COVERED in tags(cell):
+            if not calls(cell, "claim"):
+                yield f"cell {cell.id} has the tag checks and claims nothing"
+            if any("image/png" in output.get("data", {}) for output in cell.outputs):
+                yield f"cell {cell.id} covers a figure"
+    spoken_of = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            spoken_of = SAYS_FOLDED.search(cell.source) or spoken_of
+        elif spoken_of and not folding.is_folded(cell):
+            yield f"cell {cell.id} is called folded and is open"
+        if cell.cell_type == "code":
+            spoken_of = False
+    if spoken_of:
+        yield "calls a cell folded, and no cell follows"
+
+
 def _claims(notebook, number):
     expected = 0
     for cell in code_cells(notebook):
@@ -246,7 +279,7 @@ def _predictions(notebook):
     asked = collections.Counter()
     for cell in code_cells(notebook):
         asked.update(re.findall(r"(?m)^(guess\w*) = None", cell.source))
-        for call in calls(cell, "predict"):
+        for call in calls(cell, "guess"):
             name = getattr(call.args[1], "id", None)
             asked[name] -= 1
             if asked[name] < 0:

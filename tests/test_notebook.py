@@ -1,4 +1,4 @@
-"""What every notebook does the same way: set up, show, predict, claim."""
+"""What every notebook does the same way: set up, show, guess, claim."""
 
 import math
 import random
@@ -151,13 +151,13 @@ def test_a_figure_without_alt_text_is_refused(alt, displayed):
     assert not displayed
 
 
-# --- predict ------------------------------------------------------------------------
+# --- guess --------------------------------------------------------------------------
 
 HIT, MISS = "✓ well predicted", "↯ a surprise"
 
 
 def said(capsys, *args, **options):
-    lsr.predict(*args, **options)
+    lsr.guess(*args, **options)
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     return out.strip()
@@ -169,7 +169,7 @@ def test_without_a_guess_the_answer_stays_hidden(capsys):
 
 
 @pytest.mark.parametrize(
-    ("guess", "truth", "options", "verdict"),
+    ("said_so", "truth", "options", "verdict"),
     [
         (0.9, 0.9167, {}, HIT),
         (1.01, 0.9167, {}, MISS),
@@ -189,10 +189,10 @@ def test_without_a_guess_the_answer_stays_hidden(capsys):
         (3, "PyTorch", {}, MISS),
     ],
 )
-def test_a_guess_is_held_against_the_truth(guess, truth, options, verdict, capsys):
-    line = said(capsys, "it", guess, truth, **options)
+def test_a_guess_is_held_against_the_truth(said_so, truth, options, verdict, capsys):
+    line = said(capsys, "it", said_so, truth, **options)
     shown = truth if isinstance(truth, str) else f"{float(truth):.4g}"
-    assert line == f"{verdict}: it is {shown}, you said {guess}."
+    assert line == f"{verdict}: it is {shown}, you said {said_so}."
 
 
 @pytest.mark.parametrize("guess", ["many", [1, 2], {}])
@@ -235,6 +235,28 @@ def test_a_claim_without_an_id_and_a_sentence_is_an_error(swapped):
         lsr.claim(*swapped, True)
 
 
+def test_what_a_claim_says_and_rests_on_changes_nothing_of_its_line(capsys):
+    for kind in (None, "null", "harm", "rival"):
+        for by in ("run", "record", "identity"):
+            lsr.claim("01-1", "rows sum to one", True, kind=kind, by=by)
+    assert set(capsys.readouterr().out.splitlines()) == {"✓ 01-1  rows sum to one"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"kind": "nul"}, "^kind must be 'null', 'harm' or 'rival', got 'nul'.$"),
+        ({"kind": ""}, "^kind must be"),
+        ({"by": "runs"}, "^by must be 'run', 'record' or 'identity', got 'runs'.$"),
+        ({"by": None}, "^by must be"),
+    ],
+)
+def test_an_unknown_kind_or_ground_of_a_claim_is_named(words, message, capsys):
+    with pytest.raises(ValueError, match=message):
+        lsr.claim("01-1", "rows sum to one", True, **words)
+    assert capsys.readouterr().out == ""
+
+
 def test_only_a_figure_can_be_shown():
     with pytest.raises(TypeError, match="^figure must be a matplotlib figure, got 'x'"):
         lsr.show("x", "words")
@@ -248,5 +270,7 @@ def test_a_device_object_and_an_empty_variable_are_understood(monkeypatch):
 
 
 def test_a_bad_seed_is_named():
-    with pytest.raises(ValueError, match="^seed must be a whole number, at least 0"):
+    with pytest.raises(
+        ValueError, match="^seed must be a whole number, 0 to 4294967295"
+    ):
         lsr.setup(seed=-1)

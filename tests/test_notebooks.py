@@ -2,7 +2,11 @@
 
 import ast
 import copy
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import contract
 import pytest
@@ -40,6 +44,23 @@ def test_links_between_files_lead_somewhere(path):
     prose = "\n".join(cell.source for cell in contract.prose_cells(read(path)))
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
         assert (path.parent / target).is_file(), target
+
+
+def test_notebooks_of_another_package_are_refused(tmp_path):
+    """A copy of the course, but Python finds the package of this one."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    for name in ("conftest.py", "pyproject.toml", "tools/isolation.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copy(LESSONS[0], tmp_path / "notebooks")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "notebooks"]
+    env = dict(os.environ, PYTHONPATH=str(tmp_path))
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "Notebooks would import lsr_utils from" in done.stderr
+    assert str(ROOT / "lsr_utils") in done.stderr
 
 
 def test_claims_named_in_the_overview_exist():
@@ -286,6 +307,19 @@ FAULTS = {
         if c.source.startswith("**Figure 1.**")
     ],
     "should be 01-1": lambda nb: edit(first_claim(nb), '"01-1"', '"01-9"'),
+    "not folded as the rule says": lambda nb: second_code(nb).metadata.update(
+        jupyter={"source_hidden": True}
+    ),
+    "checks and claims nothing": lambda nb: second_code(nb).metadata.update(
+        tags=["checks"]
+    ),
+    "covers a figure": lambda nb: next(
+        cell for cell in contract.code_cells(nb) if "image/png" in str(cell.outputs)
+    ).metadata.update(tags=["checks"]),
+    "is called folded and is open": lambda nb: edit(
+        nb.cells[3], "\n", "\nThe cell below is folded.\n"
+    ),
+    "no cell follows": lambda nb: edit(nb.cells[-1], "\n", "\nUnfold the cell.\n"),
     "not among the stored": lambda nb: first_claim(nb).outputs.clear(),
     "whose output is ignored": lambda nb: first_claim(nb).metadata.update(
         tags=[contract.IGNORE]

@@ -10,11 +10,9 @@ from page_links import broken, links
 
 sys.path.insert(0, str(ROOT / "tools"))
 import figures  # noqa: E402
-import ledger  # noqa: E402
 
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-OWN = TEXT.split(ledger.BEGIN)[0] + TEXT.split(ledger.END)[1]  # what somebody wrote
 LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
 # Of these the tests of set-up and packaging speak, and other pages link to them.
 SECTIONS = [
@@ -25,8 +23,8 @@ SECTIONS = [
 
 
 def test_sections_in_their_order_and_short():
-    assert re.findall(r"(?m)^## (.+)$", OWN) == SECTIONS
-    assert len(OWN.splitlines()) <= 250
+    assert re.findall(r"(?m)^## (.+)$", TEXT) == SECTIONS
+    assert len(TEXT.splitlines()) <= 250
 
 
 @pytest.mark.parametrize("name", ["README.md", "data/README.md"])
@@ -35,8 +33,9 @@ def test_links_lead_somewhere(name):
 
 
 def test_the_pages_that_a_reader_needs_are_linked():
-    found = {address for _, address in links(OWN)}
-    assert found >= {"notebooks/README.md", "data/README.md", "LICENSE", "CITATION.cff"}
+    found = {address for _, address in links(TEXT)}
+    assert found >= {"CLAIMS.md", "notebooks/README.md", "data/README.md"}
+    assert found >= {"LICENSE", "CITATION.cff"}
     assert "notebooks/handout/cheat_sheet.ipynb" in found and "#what-came-out" in found
 
 
@@ -45,11 +44,11 @@ def test_the_map_gives_every_notebook_with_its_question():
         title, *rest = read(path).cells[0].source.splitlines()
         name = title.removeprefix("# ").replace(" · ", " ")
         question = next(line for line in rest if line.startswith("**")).strip("*")
-        assert f"| [{name}](notebooks/{path.name}) | {question} |\n" in OWN
+        assert f"| [{name}](notebooks/{path.name}) | {question} |\n" in TEXT
 
 
 def test_every_folder_is_on_the_map():
-    (table,) = re.findall(r"\| folder \| holds \|\n\|---\|---\|\n((?:\|.*\n)+)", OWN)
+    (table,) = re.findall(r"\| folder \| holds \|\n\|---\|---\|\n((?:\|.*\n)+)", TEXT)
     listed = set(re.findall(r"(?m)^\| `(\w+)/` \|", table))
     assert listed >= {"notebooks", "lsr_utils", "data", "tests", "tools"}
     assert all((ROOT / name).is_dir() for name in listed)
@@ -57,7 +56,9 @@ def test_every_folder_is_on_the_map():
         assert (ROOT / name).is_file() or (ROOT / "tools" / name).is_file()
 
 
-INLINE = set(re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", OWN.replace("\n", " ")))
+INLINE = set(
+    re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", TEXT.replace("\n", " "))
+)
 
 
 @pytest.mark.parametrize("command", sorted(INLINE))
@@ -73,7 +74,7 @@ def test_commands_in_the_text_name_what_exists(command):
 def test_short_forms_name_commands_too():
     code = (ROOT / "course.py").read_text(encoding="utf-8")
     (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", code, re.MULTILINE)
-    short = re.findall(r"`course\.py\s+(\w+)", OWN)
+    short = re.findall(r"`course\.py\s+(\w+)", TEXT)
     assert len(short) >= 3 and set(short) <= set(re.findall(r'"(\w+)"', listed))
 
 
@@ -82,9 +83,9 @@ def test_figures_are_light_and_described_as_in_their_notebook(name):
     number, which = figures.FIGURES[name]
     _, alt = figures.figure(number, which)
     path = (figures.FOLDER / name).as_posix()
-    assert f"![{alt}]({path})" in OWN
+    assert f"![{alt}]({path})" in TEXT
     assert (ROOT / path).stat().st_size <= 150_000
-    below = OWN.split(f"]({path})")[1].split("\n\n")[1]
+    below = TEXT.split(f"]({path})")[1].split("\n\n")[1]
     assert re.search(rf"\[Notebook {number}\]\(\S+\), Figure {which}\)", below)
 
 

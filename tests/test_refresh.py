@@ -67,15 +67,34 @@ def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
 
 
 def test_refresh_renews_the_table_of_claims(course, capsys):
-    readme = course / "README.md"
-    readme.write_text("<!-- ledger:begin --><!-- ledger:end -->")
+    page = course / "CLAIMS.md"
     claim = "def claim(name, text):\n    print(f'✓ {name}  {text}')\n\n\n"
     notebook(course / "notebooks" / "01_a.ipynb", claim + "claim('01-1', 'one is one')")
     assert refresh("--check") == 1
     assert refresh() == 0
-    assert "README.md: written" in capsys.readouterr().out
-    assert "| 01-1 | one is one |" in readme.read_text(encoding="utf-8")
+    assert "CLAIMS.md: written" in capsys.readouterr().out
+    assert "| 01-1 | one is one |" in page.read_text(encoding="utf-8")
     assert refresh("--check") == 0
+
+
+def test_refresh_folds_by_the_rule_and_opens_what_a_reader_folded(course, capsys):
+    draw = "import matplotlib.pyplot as plt\nshow = display\nshow(plt.figure())"
+    path = notebook(course / "notebooks" / "01_fold.ipynb", "x = 1", draw, "x")
+    cells = json.loads(path.read_bytes())
+    cells["cells"][0]["metadata"].update(tags=["checks"], jupyter={})
+    cells["cells"][2]["metadata"].update(
+        collapsed=True, jupyter={"source_hidden": True}
+    )
+    path.write_text(json.dumps(cells))
+    assert refresh("01") == 0
+    folds = [
+        c["metadata"].get("jupyter") for c in json.loads(path.read_bytes())["cells"]
+    ]
+    assert folds == [
+        {"outputs_hidden": True, "source_hidden": True},
+        {"source_hidden": True},
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def blocks(*cells):
 
 def test_code_that_teaches_is_shown_without_its_checks():
     cell = code(
-        "x = f(1)\nclaim('01-1', 'x is one', x == 1)\npredict('x', guess, x)\nprint(x)",
+        "x = f(1)\nclaim('01-1', 'x is one', x == 1)\nlsr.guess('x', g, x)\nprint(x)",
         "No prediction yet: set guess above, then run this cell again.\n",
         "✓ 01-1  x is one\n1\n",
     )
@@ -63,15 +63,21 @@ LONG = "\n".join(f"x{n} = {n}" for n in range(deck_blocks.LINES_SHOWN + 1))
         (code("x = 1\nclaim('1', 'a', x)\nclaim('2', 'b', x)", "1"), False),
         (code("x = 1", "1", tags=["experiment"]), False),
         (code("x = 1", "1", tags=["hide-input"]), False),
-        (code("x = 1", "1", jupyter={"source_hidden": True}), False),
+        (code("x = 1", "1", jupyter={"source_hidden": True}), True),  # by a reader
         (code(LONG, "1"), False),
         (code(LONG, "1", tags=["simple:losses.loss"]), True),
+        (code("x = 1", "1", tags=["simple:losses.loss", "hide-input"]), False),
+        (code("x = 1", "1", tags=["experiment", "show-input"]), True),
         (code(LONG, "1", tags=["show-input"]), True),
     ],
 )
 def test_which_code_is_shown(cell, shown):
     kinds = [kind for kind, _ in blocks(cell)[0]]
     assert kinds == (["code", "text"] if shown else ["text"])
+
+
+def test_what_is_covered_is_left_out():
+    assert blocks(code("x = 1", "✓ 01-1  x is one\n", tags=["checks"])) == ([], [])
 
 
 def test_set_up_is_left_out():

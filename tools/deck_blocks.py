@@ -1,8 +1,9 @@
 """Turn a notebook's cells into the blocks of a deck: what is shown, what is said.
 
 Headings, formulas, tables, lists, questions ("Predict") and results are shown. Code is
-shown where it teaches; other prose is the lecturer's, and goes to the speaker notes.
-Set-up (`skip`) is left out, and of a check only the sentence that it bears out stays.
+shown where it is not folded and teaches; other prose is the lecturer's, and goes to the
+speaker notes. Set-up (`skip`) and what is covered in the notebook are left out. Of
+another check only the sentence that it bears out stays.
 """
 
 import ast
@@ -12,10 +13,10 @@ import re
 import struct
 from dataclasses import dataclass, field
 
-# Code is shown with one of the first tags, hidden with one of the second; without
-# either, the rule in `teaches` decides.
-SHOWN = ("show-input", "shown:", "simple:", "bug:")
-HIDDEN = ("hide-input", "experiment")
+import folding
+
+# Code that is not folded is shown with one of these tags; without, `teaches` decides.
+SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
 LINES_SHOWN = 14  # of code without a tag
 WORDS_SHOWN = 90  # of prose under a heading
 CLAIM = re.compile(r"^✓ \d\d-\d+\s+(.*)")
@@ -48,6 +49,7 @@ class Section:
 def sections(notebook):
     """The notebook's sections, one for each cell whose slide type is `slide`."""
     made = []
+    folding.fold(notebook)
     for cell in notebook.cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if kind == "notes" and made:
@@ -185,6 +187,8 @@ def estimate(kind, text):
 
 
 def add_code(section, cell):
+    if folding.has_covered_output(cell):
+        return
     shown = source_shown(cell)
     results = outputs_shown(cell)
     if shown:
@@ -203,25 +207,23 @@ def add_code(section, cell):
 
 def source_shown(cell):
     """The code to show, without its checks, or "" where it does not teach."""
-    tags = cell.metadata.get("tags", [])
-    folded = cell.metadata.get("jupyter", {}).get("source_hidden")
-    if folded or any(tag.startswith(HIDDEN) for tag in tags):
+    if folding.is_folded(cell):
         return ""
     source, calls = without_checks(cell.source)
-    if any(tag.startswith(SHOWN) for tag in tags):
+    if any(tag.startswith(SHOWN) for tag in cell.metadata.get("tags", [])):
         return source
     return source if teaches(source, calls) else ""
 
 
 def without_checks(source):
-    """The code without calls of claim and predict, and what was called at top level."""
+    """The code without calls of claim and guess, and what was called at top level."""
     lines, calls, dropped = source.splitlines(), [], set()
     for node in ast.parse(source).body:
         if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
             continue
-        name = getattr(node.value.func, "id", "")
+        name = folding.called(node.value)
         calls.append(name)
-        if name in ("claim", "predict"):
+        if name in ("claim", "guess"):
             dropped.update(range(node.lineno - 1, node.end_lineno))
     kept = [line for number, line in enumerate(lines) if number not in dropped]
     text = re.sub(r"[ ]*# (fmt: skip|noqa.*)", "", "\n".join(kept))

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import ledger
+import claims
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("notebooks", "figures")
@@ -60,7 +60,7 @@ def update(root=ROOT, write=True):
 
 
 def main(arguments=None):
-    return ledger.command_line(sys.modules[__name__], arguments)
+    return claims.command_line(sys.modules[__name__], arguments)
 
 
 if __name__ == "__main__":

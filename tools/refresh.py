@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import claims
 import exercises
 import figures
-import ledger
+import folding
 import nbformat
 from environment import ROOT
 from isolation import isolate
@@ -87,6 +88,7 @@ def refreshed(path, record):
         stored.metadata.pop(key, None)
     stored.metadata["kernelspec"] = nbformat.from_dict(KERNEL)
     stored.metadata["language_info"] = nbformat.from_dict({"name": "python"})
+    folding.fold(stored)
 
     notebook = nbformat.from_dict(stored)
     execute(notebook, path)
@@ -189,13 +191,13 @@ def write(path, text):
 
 
 def front_page(write):
-    """Bring what README.md repeats of the notebooks up to date; names what changed."""
+    """Bring CLAIMS.md and the figures of README.md up to date; names what changed."""
     changed = []
-    for tool in (ledger, figures):
+    for tool in (claims, figures):
         try:
             changed += tool.update(ROOT, write)
         except ValueError as problem:
-            print(f"README.md was left as it was: {problem}", file=sys.stderr)
+            print(f"not renewed: {problem}", file=sys.stderr)
     if write and changed:
         print(f"{', '.join(changed)}: written")
     return changed

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
-import deck_blocks
+import folding
 import nbformat
 import npm
 from environment import ROOT
@@ -56,6 +56,7 @@ def prepare(source):
         ROOT / "README.md": "index",
         ROOT / "notebooks" / "README.md": "guide",
         ROOT / "data" / "README.md": "data",
+        ROOT / "CLAIMS.md": "claims",
     }
     notebooks = sorted(
         path
@@ -94,7 +95,7 @@ def contents(pages):
     for folder, inside in folders.items():
         name = folder.rpartition("/")[2].capitalize()
         parts.append((name, inside))
-    parts.append(("Reference", ["guide", "api", "data"]))
+    parts.append(("Reference", ["guide", "claims", "api", "data"]))
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(inside)
         + "\n```\n"
@@ -127,13 +128,16 @@ def sphinx_anchor(anchor):
 def notebook_page(path, pages):
     """The notebook with folds, alternative texts and links as the site wants them."""
     notebook = nbformat.read(path, as_version=4)
+    folding.fold(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
             continue
         tags = cell.metadata.setdefault("tags", [])
-        if not deck_blocks.source_shown(cell) and "hide-input" not in tags:
+        if folding.is_folded(cell) and "hide-input" not in tags:
             tags.append("hide-input")
+        if folding.has_covered_output(cell):
+            tags.append("hide-output")
         for output in cell.outputs:
             alt = output.get("metadata", {}).get("image/png", {}).get("alt")
             data = output.get("data", {})

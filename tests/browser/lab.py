@@ -177,9 +177,13 @@ class Lab:
 
 
 def _clear(path):
-    """Take numbers and outputs out of a notebook: what is seen later is then new."""
+    """Take numbers and outputs out of a notebook: what is seen later is then new.
+
+    Its folds are opened: JupyterLab shows no number beside a cell that is folded.
+    """
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
+        cell.metadata.pop("jupyter", None)
         if cell.cell_type == "code":
             cell.execution_count, cell.outputs = None, []
     nbformat.write(notebook, path)

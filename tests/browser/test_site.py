@@ -11,7 +11,7 @@ NOTEBOOKS = sorted(
     for path in (ROOT / "notebooks").rglob("*.ipynb")
     if ".ipynb_checkpoints" not in path.parts
 )
-OTHERS = ("index", "guide", "api", "data", "search")
+OTHERS = ("index", "guide", "claims", "api", "data", "search")
 
 
 def name_of(path):

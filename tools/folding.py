@@ -1,0 +1,100 @@
+"""Which cells are folded: one rule for the notebooks, their decks and the site.
+
+Folded is the code of cells tagged `checks`, `experiment` or `hide-input`, and of cells
+that only draw. The output of `checks` is covered too. `show-input` keeps a cell open.
+`course.py refresh` writes it all into the notebooks' metadata, which JupyterLab reads.
+"""
+
+import ast
+import symtable
+
+COVERED = "checks"
+FOLDED = {COVERED, "experiment", "hide-input"}
+OPEN = "show-input"
+DRAWS = {"show", "BarSliders", "PointSliders"}
+SAYS = {"print", "display", "claim", "guess"}
+
+
+def is_folded(cell):
+    """Whether the code of a cell is folded, in a notebook that `fold` has seen."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
+
+
+def has_covered_output(cell):
+    """Whether the output of a cell is covered, in a notebook that `fold` has seen."""
+    return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+
+
+def fold(notebook):
+    """Write into the metadata of every cell, in place, whether it is folded."""
+    needed = set()  # names that cells further down read, those that only draw aside
+    for cell in reversed(notebook.cells):
+        hidden = {}
+        if cell.cell_type == "code":
+            bound, read = names(cell.source)
+            drawing = draws(cell.source) and not bound & needed
+            if not drawing:
+                needed = needed - bound | read
+            tags = set(cell.metadata.get("tags", []))
+            if OPEN not in tags and (drawing or tags & FOLDED):
+                hidden["source_hidden"] = True
+            if COVERED in tags:
+                hidden["outputs_hidden"] = True
+        cell.metadata.pop("jupyter", None)
+        if hidden:
+            cell.metadata["jupyter"] = hidden
+
+
+def draws(source):
+    """Whether code ends by showing a figure or sliders, without a printed word."""
+    tree = ast.parse(source)
+    last = getattr(tree.body[-1], "value", None) if tree.body else None
+    said = {called(node) for node in ast.walk(tree)}
+    return called(last) in DRAWS and not said & SAYS
+
+
+def called(node):
+    """The name of the function that a call calls; None for what is no call."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return getattr(function, "id", None) or getattr(function, "attr", None)
+
+
+def names(source):
+    """The names that code binds, and those that it reads before it has bound them.
+
+    A name counts as both when one of its items is set. What functions bind is theirs.
+    """
+    bound, read = set(), set()
+    for statement in ast.parse(source).body:
+        table = symtable.symtable(ast.unparse(statement), "", "exec")
+        symbols = table.get_symbols()
+        binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+        reads = {s.get_name() for s in symbols if s.is_referenced()}
+        reads |= _globals(table)
+        if not isinstance(statement, ast.Assign):
+            reads -= binds  # a loop binds its variable before its body reads it
+        changed = set()
+        if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            changed = {_changed(node) for node in ast.walk(statement)} - {None}
+        read |= (reads | changed) - bound
+        bound |= binds | changed
+    return bound, read
+
+
+def _globals(table):
+    """What the functions and comprehensions of a table read from outside of them."""
+    found = set()
+    for child in table.get_children():
+        found |= {s.get_name() for s in child.get_symbols() if s.is_global()}
+        found |= _globals(child)
+    return found
+
+
+def _changed(node):
+    """The name in `name += 1` and `name[0] = 1`; None for other nodes."""
+    target = node.target if isinstance(node, ast.AugAssign) else node
+    if isinstance(target, ast.Subscript) and isinstance(target.ctx, ast.Store):
+        target = target.value
+    elif target is node:
+        return None
+    return getattr(target, "id", None)
