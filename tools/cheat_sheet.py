@@ -2,7 +2,7 @@
 
 usage: python tools/cheat_sheet.py [--pdf]
 
-Reads notebooks/handout/cheat_sheet.ipynb as it is stored; nothing is executed. Open
+Reads notebooks/teaching/cheat_sheet.ipynb as it is stored; nothing is executed. Open
 build/cheat_sheet.html in a browser and print it, or let --pdf do so where Chromium is.
 """
 
@@ -18,7 +18,7 @@ import nbformat
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "notebooks" / "handout" / "cheat_sheet.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
 PAGE = ROOT / "build" / "cheat_sheet.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 UNREPEATABLE = "nbval-ignore-output"  # of a machine, not of the course

@@ -3,13 +3,14 @@
 usage: python tools/ledger.py [--check]
 
 Claims are read from the code of the notebooks, their sentences from the stored outputs.
-Links like [03 §10](…) in the teaching guide, notebooks/README.md, are led to where that
+Links like [03 §10](…) in README.md and the pages for teaching are led to where that
 section is now. `course.py refresh` calls this too. Needs nothing but Python.
 """
 
 import argparse
 import ast
 import collections
+import functools
 import json
 import re
 import sys
@@ -42,6 +43,15 @@ PICKED = """
     03-21 03-23 03-27 03-31 04-2 04-10 04-11 04-16 04-17 05-5 05-19 05-28 06-3
     06-21 06-23 07-8 07-15 08-1 08-7
 """.split()
+
+# Pages with links like [03 §10](…), and the way from each to the notebooks.
+LINKED = {
+    "README.md": "notebooks/",
+    "notebooks/teaching/plans.md": "../",
+    "notebooks/teaching/misconceptions.md": "../",
+    "notebooks/teaching/running_a_class.md": "../",
+    "notebooks/teaching/examination/answers.md": "../../",
+}
 
 Claim = collections.namedtuple("Claim", "id sentence cell path title section")
 
@@ -188,10 +198,11 @@ def sections(root=ROOT):
     return found
 
 
-def relink(text, found):
+def relink(text, found, way=""):
     """The text with every link like [03 §10](…) led to where that section is now.
 
     found  : as `sections` returns
+    way    : from the text's folder to the notebooks, with a slash at its end
     raises : ValueError for a section that does not exist
     """
 
@@ -201,7 +212,7 @@ def relink(text, found):
                 f"{match[0]}: there is no section {match[2]} in {match[1]}."
             )
         name, heading = found[match.groups()]
-        return f"[{match[1]} §{match[2]}]({name}#{anchor(heading)})"
+        return f"[{match[1]} §{match[2]}]({way}{name}#{anchor(heading)})"
 
     return re.sub(r"\[(\d\d) §(\d+)\]\([^)]*\)", link, text)
 
@@ -210,18 +221,15 @@ def relink(text, found):
 
 
 def update(root=ROOT, write=True):
-    """Bring the ledger of README.md and the links of the teaching guide up to date.
+    """Bring the links of README.md and of the pages for teaching up to date.
 
     write   : False only looks
     returns : names of the files that changed, or would
-    raises  : ValueError when claims cannot be read, README.md has no place for them,
-              or a link names a section that does not exist
+    raises  : ValueError when a link names a section that does not exist
     """
     changed = []
-    for name, renew in {
-        "README.md": _with_ledger,
-        "notebooks/README.md": _linked,
-    }.items():
+    for name, way in LINKED.items():
+        renew = functools.partial(_linked, way=way)
         path = Path(root) / name
         old = path.read_text(encoding="utf-8") if path.is_file() else None
         if old is None or (new := renew(old, root)) == old:
@@ -239,8 +247,8 @@ def _with_ledger(text, root):
     return ledger(read_claims(root)).join(parts)
 
 
-def _linked(text, root):
-    return relink(text, sections(root))
+def _linked(text, root, way):
+    return relink(text, sections(root), way)
 
 
 def main(arguments=None):
