@@ -1,7 +1,6 @@
 """The ledger in README.md holds every claim of the course once, and is up to date."""
 
 import collections
-import json
 import re
 import shutil
 import sys
@@ -167,17 +166,6 @@ def test_a_readme_without_the_place_is_an_error(copy):
     (copy / "README.md").write_text("# Nothing\n")
     with pytest.raises(ValueError, match="must hold <!-- ledger:begin -->"):
         ledger.update(copy)
-
-
-def test_a_figure_that_changed_is_copied_and_one_that_is_not_there_an_error(copy):
-    with pytest.raises(ValueError, match="notebook 05 stores no figure 1"):
-        figures.update(copy)
-    with pytest.raises(ValueError, match="notebook 00 stores no figure 2"):
-        figures.figure("00", 2, copy)
-    png, alt = figures.figure("00", 1, copy)
-    assert png.startswith(b"\x89PNG") and alt.startswith("Three panels")
-    cells = json.loads((copy / "notebooks" / LESSONS[0].name).read_text("utf-8"))
-    assert any("image/png" in str(cell.get("outputs")) for cell in cells["cells"])
 
 
 def test_refresh_renews_the_front_page(copy, monkeypatch, capsys):

@@ -38,6 +38,7 @@ p, pre, table { margin: 0 0 1mm; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2mm 2mm .2mm 0; vertical-align: top;
   border-bottom: .1mm solid #ccc; }
+td:nth-child(3) { white-space: nowrap; }
 sub { line-height: 0; }
 thead:not(:has(th:not(:empty))) { display: none; }
 pre, code { font-family: "DejaVu Sans Mono", Consolas, monospace; font-size: 7.5pt; }
