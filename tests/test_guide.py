@@ -134,7 +134,7 @@ def test_sections_said_to_read_a_record_do():
     named = SECTION.findall(line)
     assert len(named) >= 8
     for number, section, _ in named:
-        reads = r"\brecorded(_folder|\.run|\.networks)?[(\[]"
+        reads = r"\brecorded(_folder|\.\w+)?[(\[]"
         assert re.search(reads, source(number, section)), section
 
 
