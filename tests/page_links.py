@@ -1,4 +1,4 @@
-"""Links of the Markdown pages, and the anchors that their targets have."""
+"""Links of Markdown pages and of notebooks, and the anchors of their targets."""
 
 import functools
 import re
@@ -35,6 +35,19 @@ def anchors(path):
     return {_page_anchor(html) for html in _headings(text)}
 
 
+def text_of(page):
+    """The Markdown of a page; of a notebook, that of its prose and its outputs."""
+    if page.suffix != ".ipynb":
+        return page.read_text(encoding="utf-8")
+    texts = []
+    for cell in nbformat.read(page, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            texts.append(cell.source)
+        for output in cell.get("outputs", []):
+            texts.append(output.get("data", {}).get("text/markdown", ""))
+    return "\n\n".join(texts)
+
+
 def _headings(text):
     html = mistune.create_markdown()(text)
     return re.findall(r"<h\d>.*?</h\d>", html)
@@ -51,9 +64,12 @@ def _page_anchor(html):
 
 
 def broken(page, root):
-    """The links of a page that lead nowhere inside the course, as sentences."""
+    """The links of a page or notebook that lead nowhere, as sentences.
+
+    Addresses of the web are only looked at: nothing is asked of the network.
+    """
     problems = []
-    for _, address in links(page.read_text(encoding="utf-8")):
+    for _, address in links(text_of(page)):
         if re.match(r"https?:", address):
             if not re.fullmatch(r"https://[\w.-]+\.\w+(/[\w.~%/#?=&@:+-]*)?", address):
                 problems.append(f"{address} is no address")

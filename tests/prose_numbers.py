@@ -42,11 +42,22 @@ def missing_numbers(notebook):
     return missing
 
 
+def unprinted(text, cells):
+    """The numbers of a text that no output of these cells holds."""
+    values = [float(n) for n in _numbers(_printed(cells))]
+    found = _numbers_and_percent(re.sub(r"\[[^\]]*\]\([^)]*\)", " ", text))
+    return [n for n, percent in found if not any(_agree(n, v, percent) for v in values)]
+
+
 def _evidence(notebook):
+    return _printed(notebook.cells)
+
+
+def _printed(cells):
     """What cells computed: not what a claim's sentence or alternative text says, which
     somebody typed, nor the table behind a slider, which holds nearly every number."""
     texts = []
-    for cell in notebook.cells:
+    for cell in cells:
         for output in cell.get("outputs", []):
             text = output_text(output)
             if "image/png" in output.get("data", {}) or "lsr-live-" in text:

@@ -1,4 +1,4 @@
-"""The examination of the teaching guide: every number of its model answers, recomputed.
+"""The examination: every number of its model answers, recomputed.
 
 Nothing here uses the package: the answers are held against numpy, scipy and autograd.
 """
@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 import torch
 from scipy import optimize, special, stats
-from test_guide import TEXT, part, rows
+from test_guide import TEACHING, TEXT, numbers, rows
 
-PARTS = re.split(r"(?m)^### \d+\. ", part("## Ten examination questions"))[1:]
+FOLDER = TEACHING / "examination"
+QUESTIONS, PARTS = (
+    re.split(r"(?m)^## \d+\. ", (FOLDER / name).read_text(encoding="utf-8"))[1:]
+    for name in ("questions.md", "answers.md")
+)
 K, EPS = 6, 0.1
+# ε, accuracy, conf − acc, ECE: of the five values of ε the first five rows.
+BAG = numbers("07", "nb07-s09-03", (0, 1, 5, 3))[:5]
 
 
 def says(question, *pairs):
@@ -35,11 +41,11 @@ def loss(target, z):
 
 
 def test_ten_questions_with_answers_that_name_cells():
-    assert len(PARTS) == 10
-    for text in PARTS:
-        question, answer = text.split("*\n\n", 1)
-        assert "*" in question and len(answer) > 300
-        assert re.search(r"§\d+\].*\d\d-\d+", answer)
+    assert len(QUESTIONS) == len(PARTS) == 10
+    for question, answer in zip(QUESTIONS, PARTS, strict=True):
+        assert question.splitlines()[0] == answer.splitlines()[0]
+        assert "?" in question or "Show" in question
+        assert len(answer) > 300 and re.search(r"§\d+\].*\d\d-\d+", answer)
 
 
 def test_1_three_rows():
@@ -131,9 +137,18 @@ def test_6_what_is_learned():
     np.testing.assert_allclose((p - EPS / K) / (1 - EPS), pi, atol=1e-12)
     says(6, ("-6.13", -100 * EPS * (0.78 - 1 / K)))
     for d in np.linspace(0.01, 0.2, 20):
-        for price in np.linspace(0.01, 0.3, 30):
-            if abs(price - 2 * d) > 1e-9:
-                assert (abs(d - price) < d) == (price < 2 * d)
+        for fall in np.linspace(0.01, 0.3, 30):
+            if abs(fall - 2 * d) > 1e-9:
+                assert (abs(d - fall) < d) == (fall < 2 * d)
+
+
+def test_6_the_example_is_that_of_notebook_07():
+    hard, smoothed = (next(row for row in BAG if row[0] == eps) for eps in (0, 0.1))
+    half = EPS * (hard[1] - 1 / K) / 2
+    pairs = [("5.9", hard[2]), ("3.4", half), ("12.6", hard[2] - smoothed[2])]
+    says(6, *((n, 100 * share) for n, share in [*pairs, ("6.7", -smoothed[2])]))
+    words = "half the price 3.4, and the ECE went from 6.6 to 8.1 %"
+    assert words in TEXT and (hard[3], smoothed[3]) == (0.066, 0.081)
 
 
 def test_7_lengths():

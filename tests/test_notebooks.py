@@ -39,13 +39,6 @@ def test_every_number_in_prose_stands_in_an_output(path):
     assert missing_numbers(read(path)) == []
 
 
-@every_lesson
-def test_links_between_files_lead_somewhere(path):
-    prose = "\n".join(cell.source for cell in contract.prose_cells(read(path)))
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
-        assert (path.parent / target).is_file(), target
-
-
 def test_notebooks_of_another_package_are_refused(tmp_path):
     """A copy of the course, but Python finds the package of this one."""
     (tmp_path / "tools").mkdir()

@@ -151,13 +151,15 @@ def test_both_licences_are_named(project):
     assert project["project"]["license"] == "MIT AND CC-BY-4.0"
 
 
-# -- README --------------------------------------------------------------------------
+# -- README and CONTRIBUTING ---------------------------------------------------------
 
 
 def commands():
-    """Every line of README's bash blocks."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", text("README.md"), re.DOTALL | re.M)
-    return [line for block in blocks for line in block.splitlines() if line]
+    """Every line of their bash blocks, without its comment."""
+    both = text("README.md") + text("CONTRIBUTING.md")
+    blocks = re.findall(r"^```bash\n(.*?)^```", both, re.DOTALL | re.M)
+    lines = [line for block in blocks for line in block.splitlines() if line]
+    return [line.partition(" #")[0].rstrip() for line in lines]
 
 
 # How to run what would not end by itself. A real `lab`

@@ -1,89 +1,102 @@
-"""README.md as the front door: its links, commands, map, figures and citation."""
+"""README.md as the front door, one page; CONTRIBUTING.md as the rest of it."""
 
 import re
+import shutil
 import sys
 
 import pytest
 import yaml
 from notebook_files import ROOT, notebook_paths, read
-from page_links import broken, links
+from page_links import links
+from prose_numbers import unprinted
 
 sys.path.insert(0, str(ROOT / "tools"))
 import figures  # noqa: E402
 
-README = ROOT / "README.md"
-TEXT = README.read_text(encoding="utf-8")
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
-# Of these the tests of set-up and packaging speak, and other pages link to them.
 SECTIONS = [
-    *("What you will see", "Start", "What is here", "To teach with it"),
-    *("What came out", "Other commands", "When something goes wrong"),
-    *("To contribute", "Licence and citation"),
+    *("Five findings", "Start", "The notebooks", "For whom"),
+    *("How far to trust it", "Licence and citation"),
 ]
 
 
-def test_sections_in_their_order_and_short():
+def test_one_page_and_its_sections():
     assert re.findall(r"(?m)^## (.+)$", TEXT) == SECTIONS
-    assert len(TEXT.splitlines()) <= 250
-
-
-@pytest.mark.parametrize("name", ["README.md", "data/README.md"])
-def test_links_lead_somewhere(name):
-    assert broken(ROOT / name, ROOT) == []
+    assert len(TEXT.splitlines()) <= 120 and len(TEXT.encode()) <= 9_000
+    assert len(MORE.encode()) <= 12_000
 
 
 def test_the_pages_that_a_reader_needs_are_linked():
     found = {address for _, address in links(TEXT)}
-    assert found >= {"CLAIMS.md", "notebooks/README.md", "data/README.md"}
-    assert found >= {"LICENSE", "CITATION.cff"}
-    assert "notebooks/handout/cheat_sheet.ipynb" in found and "#what-came-out" in found
+    assert found >= {
+        *("notebooks/teaching/README.md", "notebooks/teaching/cheat_sheet.ipynb"),
+        *("CLAIMS.md", "CONTRIBUTING.md#when-set-up-needs-help"),
+        *("CONTRIBUTING.md#to-change-something", "data/README.md"),
+        *("LICENSE", "CITATION.cff"),
+    }
 
 
-def test_the_map_gives_every_notebook_with_its_question():
+# -- the findings --------------------------------------------------------------------
+
+FINDINGS = re.findall(r"(?ms)^\d\. (.+?)(?=^\d\. |^## |\Z)", TEXT.split("## Five")[1])
+
+
+def section(number, wanted):
+    """The cells of a numbered section of a notebook."""
+    (path,) = (path for path in LESSONS if path.name.startswith(number))
+    cells, now = [], None
+    for cell in read(path).cells:
+        now = (re.findall(r"\A## (\d+)\.", cell.source) or [now])[0]
+        cells += [cell] if now == wanted else []
+    return cells
+
+
+def test_five_findings():
+    assert len(FINDINGS) == 5
+    assert all(finding.startswith("**") for finding in FINDINGS)
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=range(1, len(FINDINGS) + 1))
+def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(finding):
+    places = re.findall(r"\[(\d\d) §(\d+)\]", finding)
+    assert places
+    cells = [cell for place in places for cell in section(*place)]
+    assert len(re.findall(r"\d", finding)) > 5 and unprinted(finding, cells) == []
+
+
+def test_numbers_of_the_introduction():
+    true, other = 1 - 0.1 + 0.1 / 6, 0.1 / 6
+    words = f"the target is {true:.3f} and five times {other:.3f}, instead of 1 and 0"
+    assert words in TEXT.replace("\n", " ")
+    assert unprinted(words, section("01", "3")) == []
+
+
+def test_a_number_that_no_output_holds_is_found():
+    assert unprinted("from 23.9 to 23.8", section("03", "6")) == ["23.8"]
+
+
+# -- what it repeats of the notebooks ------------------------------------------------
+
+
+def test_the_table_gives_every_notebook_with_its_question_and_minutes():
+    rows = []
     for path in LESSONS:
         title, *rest = read(path).cells[0].source.splitlines()
         name = title.removeprefix("# ").replace(" · ", " ")
         question = next(line for line in rest if line.startswith("**")).strip("*")
-        assert f"| [{name}](notebooks/{path.name}) | {question} |\n" in TEXT
+        minutes = re.search(r"read (\d+), run", "\n".join(rest))[1]
+        rows.append(f"| [{name}](notebooks/{path.name}) | {question} | {minutes} |")
+    table = TEXT.split("| notebook | question | minutes to read |\n|---|---|---|\n")[1]
+    assert table.split("\n\n")[0].splitlines() == rows
 
 
-def test_every_folder_is_on_the_map():
-    (table,) = re.findall(r"\| folder \| holds \|\n\|---\|---\|\n((?:\|.*\n)+)", TEXT)
-    listed = set(re.findall(r"(?m)^\| `(\w+)/` \|", table))
-    assert listed >= {"notebooks", "lsr_utils", "data", "tests", "tools"}
-    assert all((ROOT / name).is_dir() for name in listed)
-    for name in re.findall(r"`(\w+\.py)`", table):
-        assert (ROOT / name).is_file() or (ROOT / "tools" / name).is_file()
-
-
-INLINE = set(
-    re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", TEXT.replace("\n", " "))
-)
-
-
-@pytest.mark.parametrize("command", sorted(INLINE))
-def test_commands_in_the_text_name_what_exists(command):
-    _, script, *arguments = command.split()
-    assert (ROOT / script).is_file()
-    if script == "course.py":
-        code = (ROOT / script).read_text(encoding="utf-8")
-        (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", code, re.MULTILINE)
-        assert arguments[0] in re.findall(r'"(\w+)"', listed)
-
-
-def test_short_forms_name_commands_too():
-    code = (ROOT / "course.py").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", code, re.MULTILINE)
-    short = re.findall(r"`course\.py\s+(\w+)", TEXT)
-    assert len(short) >= 3 and set(short) <= set(re.findall(r'"(\w+)"', listed))
-
-
-@pytest.mark.parametrize("name", figures.FIGURES)
-def test_figures_are_light_and_described_as_in_their_notebook(name):
-    number, which = figures.FIGURES[name]
+def test_the_picture_is_light_and_described_as_in_its_notebook():
+    ((name, (number, which)),) = figures.FIGURES.items()
     _, alt = figures.figure(number, which)
     path = (figures.FOLDER / name).as_posix()
-    assert f"![{alt}]({path})" in TEXT
+    assert re.findall(r"!\[(.+?)\]\((.+?)\)", TEXT) == [(alt, path)]
     assert (ROOT / path).stat().st_size <= 150_000
     below = TEXT.split(f"]({path})")[1].split("\n\n")[1]
     assert re.search(rf"\[Notebook {number}\]\(\S+\), Figure {which}\)", below)
@@ -92,6 +105,60 @@ def test_figures_are_light_and_described_as_in_their_notebook(name):
 def test_no_picture_is_left_over():
     there = {path.name for path in (ROOT / figures.FOLDER).iterdir()}
     assert there == set(figures.FIGURES)
+
+
+def test_a_picture_that_changed_is_copied_and_one_that_is_not_there_an_error(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "README.md").touch()
+    with pytest.raises(ValueError, match="notebook 00 stores no figure 1"):
+        figures.update(tmp_path)
+    shutil.copy(LESSONS[0], tmp_path / "notebooks")
+    path = tmp_path / figures.FOLDER / "one_picture.png"
+    assert figures.update(tmp_path, write=False) == [
+        "notebooks/figures/one_picture.png"
+    ]
+    assert not path.exists()
+    assert len(figures.update(tmp_path)) == 1 and figures.update(tmp_path) == []
+    assert path.read_bytes() == (ROOT / figures.FOLDER / path.name).read_bytes()
+    path.write_bytes(b"another")
+    assert len(figures.update(tmp_path)) == 1
+    with pytest.raises(ValueError, match="notebook 00 stores no figure 2"):
+        figures.figure("00", 2, tmp_path)
+
+
+# -- commands and folders ------------------------------------------------------------
+
+
+def test_every_folder_is_on_the_map():
+    (table,) = re.findall(r"\| folder \| holds \|\n\|---\|---\|\n((?:\|.*\n?)+)", MORE)
+    listed = set(re.findall(r"(?m)^\| `(\w+)/` \|", table))
+    assert listed >= {"notebooks", "lsr_utils", "data", "tests", "tools"}
+    assert all((ROOT / name).is_dir() for name in listed)
+    for name in re.findall(r"`(\w+\.py)`", table):
+        assert (ROOT / name).is_file() or (ROOT / "tools" / name).is_file()
+
+
+BOTH = (TEXT + MORE).replace("\n", " ")
+INLINE = set(re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", BOTH))
+
+
+def course_commands():
+    code = (ROOT / "course.py").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", code, re.MULTILINE)
+    return re.findall(r'"(\w+)"', listed)
+
+
+@pytest.mark.parametrize("command", sorted(INLINE))
+def test_commands_in_the_text_name_what_exists(command):
+    _, script, *arguments = command.split()
+    assert (ROOT / script).is_file()
+    if script == "course.py":
+        assert arguments[0] in course_commands()
+
+
+def test_short_forms_name_commands_too():
+    short = re.findall(r"`course\.py\s+(\w+)", BOTH)
+    assert len(short) >= 3 and set(short) <= set(course_commands())
 
 
 def test_bibtex_says_what_the_citation_file_says():

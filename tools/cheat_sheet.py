@@ -2,7 +2,7 @@
 
 usage: python tools/cheat_sheet.py [--pdf]
 
-Reads notebooks/handout/cheat_sheet.ipynb as it is stored; nothing is executed. Open
+Reads notebooks/teaching/cheat_sheet.ipynb as it is stored; nothing is executed. Open
 build/cheat_sheet.html in a browser and print it, or let --pdf do so where Chromium is.
 """
 
@@ -18,7 +18,7 @@ import nbformat
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "notebooks" / "handout" / "cheat_sheet.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
 PAGE = ROOT / "build" / "cheat_sheet.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 UNREPEATABLE = "nbval-ignore-output"  # of a machine, not of the course
@@ -38,6 +38,7 @@ p, pre, table { margin: 0 0 1mm; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2mm 2mm .2mm 0; vertical-align: top;
   border-bottom: .1mm solid #ccc; }
+td:nth-child(3) { white-space: nowrap; }
 sub { line-height: 0; }
 thead:not(:has(th:not(:empty))) { display: none; }
 pre, code { font-family: "DejaVu Sans Mono", Consolas, monospace; font-size: 7.5pt; }

@@ -3,13 +3,14 @@
 usage: python tools/claims.py [--check]
 
 Claims are read from the code of the notebooks, their sentences from the stored outputs.
-Links like [03 §10](…) in the teaching guide, notebooks/README.md, are led to where that
+Links like [03 §10](…) in README.md and the pages for teaching are led to where that
 section is now. `course.py refresh` calls this too. Needs nothing but Python.
 """
 
 import argparse
 import ast
 import collections
+import functools
 import json
 import re
 import sys
@@ -88,6 +89,15 @@ seeds about one live claim in twenty has fallen short of its threshold.
 - **Networks of notebook 06**: gaussians of 300 points (overfit), 2,000 (too long) and
   30,000 (well fed), and a recorded CNN on shapes.
 """
+
+# Pages with links like [03 §10](…), and the way from each to the notebooks.
+LINKED = {
+    "README.md": "notebooks/",
+    "notebooks/teaching/plans.md": "../",
+    "notebooks/teaching/misconceptions.md": "../",
+    "notebooks/teaching/running_a_class.md": "../",
+    "notebooks/teaching/examination/answers.md": "../../",
+}
 
 Claim = collections.namedtuple("Claim", "id sentence kind by cell path title section")
 
@@ -219,10 +229,11 @@ def sections(root=ROOT):
     return found
 
 
-def relink(text, found):
+def relink(text, found, way=""):
     """The text with every link like [03 §10](…) led to where that section is now.
 
     found  : as `sections` returns
+    way    : from the text's folder to the notebooks, with a slash at its end
     raises : ValueError for a section that does not exist
     """
 
@@ -232,7 +243,7 @@ def relink(text, found):
                 f"{match[0]}: there is no section {match[2]} in {match[1]}."
             )
         name, heading = found[match.groups()]
-        return f"[{match[1]} §{match[2]}]({name}#{anchor(heading)})"
+        return f"[{match[1]} §{match[2]}]({way}{name}#{anchor(heading)})"
 
     return re.sub(r"\[(\d\d) §(\d+)\]\([^)]*\)", link, text)
 
@@ -241,7 +252,7 @@ def relink(text, found):
 
 
 def update(root=ROOT, write=True):
-    """Bring CLAIMS.md and the links of the teaching guide up to date.
+    """Bring CLAIMS.md and the links of README.md and of the teaching pages up to date.
 
     write   : False only looks
     returns : names of the files that changed, or would
@@ -249,7 +260,8 @@ def update(root=ROOT, write=True):
               not exist
     """
     changed = []
-    for name, renew in {PAGE: _claimed, "notebooks/README.md": _linked}.items():
+    linked = {n: functools.partial(_linked, way=way) for n, way in LINKED.items()}
+    for name, renew in {PAGE: _claimed, **linked}.items():
         path = Path(root) / name
         old = path.read_text(encoding="utf-8") if path.is_file() else None
         if (new := renew(old, root)) == old:
@@ -265,8 +277,8 @@ def _claimed(text, root):
     return page(claims) if claims else text
 
 
-def _linked(text, root):
-    return text and relink(text, sections(root))
+def _linked(text, root, way):
+    return text and relink(text, sections(root), way)
 
 
 def main(arguments=None):

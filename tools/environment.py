@@ -168,7 +168,8 @@ def make():
     say(
         "Setting up the course in .venv, which happens once. Most of the download is "
         "PyTorch: hundreds of megabytes, and several gigabytes where its default "
-        "build carries CUDA (Linux). README.md tells how to take the small CPU build."
+        "build carries CUDA (Linux). CONTRIBUTING.md tells how to take the small CPU "
+        "build."
     )
     made = subprocess.run(
         [base_python(), "-m", "venv", "--clear", ENV],

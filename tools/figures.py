@@ -1,4 +1,4 @@
-"""Copy the figures that README.md shows from the stored outputs of the notebooks.
+"""Copy the figure that README.md shows from the stored outputs of the notebooks.
 
 usage: python tools/figures.py [--check]
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("notebooks", "figures")
 COMMAND = "python tools/figures.py"
 # File name: notebook, number of the figure in it.
-FIGURES = {"one_picture.png": ("00", 1), "clusters.png": ("05", 1)}
+FIGURES = {"one_picture.png": ("00", 1)}
 
 
 def figure(number, which, root=ROOT):

@@ -42,7 +42,7 @@ MENDS = (
         r"No matching distribution found for (?P<what>\S+)",
         "pip finds no {what} for Python {version} on {system}: take a Python from 3.10 "
         "to 3.13 on Linux, Windows or macOS 14 (Apple silicon), or the conda way in "
-        "README.md.",
+        "CONTRIBUTING.md.",
     ),
 )
 

@@ -54,16 +54,17 @@ def prepare(source):
             shutil.copy(path, static)
     pages = {
         ROOT / "README.md": "index",
-        ROOT / "notebooks" / "README.md": "guide",
-        ROOT / "data" / "README.md": "data",
         ROOT / "CLAIMS.md": "claims",
+        ROOT / "CONTRIBUTING.md": "contributing",
+        ROOT / "data" / "README.md": "data",
     }
-    notebooks = sorted(
+    inside = sorted(
         path
-        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        for kind in ("*.ipynb", "*.md")
+        for path in (ROOT / "notebooks").rglob(kind)
         if ".ipynb_checkpoints" not in path.parts
     )
-    for path in notebooks:
+    for path in inside:
         pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
     for path, page in pages.items():
         if path.suffix == ".ipynb":
@@ -95,7 +96,7 @@ def contents(pages):
     for folder, inside in folders.items():
         name = folder.rpartition("/")[2].capitalize()
         parts.append((name, inside))
-    parts.append(("Reference", ["guide", "claims", "api", "data"]))
+    parts.append(("Reference", ["claims", "contributing", "api", "data"]))
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(inside)
         + "\n```\n"

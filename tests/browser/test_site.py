@@ -8,10 +8,11 @@ from browser_tools import ROOT, move_sliders
 
 NOTEBOOKS = sorted(
     path
-    for path in (ROOT / "notebooks").rglob("*.ipynb")
+    for kind in ("*.ipynb", "*.md")
+    for path in (ROOT / "notebooks").rglob(kind)
     if ".ipynb_checkpoints" not in path.parts
 )
-OTHERS = ("index", "guide", "claims", "api", "data", "search")
+OTHERS = ("index", "claims", "contributing", "api", "data", "search")
 
 
 def name_of(path):

@@ -1,0 +1,52 @@
+"""Every link inside the course leads to a file, and to a heading of it."""
+
+import pytest
+from notebook_files import ROOT, notebook_paths
+from page_links import broken, links, text_of
+
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CLAIMS.md")]
+PAGES += [ROOT / "data" / "README.md", *sorted((ROOT / "notebooks").rglob("*.md"))]
+PAGES += notebook_paths()
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    assert broken(page, ROOT) == []
+
+
+def test_every_page_is_linked_from_another():
+    linked = {ROOT / "README.md"}  # the front door
+    for page in PAGES:
+        for _, address in links(text_of(page)):
+            linked.add((page.parent / address.partition("#")[0]).resolve())
+    assert [name_of(page) for page in PAGES if page not in linked] == []
+
+
+def test_broken_links_are_reported(tmp_path):
+    page = tmp_path / "page.md"
+    (tmp_path / "there.md").write_text("# A heading, *here*\n")
+    page.write_text(
+        "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
+        "[d](https://example.org/x) `[no](link)` ![p](no.png) [e](there.md#gone) "
+        "[f](#gone) [g](http:/example) [h](../outside.md)\n"
+    )
+    bad = [problem.partition(":")[0] for problem in broken(page, tmp_path)]
+    assert bad == ["no.png", "there.md#gone", "#gone", "http", "../outside.md"]
+
+
+def test_links_of_a_notebook_are_read_from_prose_and_from_outputs(tmp_path):
+    page = tmp_path / "page.ipynb"
+    page.write_text(
+        """{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": "markdown", "id": "a", "metadata": {},
+         "source": "## 1. A part\\n[a](#1.-A-part) [b](b.md)"},
+        {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": 1,
+         "source": "'[no](c.md)'", "outputs": [{"output_type": "display_data",
+          "metadata": {}, "data": {"text/markdown": "[d](#1.-Gone)"}}]}]}"""
+    )
+    bad = [problem.partition(":")[0] for problem in broken(page, tmp_path)]
+    assert bad == ["b.md", "#1.-Gone"]
