@@ -20,7 +20,7 @@ ORDER = [
     "outlines", "sixclass", "words", "cache", "downloads", "photos", "texts",
     "datasets", "recorded", "layers", "models", "noise", "training",
     "stacked", "grids", "fleet_checks", "fleet_training", "fleet", "stats",
-    "calibration", "geometry", "measure", "style", "plots", "live", "live_points",
+    "calibration", "geometry", "measure", "style", "plots", "sliders",
     "checks", "notebook",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
