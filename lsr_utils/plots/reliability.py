@@ -13,7 +13,7 @@ from .comparisons import look_of_arm
 POINTS = {"bins": 10, "binning": "mass"}  # equal mass: each point weighs alike
 BINS = 15  # of equal width, for the errors in the table
 AS_THEY_ARE = ("NLL", "Brier")  # rows of the table with three decimals; others in %
-INK, GREY = "#444444", "#666666"
+INK, GREY = "#333333", "#666666"
 
 
 @style.used()
@@ -41,10 +41,11 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
     wider = 1.4 * max(0, len(models) - 2)
     figure = plt.figure(figsize=(9.0 + wider, 4.5))
     widths = [1.15, 1] if alone else [1, 1.1 + wider / 4.2]
-    cells = figure.add_gridspec(2, 2, width_ratios=widths, height_ratios=[4.2, 1])
-    picture = figure.add_subplot(cells[0, 0])
-    counts = figure.add_subplot(cells[1, 0], sharex=picture)
-    table = figure.add_subplot(cells[:, 1])
+    left, right = figure.add_gridspec(1, 2, width_ratios=widths)
+    above, below = left.subgridspec(2, 1, height_ratios=[4.2, 1], hspace=0.02)
+    picture = figure.add_subplot(above)
+    counts = figure.add_subplot(below, sharex=picture)
+    table = figure.add_subplot(right)
     columns, looks, curve = {}, {}, []
     for place, (name, p) in enumerate(models.items()):
         y = targets[name] if isinstance(targets, dict) else targets
@@ -65,13 +66,13 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
             columns[name]["true ECE"] = [truth]
             truth = _means(calibration.true_reliability_bins(p, known, **POINTS))
             color = INK if alone else look["color"]
-            curve = picture.plot(*truth, ls=":", lw=2.2, marker=".", ms=4, color=color,
-                                 zorder=5, label=f"true curve, {label}")  # fmt: skip
+            curve += picture.plot(*truth, ls=":", lw=2.2, marker=".", ms=4, color=color,
+                                  zorder=5, label=f"true curve, {label}")  # fmt: skip
         _points(picture, bins, look, alone)
-        line = {} if place == 0 else {"ls": look["linestyle"], "fill": False}
+        area = {"ls": look["linestyle"], "fill": False} if place else {"alpha": 0.4}
         sns.histplot(
-            x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1),
-            stat="percent", element="step", color=look["color"], ax=counts, **line,
+            x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1), **area,
+            stat="percent", element="step", lw=1.6, color=look["color"], ax=counts,
         )  # fmt: skip
     _finish(picture, counts, title, curve)
     _write(table, columns, looks)
@@ -122,7 +123,7 @@ def _finish(picture, counts, title, curve):
     picture.tick_params(labelbottom=False)
     if curve:  # the models are named at the head of the table
         place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
-        picture.legend(curve, ["true curve"], handlelength=2.6, **place)
+        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
     picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
                  transform=picture.transAxes)  # fmt: skip
     counts.set(xlabel="confidence", ylabel="% of rows")
@@ -144,12 +145,9 @@ def _write(axis, columns, looks):
     for start, (name, table) in zip(starts, columns.items(), strict=True):
         head = "value (95 % interval)"
         if not alone:
-            head, shortened = (
-                looks[name]["label"],
-                {"max_lines": 2, "placeholder": " …"},
-            )
-            head = textwrap.fill(head, 13, **shortened)
+            head = looks[name]["label"]
             axis.plot([start, start + 0.1], [1, 1], ms=6, clip_on=False, **looks[name])
+        head = textwrap.fill(head, 26 if alone else 13, max_lines=2, placeholder=" …")
         axis.text(start, 0.96, head, va="top", weight="bold", size=10)
         right, down, size = (0.17, 0, 10) if alone else (0, 0.036, 9)
         for row, values in table.items():
