@@ -71,14 +71,17 @@ def show(figure, alt):
     import matplotlib.figure
     import matplotlib.pyplot as plt
     from IPython.display import display
+    from PIL import Image
 
     if not isinstance(figure, matplotlib.figure.Figure):
         raise TypeError(f"figure must be a matplotlib figure, got {figure!r}.")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt must describe the figure, got {alt!r}.")
-    png = io.BytesIO()
-    # No software version in the file: the same figure gives the same bytes.
-    figure.savefig(png, format="png", metadata={"Software": None})
+    drawn, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    # Smaller without transparency, and no software version in the file: the same figure
+    # gives the same bytes.
+    Image.open(drawn).convert("RGB").save(png, "png", optimize=True)
     text = f"{figure}: {alt}"
     plt.close(figure)
     display(

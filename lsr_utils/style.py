@@ -1,64 +1,60 @@
-"""How every figure of the course looks: colours, markers, sizes."""
+"""How every figure of the course looks: colours, markers, sizes, seaborn's theme."""
 
-from cycler import cycler
+import contextlib
+import warnings
 
 EPS_GRID = (0.0, 0.05, 0.1, 0.2, 0.4)
-EPS_COLORS = {
-    0.0: "#000000",
-    0.05: "#41049d",
-    0.1: "#b12a90",
-    0.2: "#e56a5d",
-    0.4: "#fca636",
-}
-EPS_MARKERS = {0.0: "o", 0.05: "s", 0.1: "^", 0.2: "D", 0.4: "v"}
-EPS_LINES = {0.0: "-", 0.05: (0, (5, 1)), 0.1: "--", 0.2: "-.", 0.4: ":"}
+_HEX = "#000000 #41049d #b12a90 #e56a5d #fca636"
+EPS_COLORS = dict(zip(EPS_GRID, _HEX.split(), strict=True))
+EPS_MARKERS = dict(zip(EPS_GRID, "os^Dv", strict=True))
+EPS_DASHES = {0: "", 0.05: (5, 1), 0.1: (4, 2), 0.2: (6, 1.5, 1, 1.5), 0.4: (1, 1.5)}
+# sns.lineplot(table, x="step", y="loss", hue="eps", style="eps", **style.EPS)
+EPS = {"palette": EPS_COLORS, "markers": EPS_MARKERS, "dashes": EPS_DASHES}
 
 # Okabe and Ito's colours, told apart with the common forms of colour blindness.
 CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P")
 
-SINGLE = (6.0, 3.4)  # inches: one pair of axes
-PANELS = (9.0, 3.2)  # inches: panels side by side
+SINGLE, PANELS = (6.0, 3.4), (9.0, 3.2)  # inches: one pair of axes, several
 
 
 def eps_style(eps):
-    """Colour, line style and marker that stand for ``eps`` throughout the course.
+    """Colour, line style and marker of ``eps``; KeyError for one not in EPS_GRID."""
+    dashes = (0, EPS_DASHES[eps]) if eps else "-"
+    return {"color": EPS_COLORS[eps], "linestyle": dashes, "marker": EPS_MARKERS[eps]}
 
-    raises : ValueError when eps is not on the grid 0, 0.05, 0.1, 0.2, 0.4
-    """
-    if eps not in EPS_COLORS:
-        grid = ", ".join(f"{e:g}" for e in EPS_GRID)
-        raise ValueError(f"eps must be one of {grid} to have a style, got {eps}.")
-    return {
-        "color": EPS_COLORS[eps],
-        "linestyle": EPS_LINES[eps],
-        "marker": EPS_MARKERS[eps],
-    }
+
+def class_style(k):
+    """Colour and marker of class ``k``; no two of the first 36 have both in common."""
+    turn, place = divmod(k, 6)
+    return {"color": CLASS_COLORS[place], "marker": CLASS_MARKERS[(place + turn) % 6]}
 
 
 def use():
-    """Set matplotlib's defaults for the course."""
+    """Set seaborn's theme, and with it matplotlib's defaults, for the course."""
+    import seaborn as sns
+
+    words = ("font.", "axes.label", "axes.title", "xtick.label", "ytick.label")
+    words = (*(f"{name}size" for name in words), "legend.fontsize")
+    looks = dict.fromkeys((*words, "legend.title_fontsize"), 11) | {
+        "figure.figsize": SINGLE, "figure.dpi": 110, "savefig.dpi": 110,
+        "figure.constrained_layout.use": True, "axes.titleweight": "bold",
+        "axes.titlelocation": "left", "axes.spines.top": False,
+        "axes.spines.right": False, "axes.linewidth": 0.8, "axes.grid": True,
+        "grid.color": "#dddddd", "grid.linewidth": 0.6, "patch.force_edgecolor": False,
+        "lines.linewidth": 1.8, "lines.markersize": 5, "legend.frameon": False,
+        "xtick.major.size": 3.5, "ytick.major.size": 3.5,
+    }  # fmt: skip
+    sns.set_theme("paper", "ticks", CLASS_COLORS, "DejaVu Sans", rc=looks)
+    # A grid of seaborn's (relplot, catplot) lays itself out, and need not say so.
+    warnings.filterwarnings("ignore", "The figure layout has changed to tight")
+
+
+@contextlib.contextmanager
+def used():
+    """The course's looks for one figure, whatever style the reader has set."""
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update(
-        {
-            "figure.figsize": SINGLE,
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
-            "figure.constrained_layout.use": True,
-            "font.size": 11,
-            "axes.titlesize": 11,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": "#dddddd",
-            "grid.linewidth": 0.6,
-            "axes.axisbelow": True,
-            "lines.linewidth": 1.8,
-            "lines.markersize": 5,
-            "legend.frameon": False,
-            "axes.prop_cycle": cycler(color=CLASS_COLORS),
-        }
-    )
+    with plt.rc_context():
+        use()
+        yield

@@ -123,30 +123,3 @@ def convert_eps(eps, num_classes, to):
 
 def _plogp(p):
     return -p * math.log(p) if p > 0 else 0.0
-
-
-# until the merge: the old names of what check.py does now
-def check_eps(eps):
-    """Old name."""
-    return check.real(eps, "eps", "[0, 1]")
-
-
-def check_count(value, name, least=1):
-    """Old name."""
-    return check.whole(value, name, least)
-
-
-def check_rate(rate, name="rate"):
-    """Old name."""
-    try:
-        return check.real(rate, name, "[0, 1]")
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must lie in [0, 1], got {rate!r}.") from None
-
-
-def check_seed(value):
-    """Old name."""
-    return check.seed(value)
-
-
-# end of until the merge

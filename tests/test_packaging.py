@@ -107,8 +107,8 @@ def test_what_is_optional_has_a_lower_bound_and_is_asked_for_on_linux_only(proje
 def test_every_file_of_the_package_is_installed(project):
     setuptools = project["tool"]["setuptools"]
     kinds = {p.suffix for p in (ROOT / "lsr_utils").rglob("*") if p.is_file()}
-    assert kinds - {".pyc"} == {".py", ".cpp"}
-    assert setuptools["package-data"] == {"lsr_utils": ["*.cpp"]}
+    assert kinds - {".pyc"} == {".py", ".cpp", ".js"}
+    assert setuptools["package-data"] == {"lsr_utils": ["*.cpp", "*.js"]}
 
 
 def test_conda_lists_the_same_ranges(project, requirements):

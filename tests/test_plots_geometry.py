@@ -4,10 +4,9 @@ import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from matplotlib.colors import to_hex, to_rgba
+from matplotlib.colors import to_hex
 
 from lsr_utils import geometry, plots, style
 
@@ -155,97 +154,38 @@ def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
     few = plots.template_triples(planes[:3], [planes[0].project(features)] * 3, labels,
                                  NAMES)  # fmt: skip
     assert sum(axis.axison for axis in few.axes) == 3
-    wide = plots.template_triples(
-        planes, [p.project(features) for p in planes], labels, NAMES, columns=10
-    )
-    wide.canvas.draw()
-    rows = {round(axis.get_position().y0, 3) for axis in wide.axes}
-    assert len(wide.axes) == 20 and len(rows) == 2
-
-
-def bands_table():
-    rows = [
-        {"eps": eps, "step": step, "seed": seed, "y": (1 + eps) * step + seed}
-        for eps in (0.0, 0.1) for step in (10, 100) for seed in range(21)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def test_seed_bands_draw_the_mean_and_the_middle_nine_tenths():
-    table = bands_table()
-    figure = plots.seed_bands(
-        {"one": table, "two": table}, "step", "y", "eps", {"one": "1", "two": "2"},
-        "step", "value", log=True,
-    )  # fmt: skip
-    figure.canvas.draw()
-    assert len(figure.axes) == 2
-    for axis in figure.axes:
-        for line, band, eps in zip(
-            axis.lines, axis.collections, (0.0, 0.1), strict=True
-        ):
-            middle = [(1 + eps) * step + 10 for step in (10, 100)]
-            np.testing.assert_allclose(line.get_ydata(), middle)
-            assert line.get_color() == style.EPS_COLORS[eps]
-            assert line.get_marker() == style.EPS_MARKERS[eps]
-            edges = band.get_paths()[0].vertices[:, 1]
-            assert edges.min() == pytest.approx(middle[0] - 9)
-            assert edges.max() == pytest.approx(middle[1] + 9)
-        assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
-        ticks = [t.get_text() for t in axis.get_xticklabels()]
-        assert ticks == ["10", "100"]
-        assert [t.get_text() for t in axis.texts] == ["ε = 0", "ε = 0.1"]
-    assert figure.axes[0].get_ylabel() == "value"
-
-
-def test_seed_bands_against_eps_keep_a_zero_and_name_other_lines():
-    table = bands_table().rename(columns={"step": "part"})
-    figure = plots.seed_bands(
-        {"one": table}, "eps", "y", "part", {"one": "1"}, "ε", "value", log=True
-    )
-    (axis,) = figure.axes
-    assert (axis.get_xscale(), axis.get_yscale()) == ("linear", "log")
-    assert [t.get_text() for t in axis.texts] == ["10", "100"]
-    assert len({line.get_linestyle() for line in axis.lines}) == 2  # told apart in grey
-    plain = plots.seed_bands({"one": table}, "eps", "y", "part", {"one": "1"}, "ε", "v")
-    assert plain.axes[0].get_yscale() == "linear"
-
-
-def test_the_angle_matrix_writes_cosines_and_shades_the_distance_from_a_simplex():
-    matrix = torch.full((6, 6), -0.2).fill_diagonal_(1)
-    matrix[0, 1] = matrix[1, 0] = 0.31
-    figure = plots.angle_matrix(
-        {"a": matrix, "b": -matrix}, {"a": "A", "b": "B"}, NAMES
-    )
-    figure.canvas.draw()
-    first, second, bar = figure.axes
-    written = [t.get_text() for t in first.texts]
-    assert len(written) == 15 and written.count("0.31") == 1
-    assert written.count("−0.20") == 14
-    shades = first.images[0].get_array()
-    assert shades.shape == (5, 5)  # no row for the first class, no column for the last
-    assert shades[0, 0] == pytest.approx(0.51)
-    assert np.ma.is_masked(shades[1, 2]) or np.isnan(shades[1, 2])
-    assert abs(shades[3, 3]) < 1e-6
-    assert [t.get_text() for t in first.get_xticklabels()] == list(NAMES[:-1])
-    assert [t.get_text() for t in first.get_yticklabels()] == list(NAMES[1:])
-    assert first.images[0].get_clim() == (0, pytest.approx(0.51))  # nothing saturates
-    by_place = {t.get_position(): t.get_color() for t in first.texts}
-    assert to_rgba(by_place[0, 0]) == to_rgba("white")  # legible on the dark cell
-    assert to_rgba(by_place[2, 2]) == to_rgba("black")
-    assert (first.get_title(loc="left"), second.get_title(loc="left")) == ("A", "B")
-    assert "1/5" in bar.get_ylabel()
+    rows = {round(axis.get_position().y0, 3) for axis in figure.axes}
+    assert len(rows) == 2
 
 
 def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():
     points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
     labels = torch.arange(9) // 3
     figure, axis = plt.subplots()
-    plots.geometry.draw_groups(axis, points, labels, NAMES[:3])
+    plots.draw_groups(axis, points, labels, NAMES[:3])
     figure.canvas.draw()
-    for k, collection in enumerate(axis.collections):
-        np.testing.assert_allclose(collection.get_offsets(), points[labels == k])
-        assert to_hex(collection.get_facecolor()[0]) == style.CLASS_COLORS[k].lower()
+    (marks,) = axis.collections
+    np.testing.assert_allclose(marks.get_offsets(), points)
+    colors = [to_hex(color) for color in marks.get_facecolors()]
+    assert colors == [style.CLASS_COLORS[k].lower() for k in labels.tolist()]
+    shapes = [path.vertices.tolist() for path in marks.get_paths()]
+    assert shapes[0] == shapes[2] != shapes[3] != shapes[8] != shapes[0]
     assert [text.get_text() for text in axis.texts] == list(NAMES[:3])
     assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
     second, third = (text.get_position() for text in axis.texts[1:])
     assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10
+
+
+def test_a_seventh_class_has_looks_of_its_own():
+    generator = torch.Generator().manual_seed(5)
+    weight = torch.randn(8, 7, generator=generator).double()
+    plane = geometry.template_plane(weight, (0, 1, 6), torch.zeros(8).double())
+    points, labels = {"train": {0.1: plane.templates}}, torch.tensor([0, 1, 6])
+    names = [f"class {k}" for k in range(8)]
+    figure = plots.template_plane(
+        {0.1: plane}, points, {"train": {0.1: labels}}, {0.1: "x"}, names
+    )
+    first, seventh = figure.legends[0].get_lines()[::2]
+    assert first.get_color() == seventh.get_color()
+    assert first.get_marker() != seventh.get_marker()
+    assert [t.get_text() for t in figure.legends[0].get_texts()][2] == "class 6"

@@ -57,11 +57,3 @@ def test_one_way_looks_the_same_in_every_panel():
 
 def test_three_panels_take_two_rows():
     check(draw(one=SLOW, other=FAST, third=SLOW), 3)
-
-
-def test_what_has_nothing_to_draw_is_refused():
-    with pytest.raises(ValueError, match="^tables must hold a table for each panel"):
-        draw()
-    for table in (pd.DataFrame(), SLOW * math.nan):
-        with pytest.raises(ValueError, match="^table 'one' must have numbers in its"):
-            draw(one=table)

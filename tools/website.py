@@ -26,7 +26,7 @@ TARGET = Path("build", "site")  # seen from the course, where commands start
 TOOLS = Path(__file__).parent / "sphinx"
 MODULES = (
     *("targets", "losses", "fused", "datasets", "noise", "models", "training"),
-    *("fleet", "stats", "calibration", "geometry", "plots", "live", "live_points"),
+    *("fleet", "stats", "calibration", "geometry", "plots", "sliders"),
     *("measure", "notebook", "style"),
 )
 LINK = re.compile(

@@ -1,33 +1,12 @@
-"""Figures of the course: arrays in, a matplotlib figure out."""
+"""Pictures of this course that seaborn has not: arrays in, a matplotlib Figure out."""
 
-from .comparisons import confusion, differences, means_with_intervals
-from .data import image_grid, target_bars
-from .geometry import angle_matrix, seed_bands, template_plane, template_triples
+from .comparisons import differences, student_interval
+from .curves import name_lines, times_the_floor
+from .geometry import draw_groups, template_plane, template_triples
+from .panels import image_grid
 from .reliability import reliability_diagram
-from .speed import times_the_floor
-from .training import (
-    confidence_histograms,
-    curves_against_gap,
-    gap_curves,
-    loss_curves,
-    validation_curves,
-)
 
 __all__ = [
-    "angle_matrix",
-    "confidence_histograms",
-    "confusion",
-    "curves_against_gap",
-    "differences",
-    "gap_curves",
-    "image_grid",
-    "loss_curves",
-    "means_with_intervals",
-    "seed_bands",
-    "reliability_diagram",
-    "target_bars",
-    "template_plane",
-    "template_triples",
-    "times_the_floor",
-    "validation_curves",
-]
+    "differences", "draw_groups", "image_grid", "name_lines", "reliability_diagram",
+    "student_interval", "template_plane", "template_triples", "times_the_floor",
+]  # fmt: skip

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 
 import pytest
-from test_live import Page, page_of
+from test_sliders import Page, page_of
 
-from lsr_utils.live_points import STEPS, PointSliders, _clipped
+from lsr_utils.sliders import STEPS, PointSliders, _clipped
 
 CONTROLS = {"classes": ["a, b", "c"], "ε": [0.0, 0.1]}
 
