@@ -63,7 +63,7 @@ def test_importing_the_package_adds_little_to_torch(tmp_path):
     assert unchanged and files == []
     assert not {name.split(".")[0] for name in new} & set(HEAVY)
     ours = [name for name in new if name.startswith("lsr_utils")]
-    assert ours == ["lsr_utils", "lsr_utils.notebook"]
+    assert ours == ["lsr_utils", "lsr_utils.check", "lsr_utils.notebook"]
     assert len(new) <= len(ours) + 3
 
 
