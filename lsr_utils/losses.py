@@ -207,20 +207,20 @@ def _check_weight(weight, num_classes="K"):
 def _check_inputs(logits, targets, how):
     """Refuse a batch that would give a wrong number, or an error that says little."""
     _check_floating(logits, "logits")
-    class_axis = min(1, logits.dim() - 1)
-    if logits.dim() == 0 or logits.shape[class_axis] == 0:
+    shape, weight = tuple(logits.shape), how.weight
+    class_axis = min(1, len(shape) - 1)
+    if shape == () or shape[class_axis] == 0:
         raise ValueError(
             "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1, "
-            f"got {tuple(logits.shape)}."
+            f"got {shape}."
         )
-    num_classes = logits.shape[class_axis]
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
-    check_spread(how.spread, how.eps, num_classes)
-    _check_weight(how.weight, num_classes)
+    check_spread(how.spread, how.eps, shape[class_axis])
+    _check_weight(weight, shape[class_axis])
     if not isinstance(targets, torch.Tensor):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
-    for name, tensor in (("weight", how.weight), ("targets", targets)):
+    for name, tensor in (("weight", weight), ("targets", targets)):
         if tensor is not None and tensor.device != logits.device:
             raise ValueError(
                 f"logits and {name} must be on one device, "
@@ -233,11 +233,11 @@ def _check_inputs(logits, targets, how):
             "targets must be class indices (any integer dtype) or probabilities "
             f"(floating point), got dtype {targets.dtype}."
         )
-    rows = logits.shape[:class_axis] + logits.shape[class_axis + 1 :]
-    if targets.shape != rows:
+    rows = shape[:class_axis] + shape[class_axis + 1 :]
+    if tuple(targets.shape) != rows:
         raise ValueError(
             "targets must have the shape of the logits without the class axis, "
-            f"{tuple(rows)}, got {tuple(targets.shape)}."
+            f"{rows}, got {tuple(targets.shape)}."
         )
 
 

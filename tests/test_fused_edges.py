@@ -265,6 +265,10 @@ def test_logits_changed_between_the_passes_are_noticed(mode):
 def test_a_scale_that_is_none_is_refused(scale):
     with pytest.raises(ValueError, match="^scale must be a number other than 0 that"):
         FusedLabelSmoothingCrossEntropy(scale=scale)
+    loss_fn = FusedLabelSmoothingCrossEntropy()
+    loss_fn.scale = scale
+    with pytest.raises(ValueError, match="^scale must be a number other than 0 that"):
+        loss_fn(*draw(3, 6))
 
 
 def test_loss_scaling_in_float16_keeps_small_gradients():

@@ -2,10 +2,9 @@
 
 The same numbers as ``lsr_utils.losses``, from one read of the logits and one write of
 the gradient: no matrix of soft targets, no log-probabilities kept for later. On the
-CPU it is compiled where there is a C++ compiler, on CUDA it is a Triton kernel where
-Triton is installed. Where neither is there, or what is asked for lies outside of what
-they do (probability targets, a map over models, a graph for a compiler), the readable
-loss answers.
+CPU it is compiled C++ where there is a compiler; on CUDA it is a Triton kernel where
+Triton is installed. Elsewhere, and for what these cannot do (probability targets, a map
+over models, a graph for a compiler), the readable loss answers.
 
 Taught in notebook 08.
 """
@@ -72,7 +71,8 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         )
         if self.inplace and differentiable:
             _check_inplace(logits)
-        backend = _backend(logits, targets, self.weight)
+        weight = self.weight
+        backend = _backend(logits, targets, weight)
         if backend is None:
             return super().forward(logits, targets)
         losses._check_inputs(logits, targets, self)
@@ -85,7 +85,6 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
             live = targets != self.ignore_index
             bad = live & ((targets < 0) | (targets >= num_classes))
             losses._raise_out_of_range(targets, bad, num_classes)
-        weight = self.weight
         if weight is not None:
             wide = torch.promote_types(logits.dtype, torch.float32)
             weight = weight.detach().to(wide).contiguous().resolve_neg()
@@ -96,7 +95,8 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         # The options as they are now: they may change before the backward pass.
         how = SimpleNamespace(**vars(self))
         how.backend = backend
-        how.differentiable = differentiable  # under no_grad PyTorch says: needed
+        how.scale = _check_scale(how.scale)  # once more: it may have been set later
+        how.differentiable = differentiable  # ctx says True under no_grad as well
         if how.recompute is None:
             how.recompute = logits.dtype == torch.float16 and how.scale == 1
         # A copy made for its layout is ours to write on.
@@ -204,7 +204,8 @@ def _backend(logits, targets, weight):
         return None
     if logits.dim() == 0 or logits.numel() == 0:
         return None
-    if targets.is_floating_point() or logits.device != targets.device:
+    device = logits.device
+    if targets.is_floating_point() or targets.device != device:
         return None
     if weight is not None and (
         type(weight) not in (*PLAIN, torch.nn.Buffer) or weight.requires_grad
@@ -217,8 +218,10 @@ def _backend(logits, targets, weight):
         return None
     if logits._is_zerotensor():  # private: PyTorch's own zeros without memory
         return None
-    backend = {"cpu": cpu, "cuda": cuda}.get(logits.device.type)
-    return backend if backend is not None and backend.supports(logits) else None
+    if device.type not in ("cpu", "cuda"):
+        return None
+    backend = cpu if device.type == "cpu" else cuda
+    return backend if backend.supports(logits) else None
 
 
 def _check_scale(scale):
