@@ -37,10 +37,7 @@ def questions(part="train", at_least=1):
 def trec(part="train", at_least=2):
     """The TREC questions: 5,452 to train and 500 to test, x (N, L) token ids.
 
-    part     : "train" or "test"
-    at_least : how often a word stands in the training part to have an id of its own
-
-    Otherwise as ``questions``, with the same six classes: the coarse types of Li and
+    Options as for ``questions``, and the same six classes: the coarse types of Li and
     Roth 2002. Downloaded (0.4 MB) and kept; ``variant`` is "official", or names what
     replaces it.
     """
