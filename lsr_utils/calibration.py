@@ -386,9 +386,8 @@ def fit_temperature(logits, targets):
     z = z / scale.where(scale > 0, 1.0)[..., None, None]
     rows, num_classes = z.shape[-2:]
     of_target = z.gather(-1, targets).squeeze(-1)
-    of_others = (z.sum(-1) - of_target) / max(1, num_classes - 1)
-    pulled = ((rows + 1) * of_target + of_others) / (rows + 2)
     no_error = (of_target == 0).all(-1, keepdim=True)
+    pulled = z.sum(-1) / max(1, num_classes - 1) / (rows + 2)  # where of_target is 0
     wanted = torch.where(no_error, pulled, of_target).mean(-1)
     low, high = (torch.full_like(scale, end) for end in (-40.0, 700.0))
     for _ in range(55):  # of log(scale / T), to all that float64 holds
