@@ -78,11 +78,10 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
                   or probabilities of the shape of ``logits``
         returns : a scalar, or with reduction "none" one loss a row: (N,), (N, d1, ...)
                   or (); float32 for half-precision logits
-        raises  : TypeError, ValueError, or IndexError for a class out of range.
-                  On CUDA, where a check would wait for the device, such a row's loss
-                  is nan and its gradient zero, unless ``check_targets`` is True; so it
-                  is under ``torch.compile`` and ``torch.func.vmap``, where no value
-                  can be looked at.
+        raises  : TypeError, ValueError, or IndexError for a class out of range. Where
+                  no value is looked at (on CUDA unless ``check_targets`` is True, under
+                  ``torch.compile`` and ``torch.func.vmap``), such a row's loss is nan
+                  and its gradient zero.
 
         "mean" divides by the summed weights of the rows' true classes, or with
         probability targets by the number of rows, as PyTorch does; the mean over
@@ -181,9 +180,6 @@ def _as_int64(targets):
     # From 2**63 on the bits read as a negative number, perhaps as ignore_index.
     bits = targets.view(torch.int64)
     return bits.where(bits >= 0, torch.iinfo(torch.int64).max)
-
-
-# What is refused ----------------------------------------------------------------------
 
 
 def _check_floating(tensor, name):

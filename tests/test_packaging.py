@@ -108,7 +108,8 @@ def test_every_file_of_the_package_is_installed(project):
     setuptools = project["tool"]["setuptools"]
     kinds = {p.suffix for p in (ROOT / "lsr_utils").rglob("*") if p.is_file()}
     assert kinds - {".pyc"} == {".py", ".cpp", ".js"}
-    assert setuptools["package-data"] == {"lsr_utils": ["*.cpp", "*.js"]}
+    data = {"lsr_utils": ["*.js"], "lsr_utils.fused": ["*.cpp"]}
+    assert setuptools["package-data"] == data
 
 
 def test_conda_lists_the_same_ranges(project, requirements):
