@@ -1,0 +1,309 @@
+"""Mutants: the package with one mistake at a time, and the tests that notice it.
+
+    python tests/mutants.py                      every mutant, in some minutes
+    python tests/mutants.py --list               what they are, without a run
+    python tests/mutants.py --only stats-ddof holm-order
+    python tests/mutants.py --jobs 4 --quick     four at a time, the named tests alone
+
+The list is ``mutants.json``. Each mutant has an id, a kind, a sentence that says what
+is broken, and ``old``: what the first edition's tests made of it. ``file``, ``find``
+and ``replace`` say how to break the package as it is now (a text of several lines is a
+list of lines; ``find`` occurs exactly once in the file), ``tests`` which tests or
+notebooks to ask first. When code moves, those four change; the others stay.
+
+For each job the checkout is copied to a temporary folder, where one mutant after
+another is written, tested in a process of its own, and taken back. If the named tests
+pass, all other unit tests of the package are asked. A mutant that no test notices has
+survived.
+
+Exit status: 0 when nine in ten are killed, and every one that the first edition's tests
+killed; 1 when not; 2 when a mutant cannot be made.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+LIST = ROOT / "tests" / "mutants.json"
+FOLDERS = ("lsr_utils", "tests", "data", "notebooks", "tools")
+SHARE = 0.9  # of the mutants that must be killed
+PATIENCE = 900, 3600  # seconds for the named tests, and for all others
+WRONG_PACKAGE = 97  # exit status
+
+# A plugin of pytest in every copy. The course's conftest drops PYTHONPATH, so it is set
+# after that: kernels of notebooks and other processes import the copy too.
+PROOF = f"""
+import os
+import pathlib
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    os.environ["PYTHONPATH"] = str(HERE)
+    import lsr_utils
+
+    if not pathlib.Path(lsr_utils.__file__).resolve().is_relative_to(HERE):
+        pytest.exit(f"{{lsr_utils.__file__}} is not the copy", {WRONG_PACKAGE})
+"""
+
+
+class Broken(Exception):
+    """A mutant that cannot be made, or tests that cannot judge one."""
+
+
+def mutants():
+    """The list, with texts of several lines joined: a list of dicts."""
+    found = json.loads(LIST.read_text(encoding="utf-8"))
+    for mutant in found:
+        for name in ("find", "replace"):
+            if isinstance(mutant[name], list):
+                mutant[name] = "\n".join(mutant[name])
+    return found
+
+
+def mutated(mutant, root=ROOT):
+    """The text of the mutant's file with the mistake in it.
+
+    raises : Broken when ``find`` does not occur exactly once, or nothing changes, or
+             the result is no Python
+    """
+    path = root / mutant["file"]
+    if not path.is_file():
+        raise Broken(f"there is no {mutant['file']}")
+    text = path.read_text(encoding="utf-8")
+    count = text.count(mutant["find"])
+    if count != 1:
+        raise Broken(f"find occurs {count} times in {mutant['file']}, not once")
+    if missing := [test for test in mutant["tests"] if not (root / test).is_file()]:
+        raise Broken(f"there is no {missing[0]}")
+    text = text.replace(mutant["find"], mutant["replace"])
+    if mutant["find"] == mutant["replace"]:
+        raise Broken("it changes nothing")
+    if path.suffix == ".py":
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(text, mutant["file"], "exec")
+        except SyntaxError as error:
+            raise Broken(f"the mutant is no Python: {error}") from error
+    return text
+
+
+class Copy:
+    """A copy of the checkout, to be broken."""
+
+    def __init__(self, folder):
+        self.root = pathlib.Path(folder)
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, self.root / name, ignore=ignored)
+        for path in ROOT.iterdir():
+            if path.is_file():
+                shutil.copy2(path, self.root)
+        (self.root / "mutant_proof.py").write_text(PROOF, encoding="utf-8")
+
+    def failing(self, tests, patience, *options):
+        """Ids of the tests that fail, or what else went wrong, as a list of texts."""
+        command = [
+            sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE",
+            "-p", "mutant_proof", "-p", "no:cacheprovider", "-p", "no:xdist",
+            *options, *tests,
+        ]  # fmt: skip
+        more = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            command, cwd=self.root, env={**os.environ, **more}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            output, _ = process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.communicate()
+            return ["time-out"]
+        if process.returncode == 0:
+            return []
+        found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output)
+        if process.returncode < 0 or (process.returncode == 1 and not found):
+            return found or [f"a crash (exit status {process.returncode})"]
+        if process.returncode not in (1, 2) or not found:
+            raise Broken(f"pytest failed:\n{output[-2000:]}")
+        return found
+
+    def judged(self, mutant, passing, others):
+        """The first test that notices the mutant, or None.
+
+        passing : options that leave out what fails without a mutant
+        others  : function of nothing that gives such options, and all unit tests
+        """
+        path = self.root / mutant["file"]
+        before = path.read_bytes()
+        text = mutated(mutant, self.root)
+        try:
+            path.write_text(text, encoding="utf-8")
+            for test in mutant["tests"]:
+                if found := self.failing([test], PATIENCE[0], "-x", *passing):
+                    return found[0]
+            if others is None:
+                return None
+            options, tests = others()
+            found = self.failing(tests, PATIENCE[1], "-x", *options)
+            return found[0] if found else None
+        finally:
+            path.write_bytes(before)
+
+
+def unit_tests():
+    """Files of the unit tests that speak of the package."""
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "tests").glob("test_*.py"))
+        if "lsr_utils" in path.read_text(encoding="utf-8")
+    ]
+
+
+class Sound:
+    """What passes in a copy without a mutant; asked once, whoever needs it first."""
+
+    def __init__(self, chosen):
+        self.named = sorted({test for mutant in chosen for test in mutant["tests"]})
+        self.lock, self.answer = threading.Lock(), None
+
+    def first(self, copy):
+        """Options that leave out those of the named tests that fail."""
+        return self._options(copy, self.named)
+
+    def others(self):
+        """Such options for the other unit tests of the package, and their files."""
+        with self.lock:
+            if self.answer is None:
+                with tempfile.TemporaryDirectory() as folder:
+                    tests = unit_tests()
+                    self.answer = self._options(Copy(folder), tests), tests
+        return self.answer
+
+    def _options(self, copy, tests):
+        failing = copy.failing(tests, PATIENCE[1])
+        for test in failing:
+            print(f"left out, as it fails without a mutant: {test}", flush=True)
+        return [option for test in failing for option in ("--deselect", test)]
+
+
+def run(chosen, jobs, quick):
+    """Judge the mutants: (mutant, outcome, note) for each, printed as they come."""
+    sound, copies = Sound(chosen), queue.Queue()
+    with contextlib.ExitStack() as folders:
+        for _ in range(min(jobs, len(chosen))):
+            folder = folders.enter_context(tempfile.TemporaryDirectory())
+            copies.put(Copy(folder))
+        copy = copies.get()
+        passing = sound.first(copy)
+        copies.put(copy)
+
+        def judged(mutant):
+            copy, start = copies.get(), time.monotonic()
+            try:
+                others = None if quick else sound.others
+                test = copy.judged(mutant, passing, others)
+                outcome = "SURVIVED" if test is None else f"killed by {test}"
+            except Broken as reason:
+                outcome = f"broken: {reason}"
+            finally:
+                copies.put(copy)
+            print(
+                f"{mutant['id']}: {outcome} ({time.monotonic() - start:.0f} s)",
+                flush=True,
+            )
+            return mutant, outcome.split()[0].strip(":")
+
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(judged, chosen))
+
+
+def summary(results):
+    """Print killed of all by kind; return the exit status."""
+    kinds = dict.fromkeys(mutant["kind"] for mutant, _ in results)
+    for kind in [*kinds, None]:
+        outcomes = [o for m, o in results if kind in (None, m["kind"])]
+        killed = outcomes.count("killed")
+        print(f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed")
+    lost = [
+        mutant["id"]
+        for mutant, outcome in results
+        if outcome != "killed" and mutant["old"].startswith("killed")
+    ]
+    if lost:
+        print(f"killed by the first edition's tests, and not now: {', '.join(lost)}")
+    if any(outcome == "broken" for _, outcome in results):
+        return 2
+    return 1 if lost or killed < SHARE * len(results) else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], epilog="See the head of this file."
+    )
+    parser.add_argument("--only", nargs="+", metavar="ID", help="these mutants alone")
+    parser.add_argument("--list", action="store_true", help="say what the mutants are")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    parser.add_argument("--quick", action="store_true", help="the named tests alone")
+    options = parser.parse_args()
+    chosen = mutants()
+    if options.only:
+        unknown = set(options.only) - {mutant["id"] for mutant in chosen}
+        if unknown:
+            parser.error(f"no mutant is called {', '.join(sorted(unknown))}")
+        chosen = [mutant for mutant in chosen if mutant["id"] in options.only]
+    if options.list:
+        for mutant in chosen:
+            print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
+            print(f"    first edition: {mutant['old']}")
+        return 0
+    # A background job may ignore Ctrl-C, and so would the tests that send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if wrong := [mutant for mutant in chosen if is_broken(mutant)]:
+        print(f"{len(wrong)} of {len(chosen)} mutants cannot be made")
+        return 2
+    there = [m for m in chosen if not m.get("needs") or is_installed(m["needs"])]
+    for mutant in chosen:
+        if mutant not in there:
+            print(f"{mutant['id']}: skipped, it needs {mutant['needs']}")
+    return summary(run(there, options.jobs, options.quick)) if there else 0
+
+
+def is_broken(mutant):
+    """Whether a mutant cannot be made; says why."""
+    try:
+        mutated(mutant)
+    except Broken as reason:
+        print(f"{mutant['id']}: broken: {reason}")
+        return True
+    return False
+
+
+def is_installed(package):
+    return importlib.util.find_spec(package) is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
