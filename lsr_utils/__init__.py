@@ -8,33 +8,13 @@ Submodules are imported when first used, so that ``import lsr_utils`` costs litt
 """
 
 import importlib
+import pkgutil
 
 from .notebook import claim, guess, setup, show
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
-    "calibration",
-    "check",
-    "datasets",
-    "exercises",
-    "fleet",
-    "fused",
-    "geometry",
-    "losses",
-    "measure",
-    "models",
-    "notebook",
-    "plots",
-    "recorded",
-    "sliders",
-    "stacked",
-    "stats",
-    "style",
-    "targets",
-    "training",
-)
-
+_SUBMODULES = [module.name for module in pkgutil.iter_modules(__path__)]
 __all__ = ["claim", "guess", "setup", "show", *_SUBMODULES]
 
 

@@ -14,12 +14,11 @@ import torch
 SUM_OF_A_ROW = 1e-3  # how far from 1 a row of probabilities may sum
 
 
-def real(value, name, interval="(-inf, inf)"):
+def real(value, name, interval):
     """A number inside an interval, as a float.
 
     interval : as it is written, e.g. "[0, 1)": a bracket includes its end
-    raises   : TypeError for what is no real number (True, "0.1", a tensor that requires
-               a gradient, which would not arrive), ValueError outside; nan is outside
+    raises   : TypeError for what is no real number, ValueError outside, as nan is
     """
     number = value if type(value) in (float, int) else _as_float(value)
     if number is None:
@@ -34,10 +33,9 @@ def real(value, name, interval="(-inf, inf)"):
 
 def _as_float(value):
     """The float that a numpy or torch scalar stands for, or None."""
-    if isinstance(value, (str, bytes, bool)) or getattr(value, "requires_grad", False):
-        return None  # float("0.1") and float(True) would hide a mistake
-    if str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
-        return None
+    is_bool = "bool" in str(getattr(value, "dtype", type(value)))
+    if is_bool or isinstance(value, (str, bytes)) or getattr(value, "requires_grad", 0):
+        return None  # True and "0.1" hide a mistake, and no gradient would arrive
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -45,10 +43,7 @@ def _as_float(value):
 
 
 def whole(value, name, least=0, most=math.inf):
-    """A whole number from ``least`` to ``most``, as an int; 5.0 is one.
-
-    raises : ValueError for anything else
-    """
+    """A whole number from ``least`` to ``most``, as an int; 5.0 is one."""
     number = value if type(value) is int else _as_float(value)
     if number is None or number % 1 != 0 or not least <= number <= most:
         allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
@@ -57,30 +52,21 @@ def whole(value, name, least=0, most=math.inf):
 
 
 def seed(value):
-    """A seed, as an int; torch's generator would take a larger one modulo 2**32.
-
-    raises : ValueError for anything else
-    """
+    """A seed, as an int; torch's generator would take a larger one modulo 2**32."""
     return whole(value, "seed", 0, 2**32 - 1)
 
 
 def one_of(value, name, allowed):
-    """The value, which must be one of a few strings.
-
-    raises : ValueError for anything else
-    """
+    """The value, which must be one of a few strings."""
     if not isinstance(value, str) or value not in allowed:
-        *first, last = map(repr, allowed)
-        known = f"{', '.join(first)} or {last}" if first else last
+        known = [*map(repr, allowed)] or ["one of those there are (none)"]
+        known = " or ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
         raise ValueError(f"{name} must be {known}, got {reprlib.repr(value)}.")
     return value
 
 
 def numbers(values, name):
-    """Values as a detached tensor of real numbers.
-
-    raises : TypeError for what is none
-    """
+    """Values as a detached tensor of real numbers; TypeError for what is none."""
     try:
         if not isinstance(values, torch.Tensor):
             values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
@@ -96,8 +82,8 @@ def numbers(values, name):
 def probabilities(values, name="probabilities"):
     """Rows of probabilities (..., K), floating point and detached.
 
-    raises : TypeError for no numbers; ValueError for a value outside [0, 1] (logits,
-             percentages, nan) and a row that does not sum to 1
+    raises : ValueError for a value outside [0, 1] (logits, percentages, nan) and a row
+             that does not sum to 1
     """
     values = numbers(values, name)
     if not values.dim() or 0 in values.shape:
@@ -124,11 +110,7 @@ def probabilities(values, name="probabilities"):
 
 
 def classes(targets, num_classes, name="targets"):
-    """Class indices 0 ... num_classes - 1 of any shape, as int64.
-
-    targets : any integer dtype
-    raises  : TypeError for no class indices, IndexError for a class out of range
-    """
+    """Class indices 0 ... num_classes - 1 of any shape and integer dtype, as int64."""
     targets = numbers(targets, name)
     if targets.dtype.is_floating_point or targets.dtype == torch.bool:
         raise TypeError(f"{name} must be class indices, got dtype {targets.dtype}.")
@@ -142,11 +124,7 @@ def classes(targets, num_classes, name="targets"):
 
 
 def labels(targets, rows, name="targets"):
-    """Class indices of rows (..., N, K), as int64 of shape (..., N) on their device.
-
-    targets : (N,) or (..., N), any integer dtype
-    raises  : as ``classes``; ValueError for another shape
-    """
+    """Class indices (N,) or (..., N) of rows (..., N, K), as int64 (..., N)."""
     *leading, num_classes = rows.shape
     targets = classes(targets, num_classes, name)
     if list(targets.shape) not in (leading, leading[-1:]):

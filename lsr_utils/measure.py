@@ -1,8 +1,10 @@
 """Time and memory of a call, on the CPU and on CUDA."""
 
 import contextlib
+import itertools
 import json
 import os
+import pathlib
 import statistics
 import tempfile
 import time
@@ -15,42 +17,34 @@ from . import check
 def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     """Median duration of ``call()`` in seconds.
 
-    device : where it works; on CUDA, CUDA events time the device itself
-    rounds : measured calls, after ``warm_up`` others
-
-    Taught in notebook 02.
+    device : where it works; on CUDA, events time the device itself
+    rounds : measured calls, after ``warm_up`` others. Taught in notebook 02.
     """
     rounds = check.whole(rounds, "rounds", least=1)
     for _ in range(warm_up):
         call()
     if torch.device(device).type == "cuda":
         with torch.cuda.device(device):  # events belong to the current device
-            marks = [
-                [torch.cuda.Event(enable_timing=True) for _ in range(2)]
-                for _ in range(rounds)
-            ]
-            torch.cuda.synchronize()
-            for start, end in marks:
-                start.record()
+            marks = [torch.cuda.Event(enable_timing=True) for _ in range(rounds + 1)]
+            marks[0].record()
+            for mark in marks[1:]:
                 call()
-                end.record()
+                mark.record()
             torch.cuda.synchronize()
-        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in marks)
-    seconds = []
+        pairs = itertools.pairwise(marks)
+        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in pairs)
+    marks = [time.perf_counter()]
     for _ in range(rounds):
-        start = time.perf_counter()
         call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+        marks.append(time.perf_counter())
+    return statistics.median(b - a for a, b in itertools.pairwise(marks))
 
 
 def peak_bytes(call, device="cpu"):
     """Most memory, in bytes, that ``call()`` held at once beyond what was there.
 
-    It runs the call twice: once to warm up, once to measure.
-    raises : ValueError on a device whose allocator cannot be asked
-
-    Taught in notebook 02.
+    It calls once to warm up and once to measure. Taught in notebook 02.
+    raises : ValueError for a device that is neither CPU nor CUDA
     """
     kind = check.one_of(torch.device(device).type, "device", ("cpu", "cuda"))
     call()
@@ -62,18 +56,15 @@ def peak_bytes(call, device="cpu"):
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "trace.json")
+        path = pathlib.Path(folder, "trace.json")
         with _silent_stderr(), torch.profiler.profile(profile_memory=True) as profile:
             call()
-        profile.export_chrome_trace(path)
-        with open(path, encoding="utf-8") as file:
-            events = json.load(file)["traceEvents"]
-    changes = [event for event in events if event["name"] == "[memory]"]
-    held = peak = 0
-    for change in sorted(changes, key=lambda event: event["ts"]):
-        held += change["args"]["Bytes"]
-        peak = max(peak, held)
-    return peak
+        profile.export_chrome_trace(str(path))
+        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    events = [event for event in events if event["name"] == "[memory]"]
+    events.sort(key=lambda event: event["ts"])
+    changes = (event["args"]["Bytes"] for event in events)
+    return max(itertools.accumulate(changes, initial=0))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
-"""The few small networks of the course. Each returns logits, and features on request.
+"""The small networks of the course: ``model(x)`` gives logits (N, 6).
 
-``model(x)`` gives logits (N, 6); ``model.features(x)`` gives the penultimate layer
-(N, D), the input of the last linear layer ``model.head``.
+``model.features(x)`` gives the penultimate layer (N, D), the input of ``model.head``.
 """
 
 import math
@@ -15,10 +14,9 @@ from . import check
 class Dropout(nn.Module):
     """Dropout that is told its rate and where its random numbers come from.
 
-    It does nothing until ``training.fit`` or ``fleet.fit_fleet`` set ``rate`` and
-    ``generator`` for the time of a training. Two networks trained with the same seed
-    then drop by the same uniform numbers, whatever their rates. What is kept is
-    divided by 1 - rate. Srivastava et al. 2014 (JMLR 15), section 10.
+    ``training.fit`` and ``fleet.fit_fleet`` set ``rate`` and ``generator`` for the time
+    of a training. Networks of the same seed then drop by the same uniform numbers,
+    whatever their rates. Srivastava et al. 2014 (JMLR 15), section 10.
     """
 
     rate, generator = 0.0, None
@@ -30,39 +28,8 @@ class Dropout(nn.Module):
         return x * (draws >= self.rate) / (1 - self.rate)
 
 
-def _convolution(fan_in, fan_out, size, stride=1):
-    convolution = nn.Conv2d(fan_in, fan_out, size, stride, size // 2, bias=False)
-    return convolution, nn.BatchNorm2d(fan_out)
-
-
-class Residual(nn.Module):
-    """Two convolutions with batch normalisation, added to what came in.
-
-    He et al. 2016, figure 2. Where depth or size change, what came in passes a
-    convolution of one pixel.
-    """
-
-    def __init__(self, fan_in, fan_out, stride=1):
-        super().__init__()
-        self.body = nn.Sequential(
-            *_convolution(fan_in, fan_out, 3, stride),
-            nn.ReLU(),
-            *_convolution(fan_out, fan_out, 3),
-        )
-        self.shortcut = nn.Sequential()
-        if stride != 1 or fan_in != fan_out:
-            self.shortcut = nn.Sequential(*_convolution(fan_in, fan_out, 1, stride))
-
-    def forward(self, x):
-        return torch.relu(self.body(x) + self.shortcut(x))
-
-
 class WordVectors(nn.Module):
-    """A trained vector for each word: int64 ids (N, L) to (N, L, D), zero for id 0.
-
-    Ids lie below ``num_words``; 0 fills up questions shorter than the longest. Vectors
-    start as draws from N(0, 1 / D).
-    """
+    """A vector for each word: int64 ids (N, L) to (N, L, D), zero for padding, id 0."""
 
     def __init__(self, num_words, width):
         super().__init__()
@@ -75,10 +42,7 @@ class WordVectors(nn.Module):
 
 
 class MeanOverWords(nn.Module):
-    """The mean of the vectors of the words that are there: (N, L, D) to (N, D).
-
-    A word is there where its vector is not zero; without any the mean is zero.
-    """
+    """The mean of the vectors that are not zero: (N, L, D) to (N, D)."""
 
     def forward(self, vectors):
         there = (vectors != 0).any(-1).sum(-1, keepdim=True)
@@ -86,10 +50,7 @@ class MeanOverWords(nn.Module):
 
 
 class Windows(nn.Module):
-    """Each run of ``size`` words as one vector: (N, L, D) to (N, L - size + 1, size D).
-
-    A linear layer behind it is a convolution over words.
-    """
+    """Runs of ``size`` words as one vector: (N, L, D) to (N, L - size + 1, size D)."""
 
     def __init__(self, size):
         super().__init__()
@@ -102,7 +63,7 @@ class Windows(nn.Module):
 class MaxOverWords(nn.Module):
     """The largest value of each unit over all places: (N, L, D) to (N, D).
 
-    Places behind the end of a question count too: they answer with the bias.
+    Places behind the end of a question count too: their value is the bias.
     """
 
     def forward(self, values):
@@ -140,15 +101,13 @@ class MLP(_Network):
 class CNN(_Network):
     """Two convolutions, each pooled to half the size, and one hidden layer: D = 64.
 
-    ReLU comes after the pooling: the same function as before it, on a quarter of the
-    values.
-
     input_shape : (channels, height, width), height and width at least 4
     """
 
     def __init__(self, input_shape, num_classes=6):
         super().__init__()
         depth, height, width = input_shape
+        # ReLU after the pooling: the same function, on a quarter of the values.
         self.body = nn.Sequential(
             nn.Conv2d(depth, 8, 3, padding=1),
             nn.MaxPool2d(2),
@@ -164,34 +123,11 @@ class CNN(_Network):
         self.head = nn.Linear(64, num_classes)
 
 
-class ResNet(_Network):
-    """Small residual network for colour images, with batch normalisation.
-
-    A convolution, then a residual block for each width; every block but the first
-    halves the size. The feature width D is the last width. He et al. 2016, section 4.2.
-
-    input_shape : (channels, height, width)
-    widths      : channels of each block
-    stride      : of the first convolution; 2 makes everything four times cheaper
-    """
-
-    def __init__(self, input_shape, num_classes=6, widths=(64, 128, 256), stride=1):
-        super().__init__()
-        first = _convolution(input_shape[0], widths[0], 3, stride)
-        layers = [*first, nn.ReLU(), Residual(widths[0], widths[0])]
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
-            layers.append(Residual(fan_in, fan_out, stride=2))
-        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = nn.Linear(widths[-1], num_classes)
-
-
 class Bag(_Network):
-    """Bag of embeddings: the mean of a question's word vectors, and a hidden layer.
+    """The mean of a question's word vectors, and a hidden layer: D = 32.
 
-    The order of the words is lost. Joulin et al. 2017, section 2, with a hidden layer.
-
-    input_shape : (L,), ids of L words
-    num_words   : of the vocabulary
+    input_shape : (L,), ids of L words, each below ``num_words``
+    source      : Joulin et al. 2017, section 2, there without a hidden layer
     """
 
     def __init__(self, input_shape, num_classes=6, *, num_words):
@@ -207,12 +143,10 @@ class Bag(_Network):
 
 
 class WordCNN(_Network):
-    """A convolution over runs of three words, and the largest answer of each filter.
+    """A convolution over runs of three words, and the largest value of each filter.
 
-    Kim 2014, section 2, with one window size.
-
-    input_shape : (L,), ids of L words, at least 3
-    num_words   : of the vocabulary
+    input_shape : (L,), ids of L words, at least 3, each below ``num_words``
+    source      : Kim 2014, section 2, with one window size; D = 64
     """
 
     def __init__(self, input_shape, num_classes=6, *, num_words):
@@ -228,19 +162,16 @@ class WordCNN(_Network):
         self.head = nn.Linear(64, num_classes)
 
 
-MODELS = {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "bag": Bag, "wordcnn": WordCNN}
+MODELS = {"mlp": MLP, "cnn": CNN, "bag": Bag, "wordcnn": WordCNN}
 
 
 def build(name, input_shape, num_classes=6, *, seed=0, **options):
     """Make a network with reproducible initial weights.
 
-    name        : "mlp", "cnn", "resnet", "bag" or "wordcnn"
+    name        : "mlp", "cnn", "bag" or "wordcnn"
     input_shape : shape of one input, e.g. ``data.x.shape[1:]``
     seed        : of the initial weights; the global random state is left alone
-    options     : of the network, e.g. ``widths=(128, 64)``
-    raises      : ValueError for an unknown name
-
-    Taught in notebook 03.
+    options     : of the network, e.g. ``widths=(128, 64)``. Taught in notebook 03.
     """
     network = MODELS[check.one_of(name, "name", MODELS)]
     # On the CPU, whatever the default device: the same weights everywhere. And the CPU

@@ -1,8 +1,4 @@
-"""Recorded runs: trained before, on another machine or for longer than a lecture.
-
-``run(name)`` gives its tables, and where they come from. ``networks("animals")`` gives
-recorded networks, in the form of a fleet for what measures them.
-"""
+"""Recorded runs: trained before, on another machine or for longer than a lecture."""
 
 import json
 import pathlib
@@ -21,8 +17,7 @@ def folder():
 def run(name):
     """The tables of a recorded run, and where, when and by what they were made: a dict.
 
-    name   : of a file in ``data/recorded``, without its ending
-    raises : ValueError for a name of which there is no record
+    name : of a file in ``data/recorded``, without its ending
     """
     return json.loads(_path(name, ".json").read_text(encoding="utf-8"))
 
@@ -47,53 +42,42 @@ class RecordedFleet:
 
         self.grid = pd.DataFrame(about.pop("networks"))
         self.history = pd.DataFrame(about.pop("history"))
-        self.about, self._arrays = about, arrays
-        self.weight, self.bias = self._flat("weight"), self._flat("bias")
+        self.about = about
+        self._arrays = {name: torch.from_numpy(a) for name, a in arrays.items()}
+        # Of (seeds, eps, ...) to a row a network, here and in ``logits``.
+        self.weight, self.bias = (
+            self._arrays[name].flatten(0, 1) for name in ("weight", "bias")
+        )
         if len(self.weight) != len(self.grid):
             raise ValueError(
                 f"the arrays must hold the {len(self.grid)} networks of the table, got "
                 f"{len(self.weight)}: record them again."
             )
 
-    def __len__(self):
-        return len(self.grid)
-
     def logits(self, part):
         """Log-probabilities (M, N, K) on "validation" or "test", which are logits too.
 
-        Stored in half precision: a probability near 1 is exact to 1e-7, the logarithm
-        of a small one to a two-thousandth of itself.
+        Stored in half precision: each is exact to a two-thousandth of itself.
         """
-        return self._flat(f"log_p_{part}").float()
+        return self._arrays[f"log_p_{part}"].flatten(0, 1).float()
 
     def targets(self, part):
         """Labels (M, N) of "validation" or "test", the same for each network."""
-        return self._tensor(f"y_{part}").long().expand(len(self), -1)
-
-    def posterior(self, part):
-        """None: it is unknown."""
+        return self._arrays[f"y_{part}"].long().expand(len(self.grid), -1)
 
     def features(self, part):
         """Features of the networks of seed 0, and labels: (E, n, D), (n,).
 
         part : "train" or "test"; the first images of each class
         """
-        h, y = self._tensor(f"features_{part}"), self._tensor("y_features")
+        h, y = self._arrays[f"features_{part}"], self._arrays["y_features"]
         return h.float(), y.long()
-
-    def _tensor(self, name):
-        return torch.from_numpy(self._arrays[name])
-
-    def _flat(self, name):
-        """An array (seeds, eps, ...) as a tensor (M, ...)."""
-        return self._tensor(name).flatten(0, 1)
 
 
 def networks(name):
-    """Load recorded networks from ``data/recorded``: a RecordedFleet.
+    """Recorded networks: a RecordedFleet.
 
-    name   : "animals", as ``python tools/record_animals.py`` makes them
-    raises : ValueError for a name of which there is no record
+    name : "animals", as ``python tools/record_animals.py`` makes them
     """
     with np.load(_path(name, ".npz"), allow_pickle=False) as stored:
         return RecordedFleet(run(name), dict(stored))

@@ -226,10 +226,10 @@ def test_an_outline_is_its_polygon(name):
 
 def test_a_morph_mixes_two_radii():
     first, second = np.array([0, 1]), np.array([2, 4])
-    angle = np.array([[0.0, 1.0], [2.0, 7.0]])  # also beyond one turn
+    angle = np.array([[[0.0, 1.0]], [[2.0, 7.0]]])  # also beyond one turn
     mixed = generated.radius(first, second, np.array([1.0, 0.25]), angle)
     column = np.round(angle * 360 / np.pi).astype(int) % 720
-    assert mixed[0] == pytest.approx(np.ones(2))  # a circle
+    assert mixed[0] == pytest.approx(np.ones((1, 2)))  # a circle
     by_hand = 0.25 * generated.RADII[1] + 0.75 * generated.RADII[4]
     assert mixed[1] == pytest.approx(by_hand[column[1]])
 

@@ -9,7 +9,7 @@ import pytest
 from notebook_files import ROOT
 
 from lsr_utils import datasets
-from lsr_utils.datasets import photographs, text
+from lsr_utils.datasets import text
 
 sys.path.insert(0, str(ROOT / "tools"))
 import import_data  # noqa: E402
@@ -18,7 +18,7 @@ import import_data  # noqa: E402
 @pytest.fixture(autouse=True)
 def small(monkeypatch, cache):
     monkeypatch.setenv("LSR_OFFLINE", "1")
-    monkeypatch.setattr(photographs, "RECORDS", official.RECORDS)
+    monkeypatch.setattr(import_data, "RECORDS", official.RECORDS)
     sizes = {"train": 14, "test": 7}
     trec = {part: (text.TREC[part][0], n) for part, n in sizes.items()}
     monkeypatch.setattr(text, "TREC", trec)

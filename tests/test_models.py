@@ -79,7 +79,7 @@ def test_an_unknown_network_is_named_with_those_there_are():
     with pytest.raises(ValueError) as caught:
         models.build("transformer", (1, 8, 8))
     assert str(caught.value) == (
-        "name must be 'mlp', 'cnn', 'resnet', 'bag' or 'wordcnn', got 'transformer'."
+        "name must be 'mlp', 'cnn', 'bag' or 'wordcnn', got 'transformer'."
     )
 
 

@@ -1,4 +1,4 @@
-"""The layers and networks for photographs and for text, held against other forms."""
+"""The layers and networks for text, held against other forms."""
 
 import pytest
 import torch
@@ -66,33 +66,3 @@ def test_more_padding_changes_no_bag_and_a_stack_is_its_networks(name):
     padded = torch.nn.functional.pad(IDS, (0, 4))
     if name == "bag":
         assert torch.allclose(networks[0](padded), networks[0](IDS), atol=1e-6)
-
-
-# --- photographs --------------------------------------------------------------------
-
-
-def test_a_residual_block_adds_what_came_in():
-    block = models.Residual(4, 4).eval()
-    x = torch.rand(2, 4, 6, 6)
-    torch.nn.init.zeros_(block.body[3].weight)
-    assert torch.allclose(block(x), x, atol=1e-6)  # nothing added, nothing lost
-    assert not list(block.shortcut.parameters())
-    wider = models.Residual(4, 8, stride=2).eval()
-    torch.nn.init.zeros_(wider.body[3].weight)
-    scale = (1 + wider.shortcut[1].eps) ** -0.5
-    expected = scale * torch.einsum(
-        "oi,nihw->nohw", wider.shortcut[0].weight[:, :, 0, 0], x[:, :, ::2, ::2]
-    )
-    assert torch.allclose(wider(x), expected.relu(), atol=1e-5)
-
-
-@pytest.mark.parametrize(("stride", "last"), [(1, 8), (2, 4)])
-def test_a_resnet_halves_the_size_at_every_stage_but_the_first(stride, last):
-    model = models.build("resnet", (3, 32, 32), widths=(4, 6, 8), stride=stride)
-    x = torch.randn(2, 3, 32, 32)
-    maps = model.body[:-2](x)
-    assert maps.shape == (2, 8, last, last)
-    assert torch.allclose(model.features(x), model.body[-2:](maps))
-    assert model(x).shape == (2, 6) and (model.features(x) >= 0).all()
-    kinds = [type(m) for m in model.modules()]
-    assert kinds.count(models.Residual) == 3 and kinds.count(torch.nn.BatchNorm2d) == 9

@@ -52,6 +52,52 @@ def test_the_draws_depend_on_the_generator_alone():
     assert torch.equal(other == 0, same[0] == 0)  # padding at the same places
 
 
+# --- the network --------------------------------------------------------------------
+
+
+def test_a_residual_block_adds_what_came_in():
+    block = record_animals.Residual(4, 4).eval()
+    x = torch.rand(2, 4, 6, 6)
+    torch.nn.init.zeros_(block.body[3].weight)
+    assert torch.allclose(block(x), x, atol=1e-6)  # nothing added, nothing lost
+    assert not list(block.shortcut.parameters())
+    wider = record_animals.Residual(4, 8, stride=2).eval()
+    torch.nn.init.zeros_(wider.body[3].weight)
+    scale = (1 + wider.shortcut[1].eps) ** -0.5
+    expected = scale * torch.einsum(
+        "oi,nihw->nohw", wider.shortcut[0].weight[:, :, 0, 0], x[:, :, ::2, ::2]
+    )
+    assert torch.allclose(wider(x), expected.relu(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("stride", "last"), [(1, 8), (2, 4)])
+def test_a_resnet_halves_the_size_at_every_stage_but_the_first(stride, last):
+    model = record_animals.ResNet(3, (4, 6, 8), stride)
+    x = torch.randn(2, 3, 32, 32)
+    maps = model.body[:-2](x)
+    assert maps.shape == (2, 8, last, last)
+    assert torch.allclose(model.features(x), model.body[-2:](maps))
+    assert model(x).shape == (2, 6) and (model.features(x) >= 0).all()
+    kinds = [type(m) for m in model.modules()]
+    assert kinds.count(record_animals.Residual) == 3
+    assert kinds.count(torch.nn.BatchNorm2d) == 9
+
+
+def test_the_seed_decides_the_initial_weights(tiny):
+    """The weights that ``models.build`` gave when the stored networks were made."""
+    data = datasets.load("animals")
+    recipe = record_animals.RECIPES["small"] | {"epochs": 1, "lr": 0.0}
+    one, other = (
+        record_animals.train(data, data, recipe, eps=0.1, seed=s)[0] for s in (1, 2)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        wanted = record_animals.ResNet(3, recipe["widths"], recipe["stride"])
+    for found, same in zip(one.parameters(), wanted.parameters(), strict=True):
+        assert torch.equal(found, same)
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     """Few small images, one pass: what takes hours takes a second."""
@@ -76,7 +122,7 @@ def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, caps
     record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
     monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
     fleet = recorded.networks("animals")
-    assert len(fleet) == 8 and fleet.logits("test").shape == (8, 60, 6)
+    assert len(fleet.grid) == 8 and fleet.logits("test").shape == (8, 60, 6)
     assert fleet.features("train")[0].shape == (4, 24, 8)
     assert fleet.about["data"] == "six animals of CIFAR-10, made up"
     assert len(fleet.history) == 2 * 4 * 2

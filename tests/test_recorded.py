@@ -37,13 +37,12 @@ def test_the_animals_say_where_they_come_from_and_stay_small(animals):
 
 def test_every_array_has_its_network_and_every_network_its_history(animals):
     seeds, grid = animals.about["seeds"], animals.grid
-    assert seeds >= 3 and len(animals) == len(grid) == 4 * seeds
+    assert seeds >= 3 and len(grid) == 4 * seeds
     assert grid["eps"].tolist() == [0.0, 0.05, 0.1, 0.2] * seeds
     assert grid["seed"].tolist() == np.repeat(range(seeds), 4).tolist()
     for part, rows in (("validation", 2000), ("test", 6000)):
         assert animals.logits(part).shape == (4 * seeds, rows, 6)
         assert animals.targets(part).shape == (4 * seeds, rows)
-        assert animals.posterior(part) is None
     for part in ("train", "test"):
         h, y = animals.features(part)
         assert h.shape == (4, 600, animals.weight.shape[-1]) and len(y) == 600
@@ -83,6 +82,16 @@ def test_a_name_without_networks_is_named_with_those_there_are(name):
 def test_an_unknown_run_is_named_with_those_there_are():
     with pytest.raises(ValueError, match="^name must be 'ambiguous_shapes', .*got"):
         recorded.run("nothing")
+
+
+def test_without_any_record_the_refusal_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
+    for load in (recorded.run, recorded.networks):
+        with pytest.raises(ValueError) as caught:
+            load("animals")
+        assert str(caught.value) == (
+            "name must be one of those there are (none), got 'animals'."
+        )
 
 
 def test_recorded_runs_lie_in_the_repository():

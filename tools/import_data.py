@@ -19,6 +19,8 @@ import numpy as np
 
 from lsr_utils.datasets import cache_folder, photographs, text
 
+RECORDS = 10_000  # photographs in a file of the archive, one in ten of each class
+
 
 def animals_from(path):
     """The arrays of ``animals`` from a file of photos in rows, columns, colours."""
@@ -26,7 +28,7 @@ def animals_from(path):
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as given:
         for part, files in photographs.PARTS.items():
             x, y = given[f"x_{part}"], given[f"y_{part}"]
-            n = len(files) * photographs.RECORDS * 6 // 10
+            n = len(files) * RECORDS * 6 // 10
             if x.shape != (n, 32, 32, 3) or x.dtype != np.uint8 or y.shape != (n,):
                 raise ValueError(
                     f"{path.name} must hold x_{part} ({n}, 32, 32, 3) of uint8 and "

@@ -1,14 +1,7 @@
 """The six-class tasks: ``load(name)`` gives a ``SixClass``.
 
-gaussians  six overlapping clouds in the plane, with the exact posterior
-shapes     small grey images of six outlines, some of them morphs of two
-digits     handwritten 0 to 5, bundled with scikit-learn
-questions  questions of six types, written for this course
-animals    photographs of six animals, downloaded
-trec       questions of six types, downloaded
-
-``data/README.md`` has a card for each. The last two are downloaded when they are first
-asked for and kept in ``cache_folder()``; the others need no network.
+``data/README.md`` has a card for each. "animals" and "trec" are downloaded when they
+are first asked for and kept in ``cache_folder()``; the others need no network.
 """
 
 import torch
@@ -33,8 +26,7 @@ def load(name, **options):
 
     name    : "digits", "gaussians", "shapes", "questions", "animals" or "trec"
     returns : SixClass
-    raises  : ValueError for an unknown name, TypeError for an unknown option,
-              DownloadError when "animals" or "trec" cannot be downloaded
+    raises  : DownloadError when "animals" or "trec" cannot be downloaded
     """
     return TASKS[check.one_of(name, "name", TASKS)](**options)
 
@@ -42,18 +34,13 @@ def load(name, **options):
 def digits():
     """Handwritten digits 0 to 5: 1,083 images, x (N, 1, 8, 8) in [0, 1].
 
-    A subset of the UCI optical recognition set (Alpaydin and Kaynak 1998), as
-    bundled with scikit-learn.
+    A subset of the UCI optical recognition set, as bundled with scikit-learn.
     """
     from sklearn.datasets import load_digits  # slow to import: only when asked for
 
     images, labels = load_digits(n_class=6, return_X_y=True)
     x = torch.tensor(images / 16.0, dtype=torch.float32).reshape(-1, 1, 8, 8)
-    y = torch.tensor(labels, dtype=torch.int64)
-    return SixClass(x, y, None, tuple(str(k) for k in range(6)))
+    return SixClass(x, torch.tensor(labels), None, tuple("012345"))
 
 
-TASKS = {
-    "digits": digits, "gaussians": gaussians, "shapes": shapes,
-    "questions": questions, "animals": animals, "trec": trec,
-}  # fmt: skip
+TASKS = {f.__name__: f for f in (digits, gaussians, shapes, questions, animals, trec)}

@@ -33,10 +33,7 @@ class DownloadError(OSError):
 
 
 def cache_folder():
-    """Folder for downloaded data: ``LSR_DATA_HOME`` or a per-user cache folder.
-
-    Only the path; nothing is made on disk.
-    """
+    """Path of the folder for downloaded data: ``LSR_DATA_HOME`` or one of the user."""
     import pooch  # slow to import, with requests: only when asked for
 
     folder = os.environ.get("LSR_DATA_HOME") or pooch.os_cache("lsr_utils")
@@ -44,12 +41,7 @@ def cache_folder():
 
 
 def fetch(name):
-    """Path of an official file in the cache folder, downloaded if it is not there.
-
-    name   : a key of ``FILES``
-    raises : DownloadError in one sentence: which file, why not, into which folder to
-             copy it, and how to go on without it
-    """
+    """Path of an official file in the cache folder, downloaded if it is not there."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says enough

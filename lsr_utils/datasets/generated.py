@@ -1,7 +1,7 @@
-"""The generated tasks, of which every seed is a fresh draw: clouds and outlines.
+"""The generated tasks: clouds and outlines.
 
-Each outline is star-shaped: one radius for every angle. That makes a morph of two
-outlines a mixture of two radii, and one formula draws them all.
+Each outline has one radius for every angle, so that a morph of two is a mixture of two
+radii.
 """
 
 import numpy as np
@@ -21,11 +21,8 @@ def gaussians(n=2000, seed=0):
 
     n    : number of points, classes drawn uniformly
     seed : of the draw; another seed is a fresh data set
-
-    p(class | x) is proportional to exp(-|x - mean|^2 / 2).
     """
-    # 1: a stream of its own, apart from that of the shapes.
-    rng = np.random.default_rng([check.seed(seed), 1])
+    rng = np.random.default_rng([check.seed(seed), 1])  # 1: shapes have stream 2
     y = rng.integers(0, 6, check.whole(n, "n", least=1))
     x = gaussian_means()[y] + rng.standard_normal((len(y), 2))
     x = torch.tensor(x, dtype=torch.float32)
@@ -49,29 +46,22 @@ def gaussians_posterior(x):
 def shapes(n=2000, seed=0, ambiguous=0.3):
     """Grey images of six outlines: x (n, 1, 20, 20), about zero mean.
 
-    n         : number of images, classes drawn uniformly
-    seed      : of the draw; another seed is a fresh data set
-    ambiguous : share of images that are a morph: a mixture, with share lambda
-                uniform in (0, 1), of two outlines a and b; the label is drawn,
-                a with probability lambda
-
-    ``posterior`` is p(class | outline): one-hot for a pure outline, lambda and
-    1 - lambda for a morph. It is known because the outline was drawn from it;
-    position, scale, angle, contrast and noise carry no label.
+    n, seed   : as for ``gaussians``
+    ambiguous : share of images that are a morph: a mixture of two outlines a and b with
+                shares lambda, uniform in (0, 1), and 1 - lambda. ``posterior`` holds
+                the shares, and the label is drawn from it: position, scale, angle,
+                contrast and noise carry none
     """
     n = check.whole(n, "n", least=1)
     ambiguous = check.real(ambiguous, "ambiguous", "[0, 1]")
     rng = np.random.default_rng([check.seed(seed), 2])
     first = rng.integers(0, 6, n)
     second = (first + rng.integers(1, 6, n)) % 6
-    is_morph = rng.random(n) < ambiguous
-    share = np.where(is_morph, rng.random(n), 1.0)
-
+    share = np.where(rng.random(n) < ambiguous, rng.random(n), 1.0)
     posterior = np.zeros((n, 6))
     posterior[np.arange(n), first] = share
     posterior[np.arange(n), second] += 1 - share
     y = np.where(rng.random(n) < share, first, second)
-
     ink = draw_outlines(first, second, share, SIZE, rng)
     contrast = rng.uniform(0.5, 1.0, (n, 1, 1))
     images = contrast * (ink - 0.3) + PIXEL_NOISE * rng.standard_normal(ink.shape)
@@ -83,8 +73,8 @@ _ANGLES = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 
 
 def _polygon(angle, corners):
-    sector = 2 * np.pi / corners
-    return np.cos(sector / 2) / np.cos(angle % sector - sector / 2)
+    half = np.pi / corners
+    return np.cos(half) / np.cos(angle % (2 * half) - half)
 
 
 def _star(angle, points=5, notch=0.42):
@@ -96,8 +86,7 @@ def _star(angle, points=5, notch=0.42):
 
 
 def _cross(angle, arm=0.36):
-    along = np.maximum(np.abs(np.cos(angle)), np.abs(np.sin(angle)))
-    across = np.minimum(np.abs(np.cos(angle)), np.abs(np.sin(angle)))
+    across, along = np.sort(np.abs([np.cos(angle), np.sin(angle)]), axis=0)
     return np.minimum(1 / along, arm / np.maximum(across, 1e-9))
 
 
@@ -110,27 +99,20 @@ RADII /= np.sqrt(np.mean(RADII**2, axis=1, keepdims=True))
 
 
 def radius(first, second, share, angle):
-    """Radius of each morph at ``angle``: indices and share (N,), angle (N, ...)."""
+    """Radius of each morph at ``angle``: indices and share (N,), angle (N, H, W)."""
     column = np.round(angle * (len(_ANGLES) / (2 * np.pi))).astype(int) % len(_ANGLES)
-    shape = (-1,) + (1,) * (angle.ndim - 1)
-    mix = share.reshape(shape)
-    a, b = first.reshape(shape), second.reshape(shape)
+    a, b, mix = (values[:, None, None] for values in (first, second, share))
     return mix * RADII[a, column] + (1 - mix) * RADII[b, column]
 
 
 def draw_outlines(first, second, share, size, rng):
-    """Filled morphs at random position, scale and angle: (N, size, size) in [0, 1].
-
-    first, second : (N,) class indices of the two outlines
-    share         : (N,) share of the first in the morph
-    rng           : numpy Generator
-    """
+    """Filled morphs at random position, scale and angle: (N, size, size) in [0, 1]."""
     n = len(first)
     grid = (np.arange(size) + 0.5) * 2 / size - 1  # pixel centres in (-1, 1)
     centre = rng.uniform(-0.15, 0.15, (2, n, 1, 1))
     scale = rng.uniform(0.45, 0.6, (n, 1, 1))
     turn = np.pi / 2 + rng.uniform(-np.pi / 6, np.pi / 6, (n, 1, 1))  # tips up
-    dx, dy = grid[None, None, :] - centre[0], grid[None, :, None] - centre[1]
+    dx, dy = grid - centre[0], grid[:, None] - centre[1]
     edge = scale * radius(first, second, share, np.arctan2(dy, dx) + turn)
     # One pixel of soft edge: a hard one would alias.
     return np.clip((edge - np.hypot(dx, dy)) * size / 2 + 0.5, 0, 1)

@@ -14,7 +14,6 @@ from .. import check
 def symmetric_noise(rate, num_classes=6):
     """Transition matrix of symmetric noise: every other class is equally likely.
 
-    rate    : p(label becomes another class), in [0, 1]
     returns : (K, K) float64 tensor; 1 - rate on the diagonal, rate / (K - 1) elsewhere
     """
     rate = check.real(rate, "rate", "[0, 1]")
@@ -25,10 +24,8 @@ def symmetric_noise(rate, num_classes=6):
 def pair_noise(rate, pairs, num_classes=6):
     """Transition matrix of class-dependent noise: ``a`` is taken for ``b`` at ``rate``.
 
-    pairs   : the confusions, as ((a, b), ...); classes that are no ``a`` keep their
-              labels
+    pairs   : the confusions, as ((a, b), ...); other classes keep their labels
     returns : (K, K) float64 tensor
-    raises  : ValueError for a rate outside [0, 1] or a pair that is none
     """
     rate = check.real(rate, "rate", "[0, 1]")
     transition = torch.eye(num_classes, dtype=torch.float64)
@@ -46,12 +43,10 @@ def pair_noise(rate, pairs, num_classes=6):
 def corrupt(data, transition, seed=0):
     """The same task with labels drawn once through a transition matrix.
 
-    data       : SixClass
     transition : (K, K), rows sum to 1
-    seed       : of the draw. The same seed corrupts more labels, never others, where
-                 the diagonal is smaller, so that rates are compared on paired labels
+    seed       : of the draw. Where the diagonal is smaller, the same seed corrupts more
+                 labels, never others, so that rates are compared on paired labels
     returns    : SixClass; its posterior, where known, is that of the noisy label
-    raises     : ValueError for a matrix that is no transition matrix of these classes
     """
     transition = check.probabilities(transition, "transition").double().cpu()
     num_classes = len(data.class_names)
@@ -60,29 +55,24 @@ def corrupt(data, transition, seed=0):
             f"transition must have shape {(num_classes, num_classes)}, got "
             f"{tuple(transition.shape)}."
         )
-    generator = torch.Generator("cpu").manual_seed(check.seed(seed))
-    draws = torch.rand(
-        len(data), generator=generator, dtype=torch.float64, device="cpu"
-    )
-    y = data.y.cpu()
+    generator, y = torch.Generator("cpu").manual_seed(check.seed(seed)), data.y.cpu()
+    draws = torch.rand(y.shape, generator=generator, dtype=torch.float64, device="cpu")
     # The true class takes the low draws at every rate, the others what is above.
     order = (y.unsqueeze(1) + torch.arange(num_classes, device="cpu")) % num_classes
     reached = transition[y].gather(1, order).cumsum(1)
     place = (draws.unsqueeze(1) >= reached).sum(1).clamp_max(num_classes - 1)
     noisy = order.gather(1, place.unsqueeze(1)).squeeze(1).to(data.y.device)
-    posterior = data.posterior
-    if posterior is not None:
-        posterior = posterior @ transition.to(posterior.device)
-    return replace(data, y=noisy, posterior=posterior)
+    known = data.posterior
+    known = None if known is None else known @ transition.to(known.device)
+    return replace(data, y=noisy, posterior=known)
 
 
 def redraw(targets, rate, draws, num_classes=6):
     """Labels of one step under symmetric noise that is drawn anew in every step.
 
-    targets : (...) class indices
+    targets : (...) class indices, as what is returned
     rate    : share that becomes another class: a number, or a tensor that broadcasts
     draws   : (...) uniform numbers in [0, 1), one a label
-    returns : (...) class indices
     """
     # A draw below the rate is, divided by it, uniform again: it picks the class.
     away = draws < rate

@@ -14,12 +14,11 @@ class SixClass:
 
     x           : (N, ...) float32 tensor, or (N, L) int64 token ids of texts
     y           : (N,) int64 tensor, classes 0 to 5
-    posterior   : (N, 6) float64 tensor of p(class | what generated x), or None
-                  where it is unknown
+    posterior   : (N, 6) float64 tensor of p(class | what generated x), if known
     class_names : six strings
-    texts       : (N,) array of strings that x encodes, or None
-    vocabulary  : the words by their id in x, "<pad>" and "<unk>" first, or None
-    variant     : of downloaded data, "official" or what replaces it, or None
+    texts       : (N,) array of the strings that x encodes
+    vocabulary  : their words by id, "<pad>" and "<unk>" first
+    variant     : of downloaded data, "official" or what replaces it
     """
 
     x: torch.Tensor
@@ -35,30 +34,25 @@ class SixClass:
 
     def __getitem__(self, rows):
         """The same task restricted to ``rows`` (indices, a mask or a slice)."""
-        of_texts = rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows
-        return replace(
-            self,
-            x=self.x[rows],
-            y=self.y[rows],
-            posterior=None if self.posterior is None else self.posterior[rows],
-            texts=None if self.texts is None else self.texts[of_texts],
-        )
+        part = {name: tensor[rows] for name, tensor in self._tensors()}
+        if self.texts is not None:
+            rows = rows.cpu().numpy() if isinstance(rows, torch.Tensor) else rows
+            part["texts"] = self.texts[rows]
+        return replace(self, **part)
 
     def to(self, device):
         """The same task with its tensors on ``device``."""
-        values = vars(self).items()
-        tensors = {k: v.to(device) for k, v in values if isinstance(v, torch.Tensor)}
-        return replace(self, **tensors)
+        return replace(self, **{name: t.to(device) for name, t in self._tensors()})
+
+    def _tensors(self):
+        return [(k, v) for k, v in vars(self).items() if isinstance(v, torch.Tensor)]
 
 
 def split(data, sizes, seed=0):
     """Disjoint random parts of a data set, each with the classes in proportion.
 
-    data    : SixClass
-    sizes   : number of rows of each part, e.g. (500, 200, 383)
-    seed    : of the split
+    sizes   : number of rows of each part, at least 6, e.g. (500, 200, 383)
     returns : a SixClass for each size
-    raises  : ValueError when a size is below 6 or when they sum to more than len(data)
     """
     from sklearn.model_selection import train_test_split
 

@@ -1,7 +1,4 @@
-"""Questions of six types as rows of token ids: the course's own, and TREC's.
-
-Notebook 07 shows ``tokenize``, ``vocabulary`` and ``encode`` in full.
-"""
+"""Questions of six types as rows of token ids. Taught in notebook 07."""
 
 import collections
 import csv
@@ -25,11 +22,9 @@ PADDING, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1; no text has them as a token
 def questions(part="train", at_least=1):
     """Questions of six types, written for this course: x (N, L) token ids.
 
-    part     : "train" or "test"
+    part     : "train" or "test"; both use the words of the training part, and L tokens,
+               its longest question
     at_least : how often a word stands in the training part to have an id of its own
-
-    ``texts`` holds the questions, ``vocabulary`` the words by id. Both parts use the
-    words of the training part and its longest question, L tokens; longer ones are cut.
     """
     return _encoded(_read_questions, part, at_least)
 
@@ -37,9 +32,7 @@ def questions(part="train", at_least=1):
 def trec(part="train", at_least=2):
     """The TREC questions: 5,452 to train and 500 to test, x (N, L) token ids.
 
-    Options as for ``questions``, and the same six classes: the coarse types of Li and
-    Roth 2002. Downloaded (0.4 MB) and kept; ``variant`` is "official", or names what
-    replaces it.
+    Options and classes as for ``questions``: the coarse types of Li and Roth 2002.
     """
     return _encoded(_read_trec, part, at_least)
 
@@ -51,10 +44,8 @@ def _encoded(read, part, at_least):
     texts, labels, variant = read(part)
     words = vocabulary(train, at_least)
     x = encode(texts, words, max(len(tokenize(text)) for text in train))
-    return SixClass(
-        x, torch.tensor(labels), None, TYPES,
-        np.array(texts, dtype=object), tuple(words), variant,
-    )  # fmt: skip
+    texts = np.array(texts, dtype=object)
+    return SixClass(x, torch.tensor(labels), None, TYPES, texts, tuple(words), variant)
 
 
 def _read_questions(part):
@@ -72,9 +63,8 @@ def _read_trec(part):
 def read_trec(path, size):
     """Questions and types of one of TREC's files: two lists.
 
-    path   : a file of ``COARSE:fine question`` in Latin-1, one a line
-    size   : how many lines it must have
-    raises : ValueError in one sentence, when it is not what it must be
+    path : a file of ``COARSE:fine question`` in Latin-1, one a line
+    size : how many lines it must have
     """
     lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
     form = re.compile(rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*")
@@ -91,7 +81,6 @@ def tokenize(text):
     """Words and numbers in lower case, each mark of punctuation, and 's: a list.
 
     "Who's Ada Lovelace?" gives ["who", "'s", "ada", "lovelace", "?"].
-    Taught in notebook 07.
     """
     return re.findall(r"'s\b|\w+|[^\w\s]", text.lower().replace("\u2019", "'"))
 
@@ -99,12 +88,9 @@ def tokenize(text):
 def vocabulary(texts, at_least=1):
     """The ids of the words of some texts, the most frequent first: a dict.
 
-    texts    : strings
     at_least : how often a word must stand in them
-    returns  : dict of word to id; 0 is padding and 1 any word that is not in it.
-               Words that are equally frequent stand in the order of the alphabet
-
-    Taught in notebook 07.
+    returns  : dict of word to id; 0 is padding and 1 any word that is not in it. Words
+               that are equally frequent stand in the order of the alphabet
     """
     counts = collections.Counter(word for text in texts for word in tokenize(text))
     kept = [word for word in counts if counts[word] >= at_least]
@@ -117,8 +103,6 @@ def encode(texts, vocabulary, length):
 
     vocabulary : dict of word to id, as ``vocabulary`` makes it
     length     : of a row; longer texts are cut, shorter ones end in 0
-
-    Taught in notebook 07.
     """
     ids = torch.zeros(len(texts), length, dtype=torch.int64)
     for row, text in zip(ids, texts, strict=True):
