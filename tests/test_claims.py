@@ -183,7 +183,7 @@ def copy(tmp_path):
     """README.md with notebook 00 alone."""
     (tmp_path / "notebooks").mkdir()
     shutil.copy(LESSONS[0], tmp_path / "notebooks")
-    shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / "README.md").write_text("See [00 §2](old.ipynb).\n", encoding="utf-8")
     return tmp_path
 
 
@@ -195,10 +195,12 @@ def edit(copy, old, new):
 
 
 def test_update_writes_once_and_only_when_asked(copy):
-    assert claims.update(copy, write=False) == ["CLAIMS.md"]
+    assert claims.update(copy, write=False) == ["CLAIMS.md", "README.md"]
     assert not (copy / "CLAIMS.md").exists()
-    assert claims.update(copy) == ["CLAIMS.md"]
+    assert claims.update(copy) == ["CLAIMS.md", "README.md"]
     assert claims.update(copy) == []
+    link = "[00 §2](notebooks/00_start_here.ipynb#2.-The-idea-in-one-picture)"
+    assert (copy / "README.md").read_text("utf-8") == f"See {link}.\n"
     assert "**3 claims** in 1 notebooks" in (copy / "CLAIMS.md").read_text("utf-8")
 
 
@@ -215,8 +217,9 @@ def test_a_claim_made_twice_is_an_error(copy):
 
 
 def test_a_figure_that_changed_is_copied_and_one_that_is_not_there_an_error(copy):
+    assert figures.update(copy, write=False) == ["notebooks/figures/one_picture.png"]
     with pytest.raises(ValueError, match="notebook 05 stores no figure 1"):
-        figures.update(copy)
+        figures.figure("05", 1, copy)
     with pytest.raises(ValueError, match="notebook 00 stores no figure 2"):
         figures.figure("00", 2, copy)
     png, alt = figures.figure("00", 1, copy)
@@ -227,8 +230,11 @@ def test_a_figure_that_changed_is_copied_and_one_that_is_not_there_an_error(copy
 
 def test_refresh_renews_the_pages(copy, monkeypatch, capsys):
     monkeypatch.setattr(refresh, "ROOT", copy)
-    assert refresh.front_page(write=False) == ["CLAIMS.md"]
-    assert refresh.front_page(write=True) == ["CLAIMS.md"]
+    pages = ["CLAIMS.md", "README.md", "notebooks/figures/one_picture.png"]
+    assert refresh.front_page(write=False) == pages
+    assert refresh.front_page(write=True) == pages
     assert refresh.front_page(write=True) == []
+    monkeypatch.setitem(figures.FIGURES, "none.png", ("05", 1))
+    refresh.front_page(write=True)
     problems = capsys.readouterr().err
     assert "not renewed: notebook 05 stores no figure 1" in problems
