@@ -65,14 +65,16 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
             truth = calibration.true_calibration_error(p, known, BINS).mean().item()
             columns[name]["true ECE"] = [truth]
             truth = _means(calibration.true_reliability_bins(p, known, **POINTS))
-            color = INK if alone else look["color"]
-            curve += picture.plot(*truth, ls=":", lw=2.2, marker=".", ms=4, color=color,
-                                  zorder=5, label=f"true curve, {label}")  # fmt: skip
+            dots = {"ls": (0, (1, 1)), "lw": 2.2, "marker": ".", "ms": 4, "zorder": 5}
+            dots["color"] = INK if alone else look["color"]
+            curve += picture.plot(*truth, label=f"true curve, {label}", **dots)
         _points(picture, bins, look, alone)
-        area = {"ls": look["linestyle"], "fill": False} if place else {"alpha": 0.4}
+        area = {"alpha": 0.4, "lw": 0}
+        if place:  # the first is an area, the others are lines
+            area = {"ls": look["linestyle"], "lw": 1.6, "fill": False}
         sns.histplot(
             x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1), **area,
-            stat="percent", element="step", lw=1.6, color=look["color"], ax=counts,
+            stat="percent", element="step", color=look["color"], ax=counts,
         )  # fmt: skip
     _finish(picture, counts, title, curve)
     _write(table, columns, looks)
