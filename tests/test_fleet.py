@@ -48,6 +48,13 @@ def test_a_fleet_is_its_networks_trained_one_by_one(digits, name):
     assert not torch.allclose(weights(apart[0]), weights(build_digits(name, 7)))
 
 
+def test_networks_with_data_of_their_own_are_trained_on_these():
+    together = trained(build, paired_data, ALL_ARMS)
+    apart, histories = one_by_one(build, paired_data, together.grid, measure_every=2)
+    assert_same_networks(together, apart)
+    assert_same_history(together, histories, {"train": "train"})
+
+
 def test_a_fleet_is_the_loop_of_pytorch_written_out():
     """Dropout masks drawn by hand, the loss and the optimiser PyTorch's own."""
     data, seed, rate, eps, batch = points(40), 3, 0.3, 0.2, 12
