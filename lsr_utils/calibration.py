@@ -163,9 +163,8 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
     """
     found = reliability_bins(probabilities, targets, n_bins, strategy)
     chance = found.accuracy * (1 - found.accuracy) / (found.count - 1)
-    kept = found.count > 1
-    weight = found.count.double().where(kept, 0.0)
-    square = (found.gap.square() - chance).where(kept, 0.0)
+    weight = found.count.double().where(found.count > 1, 0.0)
+    square = (found.gap.square() - chance).where(found.count > 1, 0.0)
     return (weight * square).sum(-1) / weight.sum(-1)
 
 
@@ -272,10 +271,8 @@ def consistency_band(
     """Where the accuracy in each bin would lie if the network were calibrated.
 
     Rows are drawn with replacement, each is right with probability "confidence", and
-    the bins stay. Bröcker & Smith 2007, section 3.
-
-    returns : low, high: (..., B) each, with 95 % of the draws inside, bin by bin (more
-              where rows are few); nan in an empty bin
+    the bins stay (Bröcker & Smith 2007, section 3). The ends low and high, (..., B)
+    each, hold 95 % of the draws in each bin (more of few rows); nan in an empty bin.
     """
     confidence = check.probabilities(probabilities).amax(-1)
     index = _assign(confidence, n_bins, strategy)[1]
@@ -308,9 +305,8 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
 
     Resamples of a calibration error lie above it as it lies above the error without
     chance: 2 m - q turns that round (Davison & Hinkley 1997, section 5.2). Where that
-    error is nearly 0 it fails: compare with ``calibrated_errors``.
-
-    measure : function (probabilities, targets) to (...), as ``nll``
+    error is nearly 0 it fails: compare with ``calibrated_errors``. A measure is a
+    function (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
     value, found, rows = measure(p, targets).double(), [], p.shape[-2]
@@ -336,12 +332,11 @@ def fit_temperature(logits, targets):
     """The temperature T at which softmax(logits / T) has the least NLL.
 
     logits  : (..., N, K) of validation data, finite; ValueError for probabilities
-    returns : (...), 1 where all logits are equal. Where no label has a logit below
-              another's, NLL falls as long as T does: a row counts as right with
-              probability (N + 1) / (N + 2) (Platt 1999, section 2.2). Where NLL falls
-              as long as T rises: 1000 times the mean distance from the largest logit
+    returns : (...), 1 where each row's are all equal (Guo et al. 2017, section 4.2)
 
-    Guo et al. 2017, section 4.2. The NLL is convex in 1 / T: its slope is halved to 0.
+    Where no label has a logit below another's, NLL falls as long as T does: a row then
+    counts as right with probability (N + 1) / (N + 2) (Platt 1999, section 2.2). Where
+    it falls as long as T rises, T is 1000 times the mean distance from the largest.
     """
     z = _logits(logits)
     targets = check.labels(targets, z).unsqueeze(-1)
@@ -356,7 +351,7 @@ def fit_temperature(logits, targets):
     for _ in range(55):  # of log(scale / T), to all that float64 holds
         middle = (low + high) / 2
         p = (z * middle.exp()[..., None, None]).softmax(-1)
-        rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
+        rises = (p * z).sum(-1).mean(-1) > wanted  # slope of the NLL, convex in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
     # The mean of all logits is -1: labels that have no more are worse than none.
     found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), 1000.0)
@@ -403,11 +398,10 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     """Accuracy, scores and calibration errors with 95 % intervals, and the ECE floor.
 
     probabilities : (N, K): of this network on new rows, by ``bootstrap``, the accuracy
-                    by ``clopper_pearson``. (S, N, K): means over S networks, with
-                    Student's t
+                    by ``clopper_pearson``. (S, N, K): means of S networks, Student's t
     n_bins        : fewer than the rows. MCE looks at bins of 10 rows, or N // n_bins
-    returns       : DataFrame with columns value, low, high; the ECE floor is that of
-                    calibrated networks (of their mean over S)
+    returns       : DataFrame with columns value, low, high; those of the ECE floor are
+                    of calibrated networks
     """
     p, y = _checked(probabilities, targets)
     size, is_fleet = p.shape[-2], p.dim() == 3
@@ -442,10 +436,8 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         table["accuracy"] = table["accuracy"][0], *map(float, exact)
     table["debiased ECE"] = [math.sqrt(max(0.0, s)) for s in (square, *ends)]
     apart = p if is_fleet and np.ndim(targets) == 2 else [p]  # by labels of their own
-    drawn = [
-        calibrated_errors(q, n_bins, draws=resamples, seed=seed + k)
-        for k, q in enumerate(apart)
-    ]
-    drawn = torch.stack(drawn).reshape(-1, resamples).mean(0)
+    errors = partial(calibrated_errors, n_bins=n_bins, draws=resamples)
+    drawn = torch.stack([errors(q, seed=seed + k) for k, q in enumerate(apart)])
+    drawn = drawn.reshape(-1, resamples).mean(0)
     table["ECE floor"] = map(float, (drawn.mean(), *map(drawn.quantile, TAILS)))
     return pd.DataFrame(table, index=["value", "low", "high"]).T

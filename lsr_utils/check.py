@@ -150,10 +150,8 @@ def labels(targets, rows, name="targets"):
     *leading, num_classes = rows.shape
     targets = classes(targets, num_classes, name)
     if not leading:
-        row = tuple(rows.shape)
-        raise ValueError(
-            f"{name} must be labels of rows (..., N, K), got one row {row}."
-        )
+        got = tuple(rows.shape)
+        raise ValueError(f"{name} must label rows (..., N, K), got one row {got}.")
     if list(targets.shape) not in (leading, leading[-1:]):
         wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
         raise ValueError(

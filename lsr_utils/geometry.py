@@ -77,10 +77,10 @@ def nc1(features, targets, num_classes=6):
 
 
 def equal_norms(vectors):
-    """Second sign (figure 2): the lengths of vectors less their mean, 0 if all equal.
+    """Second sign (figure 2): spread of the lengths of vectors less their mean.
 
-    returns : Spread, their standard deviation, and its ratio to the mean length; as
-              published, templates keep their mean, which no softmax can see
+    returns : Spread, standard deviation, and its ratio to the mean length. Published
+              for templates with their mean, which no softmax can see
     """
     vectors = check.numbers(vectors, "vectors").double()
     lengths = _centred(vectors).norm(dim=-1)

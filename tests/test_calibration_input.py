@@ -136,7 +136,7 @@ def test_what_are_no_targets_is_named(targets, error, wanted):
 def test_one_row_alone_has_no_labels():
     for function in WITH_LABELS:
         found = message(ValueError, function, ROWS[0], torch.tensor(0))
-        assert found == "targets must be labels of rows (..., N, K), got one row (2,)."
+        assert found == "targets must label rows (..., N, K), got one row (2,)."
 
 
 def test_one_network_wants_one_shape_of_targets():
