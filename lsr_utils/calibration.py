@@ -1,26 +1,27 @@
 """How far confidence is from accuracy, and how far chance alone would put it.
 
-probabilities : (..., N, K), each row a distribution over K classes; leading axes are
-                networks, each with a result of its own
+probabilities : (..., N, K), rows that sum to 1; leading axes are networks, each with a
+                result of its own
 targets       : (N,) or (..., N) class indices
 posterior     : (N, K) or (..., N, K) known p(class | input)
 n_bins        : number B of confidence bins
 strategy      : "uniform": bins (0, 1 / B], (1 / B, 2 / B], ... "quantile": upper edges
                 are the confidences of rank ceil(b N / B); equal ones stay together
 returns       : (...) float64 where nothing else is said
-raises        : ValueError, TypeError or IndexError for anything else, as for logits
+raises        : ValueError, TypeError or IndexError for anything else
 
 Taught in notebook 06.
 """
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
-from torch.nn.functional import one_hot
+from scipy.stats import beta
+from torch.nn.functional import one_hot, pad
 from torch.special import entr, xlogy
 
 from . import check
@@ -30,8 +31,7 @@ NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
 TAILS = 0.025, 0.975  # quantiles at the ends of a 95 % interval
 
 
-@dataclass(frozen=True)
-class ReliabilityBins:
+class ReliabilityBins(NamedTuple):
     """What a reliability diagram shows, for each of B bins; nan in an empty one."""
 
     edges: torch.Tensor  # (..., B + 1), from 0 to 1; bin b is (edge b, edge b + 1]
@@ -59,7 +59,7 @@ def _binned(confidence, correct, n_bins, strategy):
     edges, index = _assign(confidence, n_bins, strategy)
     confidence = confidence.double()
     columns = torch.ones_like(confidence), confidence, correct
-    count, total, right = _bin_sums(index, edges.shape[-1] - 1, *columns)
+    count, total, right = _bin_sums(index, n_bins, *columns)
     return ReliabilityBins(edges, count.long(), total / count, right / count)
 
 
@@ -101,29 +101,19 @@ def _assign(confidence, n_bins, strategy):
     inner = inner.double().contiguous()
     # On the left of equal values: an edge belongs to the bin below it, (l, u].
     index = torch.searchsorted(inner, confidence.double().contiguous())
-    ends = inner.new_tensor([0.0, 1.0]).expand(*leading, 2)
-    return torch.cat([ends[..., :1], inner, ends[..., 1:]], -1), index
+    return pad(pad(inner, (1, 0)), (0, 1), value=1.0), index
 
 
 def _bin_sums(index, n_bins, *columns):
-    """Sums of columns (..., N, *rest) over the rows of each bin: (..., B, *rest)."""
-    *leading, rows = index.shape
-    networks = math.prod(leading)
-    offset = n_bins * torch.arange(networks, device=index.device).unsqueeze(1)
-    flat = (index.reshape(networks, rows) + offset).flatten()
-    sums = []
-    for column in columns:
-        rest = column.shape[index.dim() :]
-        total = column.new_zeros(networks * n_bins, *rest)
-        total.index_add_(0, flat, column.reshape(-1, *rest))
-        sums.append(total.reshape(*leading, n_bins, *rest))
-    return sums
+    """Sums of columns (..., N) over the rows of each bin: (..., B) each."""
+    zeros = columns[0].new_zeros(*index.shape[:-1], int(n_bins))
+    return [zeros.scatter_add(-1, index, column) for column in columns]
 
 
 def expected_calibration_error(probabilities, targets, n_bins=15, strategy="uniform"):
     """ECE, sum over bins of n_b / N |acc_b - conf_b| (Guo et al. 2017, eq. 3).
 
-    Even a calibrated network has an error above 0: compare with ``ece_floor``.
+    Chance alone puts it above 0: compare with ``ece_floor``.
     """
     return _ece(*_correct(probabilities, targets), n_bins, strategy)
 
@@ -134,16 +124,13 @@ def true_calibration_error(probabilities, posterior, n_bins=15, strategy="unifor
 
 
 def _ece(confidence, correct, n_bins, strategy):
-    edges, index = _assign(confidence, n_bins, strategy)
-    (off,) = _bin_sums(index, edges.shape[-1] - 1, correct - confidence.double())
+    index = _assign(confidence, n_bins, strategy)[1]
+    (off,) = _bin_sums(index, n_bins, correct - confidence.double())
     return off.abs().sum(-1) / confidence.shape[-1]
 
 
 def class_wise_ece(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Mean over classes of the ECE of p_k against "the label is k", for all K.
-
-    A probability of 0 lies in the first bin. Kull et al. 2019, eq. 3 (divided by K).
-    """
+    """Mean over classes of the ECE of p_k against "label is k" (Kull et al. 2019)."""
     p, targets = _checked(probabilities, targets)
     is_class = one_hot(targets, p.shape[-1]).mT.double()
     return _ece(p.mT, is_class, n_bins, strategy).mean(-1)
@@ -158,10 +145,9 @@ def confidence_gap(probabilities, targets):
 def maximum_calibration_error(
     probabilities, targets, n_bins=15, strategy="uniform", min_count=10
 ):
-    """MCE, the largest distance of accuracy and confidence (Guo et al. 2017, eq. 5).
+    """MCE, the largest gap of a bin of min_count rows or more (Guo et al. 2017, eq. 5).
 
-    min_count : rows of a bin that is looked at; with 1, as published, one row in a bin
-                of its own decides the result. At most those of the fullest bin
+    With 1, as published, one row in a bin of its own decides the result.
     """
     found = reliability_bins(probabilities, targets, n_bins, strategy)
     check.whole(min_count, "min_count", 1, int(found.count.amax(-1).min()))
@@ -172,15 +158,13 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
     """Mean squared distance in the bins, minus what chance adds to it.
 
     Sum over bins of n_b / N times (acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1),
-    which can be below 0. It has no bias where the chance of being right is the same all
-    over a bin. A bin of one row is left out, of N as well; nan where no bin has two.
-    Kumar, Liang, Ma 2019, section 5.
+    which can be below 0; without bins of one row (nan if there are no others). It has
+    no bias if all rows of a bin are right with one chance. Kumar, Liang, Ma 2019.
     """
     found = reliability_bins(probabilities, targets, n_bins, strategy)
     chance = found.accuracy * (1 - found.accuracy) / (found.count - 1)
-    kept = found.count > 1
-    weight = found.count.double().where(kept, 0.0)
-    square = (found.gap.square() - chance).where(kept, 0.0)
+    weight = found.count.double().where(found.count > 1, 0.0)
+    square = (found.gap.square() - chance).where(found.count > 1, 0.0)
     return (weight * square).sum(-1) / weight.sum(-1)
 
 
@@ -196,10 +180,7 @@ def accuracy(probabilities, targets):
 
 
 def brier_score(probabilities, targets):
-    """Mean squared distance from the one-hot, in [0, 2]: some tools halve it.
-
-    Brier, Monthly Weather Review 78, 1950.
-    """
+    """Mean squared distance from the one-hot, in [0, 2] (Brier 1950, not halved)."""
     p, targets = _checked(probabilities, targets)
     return (p.double() - one_hot(targets, p.shape[-1])).square().sum(-1).mean(-1)
 
@@ -221,45 +202,42 @@ class Decomposition(NamedTuple):
 
 
 def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Decomposition of the Brier score.
+    """Decomposition of the Brier score, over groups of one predicted class and one bin.
 
-    Groups are rows with the same predicted class in the same confidence bin. With few
-    rows in a group, chance raises resolution and reliability alike.
-    Murphy, J. Applied Meteorology 12, 1973; the last term as in Stephenson, Coelho,
-    Jolliffe, Weather and Forecasting 23, 2008.
+    With few rows in a group, chance raises resolution and reliability alike.
+    Murphy 1973; Stephenson, Coelho, Jolliffe, Weather and Forecasting 23, 2008.
     """
-    groups, score = (n_bins, strategy), brier_score(probabilities, targets)
     entropy, distance = (lambda q: q * (1 - q)), (lambda p, q: (p - q).square())
-    return _decomposed(score, entropy, distance, probabilities, targets, *groups)
+    rows = probabilities, targets
+    return _decomposed(brier_score, entropy, distance, *rows, n_bins, strategy)
 
 
 def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Decomposition of the NLL, in nats: entropy and Kullback-Leibler divergences.
+    """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10).
 
     Where a target has probability 0 the score and one of the last two are infinite.
-    Bröcker, Q. J. Royal Meteorological Society 135, 2009, eq. 10.
     """
-    groups, score = (n_bins, strategy), nll(probabilities, targets)
-    entropy, distance = entr, (lambda p, q: xlogy(p, p) - xlogy(p, q))
-    return _decomposed(score, entropy, distance, probabilities, targets, *groups)
+    rows, divergence = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
+    return _decomposed(nll, entr, divergence, *rows, n_bins, strategy)
 
 
 def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
     p, targets = _checked(probabilities, targets)
+    score, num_classes = score(p, targets), p.shape[-1]
     confidence, predicted = p.max(-1)
-    edges, index = _assign(confidence, n_bins, strategy)
+    group = predicted + num_classes * _assign(confidence, n_bins, strategy)[1]
     # Of B K groups most are empty where classes are many: the others are numbered.
-    group = predicted * edges.shape[-1] + index
     found, index = torch.unique(group, return_inverse=True)
-    hits, ones = one_hot(targets, p.shape[-1]).double(), torch.ones_like(p[..., :1])
-    count, *sums = _bin_sums(index, len(found), ones.double(), p.double(), hits)
-    forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., G, K)
-    share, overall = count / p.shape[-2], hits.mean(-2, keepdim=True)
+    p, hits = p.double().mT, one_hot(targets, num_classes).double().mT  # (..., K, N)
+    index = index.unsqueeze(-2).expand(p.shape)
+    count, *sums = _bin_sums(index, len(found), torch.ones_like(p), p, hits)
+    forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., K, G)
+    share, overall = count / p.shape[-1], hits.mean(-1, keepdim=True)
     uncertainty = entropy(overall).sum((-2, -1))
     resolution = (share * distance(outcome, overall)).sum((-2, -1))
     reliability = (share * distance(outcome, forecast)).sum((-2, -1))
     within = score - (uncertainty - resolution + reliability)
-    within = within.where(reliability.isfinite(), 0.0)  # where it would be inf - inf
+    within = within.where(reliability.isfinite(), 0.0)  # it would be inf - inf
     return Decomposition(score, uncertainty, resolution, reliability, within)
 
 
@@ -268,24 +246,23 @@ def calibrated_errors(
 ):
     """ECE that a calibrated network would show in each of D draws of labels: (..., D).
 
-    The ECE only asks whether a label is the predicted class, and in a calibrated
-    network it is with probability "confidence". Networks meet the same random numbers.
+    A label is the predicted class with probability "confidence", and the ECE asks for
+    no more. Networks meet the same random numbers.
     """
-    confidence = check.probabilities(probabilities).amax(-1)
-    edges, index = _assign(confidence, n_bins, strategy)
-    confidence, index = confidence.unsqueeze(-2), index.unsqueeze(-2)  # (..., 1, N)
+    confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
+    index = _assign(confidence, n_bins, strategy)[1]  # (..., 1, N)
     rows, found = confidence.shape[-1], []
     for uniform in _uniform(draws, (rows,), seed, confidence):
         off = (uniform < confidence).double() - confidence.double()  # (..., d, N)
-        (off,) = _bin_sums(index.expand(off.shape), edges.shape[-1] - 1, off)
+        (off,) = _bin_sums(index.expand(off.shape), n_bins, off)
         found.append(off.abs().sum(-1) / rows)
     return torch.cat(found, -1)
 
 
 def ece_floor(probabilities, n_bins=15, strategy="uniform", *, draws=1000, seed=0):
     """Mean ECE that a calibrated network with these probabilities would show."""
-    options = {"draws": draws, "seed": seed}
-    return calibrated_errors(probabilities, n_bins, strategy, **options).mean(-1)
+    found = calibrated_errors(probabilities, n_bins, strategy, draws=draws, seed=seed)
+    return found.mean(-1)
 
 
 def consistency_band(
@@ -294,22 +271,17 @@ def consistency_band(
     """Where the accuracy in each bin would lie if the network were calibrated.
 
     Rows are drawn with replacement, each is right with probability "confidence", and
-    the accuracy in each bin is read off; the bins are those of the probabilities.
-
-    returns : low, high: (..., B) float64, with 95 % of the draws inside, bin by bin
-              (more where few rows have few possible accuracies); nan in an empty bin
-
-    Bröcker & Smith, Weather and Forecasting 22, 2007, section 3.
+    the bins stay (Bröcker & Smith 2007, section 3). The ends low and high, (..., B)
+    each, hold 95 % of the draws in each bin (more of few rows); nan in an empty bin.
     """
     confidence = check.probabilities(probabilities).amax(-1)
-    edges, index = _assign(confidence, n_bins, strategy)
+    index = _assign(confidence, n_bins, strategy)[1]
     rows, found = confidence.shape[-1], []
     for uniform in _uniform(resamples, (2, rows), seed, confidence):
         where = (uniform[:, 1] * rows).long()
-        drawn = confidence[..., where]  # (..., d, N)
-        correct = (uniform[:, 0] < drawn).double()
+        correct = (uniform[:, 0] < confidence[..., where]).double()  # (..., d, N)
         columns = torch.ones_like(correct), correct
-        count, right = _bin_sums(index[..., where], edges.shape[-1] - 1, *columns)
+        count, right = _bin_sums(index[..., where], n_bins, *columns)
         found.append(right / count)
     found, (low, high) = torch.cat(found, -2), TAILS
     # The bounds are values that were drawn: between them may lie none.
@@ -318,12 +290,7 @@ def consistency_band(
 
 
 def clopper_pearson(successes, trials):
-    """Exact 95 % interval of a share of whole numbers (...): low, high, on the CPU.
-
-    Clopper & Pearson, Biometrika 26, 1934.
-    """
-    from scipy.stats import beta
-
+    """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
     hits = torch.as_tensor(successes, device="cpu").numpy()
     misses = torch.as_tensor(trials, device="cpu").numpy() - hits
     if (hits % 1 != 0).any() or (misses % 1 != 0).any():
@@ -336,13 +303,10 @@ def clopper_pearson(successes, trials):
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     """95 % interval low, high of a measure on new rows, by the basic bootstrap.
 
-    A calibration error grows by the chance in a draw, so its resamples lie above it as
-    it lies above the error without chance. The basic interval, 2 m - q, turns that
-    round. Where that error is nearly 0 it fails: compare with ``calibrated_errors``.
-
-    measure : function (probabilities, targets) to (...), as ``nll``
-
-    Davison & Hinkley 1997, Bootstrap Methods and their Application, section 5.2.
+    Resamples of a calibration error lie above it as it lies above the error without
+    chance: 2 m - q turns that round (Davison & Hinkley 1997, section 5.2). Where that
+    error is nearly 0 it fails: compare with ``calibrated_errors``. A measure is a
+    function (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
     value, found, rows = measure(p, targets).double(), [], p.shape[-2]
@@ -354,12 +318,9 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
 
 
 def _uniform(draws, shape, seed, like):
-    """Random numbers (d, *shape) for all draws, in pieces that fit in memory.
-
-    From the CPU, one after the other: neither pieces nor the device make a difference.
-    A draw for all networks is as large as ``like``.
-    """
+    """Random numbers (d, *shape) for all draws, in pieces that fit in memory."""
     draws = check.whole(draws, "draws", 1)
+    # From the CPU, in one row: neither pieces nor the device make a difference.
     generator = torch.Generator("cpu").manual_seed(check.seed(seed))
     kind = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
     at_once = max(1, NUMBERS_AT_ONCE // (like.numel() * math.prod(shape[:-1])))
@@ -370,15 +331,12 @@ def _uniform(draws, shape, seed, like):
 def fit_temperature(logits, targets):
     """The temperature T at which softmax(logits / T) has the least NLL.
 
-    Fit it on validation data, and apply it to others with ``with_temperature``.
-
-    logits  : (..., N, K), finite; ValueError for probabilities
-    returns : (...) float64, in proportion to the logits; 1 where all of a row are equal
+    logits  : (..., N, K) of validation data, finite; ValueError for probabilities
+    returns : (...), 1 where each row's are all equal (Guo et al. 2017, section 4.2)
 
     Where no label has a logit below another's, NLL falls as long as T does: a row then
     counts as right with probability (N + 1) / (N + 2) (Platt 1999, section 2.2). Where
     it falls as long as T rises, T is 1000 times the mean distance from the largest.
-    Guo et al. 2017, section 4.2. The NLL is convex in 1 / T: its slope is halved to 0.
     """
     z = _logits(logits)
     targets = check.labels(targets, z).unsqueeze(-1)
@@ -393,7 +351,7 @@ def fit_temperature(logits, targets):
     for _ in range(55):  # of log(scale / T), to all that float64 holds
         middle = (low + high) / 2
         p = (z * middle.exp()[..., None, None]).softmax(-1)
-        rises = (p * z).sum(-1).mean(-1) > wanted  # the slope of the NLL in 1 / T
+        rises = (p * z).sum(-1).mean(-1) > wanted  # slope of the NLL, convex in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
     # The mean of all logits is -1: labels that have no more are worse than none.
     found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), 1000.0)
@@ -401,19 +359,12 @@ def fit_temperature(logits, targets):
 
 
 def with_temperature(logits, temperature):
-    """Probabilities softmax(logits / T): (..., N, K) float64.
-
-    logits, temperature : (..., N, K), no probabilities; above 0, one or (...)
-    """
+    """Probabilities softmax(logits / T), T above 0, one or (...): (..., N, K)."""
     z = _logits(logits)
     temperature = check.numbers(temperature, "temperature").to(z)
-    allowed = tuple(z.shape[:-2])
-    if not (temperature > 0).all() or tuple(temperature.shape) not in ((), allowed):
-        raise ValueError(
-            f"temperature must be a number above 0, or of shape {allowed}, got "
-            f"{temperature.tolist()}."
-        )
-    return (z / temperature[..., None, None]).softmax(-1)
+    if not (temperature > 0).all():
+        raise ValueError(f"temperature must be above 0, got {temperature.tolist()}.")
+    return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
 
 
 def _logits(values):
@@ -432,9 +383,8 @@ def _logits(values):
 def unsmoothed(probabilities, eps, *, least=0.0):
     """The distributions whose smoothed ones these are, (p - eps / K) / (1 - eps).
 
-    least : in [0, 1 / K]. A network may go below eps / K, and the inverse below 0: what
-            is less is raised to ``least`` (at 0 a target there has an infinite NLL),
-            then the row divided by its sum
+    A network may go below eps / K, and the inverse below 0. What is less than least, in
+    [0, 1 / K], is raised to it; at 0 a target there has an infinite NLL.
     """
     p = check.probabilities(probabilities).double()
     p, num_classes = p / p.sum(-1, keepdim=True), p.shape[-1]
@@ -447,15 +397,12 @@ def unsmoothed(probabilities, eps, *, least=0.0):
 def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     """Accuracy, scores and calibration errors with 95 % intervals, and the ECE floor.
 
-    probabilities : (N, K): intervals are of this network on new rows, by ``bootstrap``,
-                    of its accuracy by ``clopper_pearson``. (S, N, K): means over S
-                    networks, with Student's t over networks
+    probabilities : (N, K): of this network on new rows, by ``bootstrap``, the accuracy
+                    by ``clopper_pearson``. (S, N, K): means of S networks, Student's t
     n_bins        : fewer than the rows. MCE looks at bins of 10 rows, or N // n_bins
     returns       : DataFrame with columns value, low, high; those of the ECE floor are
-                    of calibrated networks (of their mean over S)
+                    of calibrated networks
     """
-    import pandas as pd
-
     p, y = _checked(probabilities, targets)
     size, is_fleet = p.shape[-2], p.dim() == 3
     n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
@@ -469,15 +416,15 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         "debiased ECE": (partial(debiased_squared_error, n_bins=n_bins), -1, 1),
         "MCE": (partial(mce, n_bins=n_bins), 0, 1),
     }
-    table, draws = {}, {"resamples": resamples, "seed": seed}
+    table = {}
     for name, (measure, *limits) in measures.items():
         value, ends = measure(p, y).cpu(), (math.inf, math.inf)
         if is_fleet and value.isfinite().all():
             mean = paired_difference(value, 0 * value)
             ends = mean.low, mean.high
         elif value.isfinite().all():
-            ends = [end.item() for end in bootstrap(measure, p, y, **draws)]
-        table[name] = value.mean().item(), *np.clip(ends, *limits)
+            ends = bootstrap(measure, p, y, resamples=resamples, seed=seed)
+        table[name] = value.mean().item(), *np.clip(list(map(float, ends)), *limits)
     square, *ends = table["debiased ECE"]
     if not is_fleet:
         # Resamples scatter about the square with its chance, which is in the data they
@@ -486,14 +433,11 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         chance = (found.count * found.gap**2).nansum().item() / size - square
         ends = [end + chance for end in ends]
         exact = clopper_pearson(_correct(p, y)[1].sum(), size)  # 0 and 1 have one too
-        table["accuracy"] = table["accuracy"][0], *(end.item() for end in exact)
+        table["accuracy"] = table["accuracy"][0], *map(float, exact)
     table["debiased ECE"] = [math.sqrt(max(0.0, s)) for s in (square, *ends)]
-    own_labels = is_fleet and check.numbers(targets, "targets").dim() == 2
-    drawn = [
-        calibrated_errors(q, n_bins, draws=resamples, seed=seed + k)
-        for k, q in enumerate(p if own_labels else [p])
-    ]
-    drawn = torch.stack(drawn).reshape(-1, resamples).mean(0)
-    ends = (drawn.quantile(tail).item() for tail in TAILS)
-    table["ECE floor"] = drawn.mean().item(), *ends
+    apart = p if is_fleet and np.ndim(targets) == 2 else [p]  # by labels of their own
+    errors = partial(calibrated_errors, n_bins=n_bins, draws=resamples)
+    drawn = torch.stack([errors(q, seed=seed + k) for k, q in enumerate(apart)])
+    drawn = drawn.reshape(-1, resamples).mean(0)
+    table["ECE floor"] = map(float, (drawn.mean(), *map(drawn.quantile, TAILS)))
     return pd.DataFrame(table, index=["value", "low", "high"]).T

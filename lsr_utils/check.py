@@ -127,6 +127,9 @@ def labels(targets, rows, name="targets"):
     """Class indices (N,) or (..., N) of rows (..., N, K), as int64 (..., N)."""
     *leading, num_classes = rows.shape
     targets = classes(targets, num_classes, name)
+    if not leading:
+        got = tuple(rows.shape)
+        raise ValueError(f"{name} must label rows (..., N, K), got one row {got}.")
     if list(targets.shape) not in (leading, leading[-1:]):
         wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
         raise ValueError(

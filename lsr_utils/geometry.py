@@ -10,14 +10,14 @@ vectors      : (..., K, D), class means or templates
 raises       : ValueError, TypeError or IndexError for labels that are none, a class of
                too few samples, and where a result would be rounding alone
 
-Taught in notebook 05.
+Neural collapse is that of Papyan, Han & Donoho 2020. Taught in notebook 05.
 """
 
 from collections import namedtuple
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch.nn.functional import one_hot
+from torch.nn.functional import normalize, one_hot
 
 from . import check
 
@@ -36,89 +36,71 @@ def class_means(features, targets, num_classes=6):
 
 
 def scatter(features, targets, num_classes=6):
-    """How far features lie from their class mean, and class means from their centre.
+    """Traces of the covariance within and between classes, and their ratio: Scatter.
 
-    returns : Scatter: the traces of the within-class and between-class covariance, and
-              their ratio; every class has two samples or more
-
-    Papyan, Han & Donoho 2020, section 2.
+    That is mean squared distances; every class has two samples or more.
     """
     features, members = _classes(features, targets, num_classes)
-    unit = _unit(features)
-    within, between = _scatters(features / unit, members)
-    _refuse(between <= TINY**2, "class means")
-    unit = unit[..., 0, 0]
-    return Scatter(within * unit * unit, between * unit * unit, within / between)
+    means = _means(features, members)
+    within = _mean_of((features - members @ means).square().sum(-1), members)
+    between = _centred(means).square().sum(-1).mean(-1)
+    _refuse(between.sqrt() <= _rounding(features), "class means")
+    return Scatter(within, between, within / between)
 
 
 def class_separation(features, targets, num_classes=6):
     """R^2 of the classes by cosine distance: 1 when each class has one direction.
 
-    1 - mean distance within classes / mean distance of all pairs: Kornblith et al. 2021
-    (2010.16402). On features of length 1 the mean cosine distance of two is their mean
-    squared distance from the centre, so R^2 = between / (within + between).
+    1 - mean distance within classes / of all pairs (Kornblith et al. 2021). At length 1
+    a cosine distance is half a squared one, so R^2 = between / (within + between).
     """
-    features, members = _classes(features, targets, num_classes)
-    features = features / _unit(features, -1)
+    features = check.numbers(features, "features").double()
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
-    within, between = _scatters(features / lengths, members)
-    _refuse(within + between <= TINY**2, "directions of features")
+    within, between, _ = scatter(features / lengths, targets, num_classes)
     return between / (within + between)
 
 
 def nc1(features, targets, num_classes=6):
-    """First sign of neural collapse: scatter within, in units of that between classes.
+    """First sign of neural collapse: trace(W B^+) / K, 0 when every class is one point.
 
-    trace(W B^+) / K with the within-class and between-class covariance W and B; 0 when
-    every class is one point; scale-free, and of the K - 1 directions between class
-    means alone. Papyan, Han & Donoho 2020, figure 6.
+    W and B are the covariance within and between classes: scale-free, and of the K - 1
+    directions between class means alone (figure 6).
     """
     features, members = _classes(features, targets, num_classes)
-    features = features / _unit(features)
-    means = _means(features, members)
-    _refuse(_scatters(features, members)[1] <= TINY**2, "class means")
+    means, rounding = _means(features, members), _rounding(features)
+    _refuse(_centred(means).norm(dim=-1).amax(-1) <= rounding, "class means")
     # B = S' S / K with centred means S: B's own inverse would square the condition.
-    inverse = torch.linalg.pinv(_centred(means), atol=TINY, rtol=0.0)  # (..., D, K)
+    inverse = torch.linalg.pinv(_centred(means), atol=rounding)  # (..., D, K)
     off = (features - members @ means) @ inverse
     return _mean_of(off.square().sum(-1), members)
 
 
 def equal_norms(vectors):
-    """Second sign of neural collapse: are class means (or templates) equally long?
+    """Second sign (figure 2): spread of the lengths of vectors less their mean.
 
-    returns : Spread, standard deviation of the lengths of the vectors less their mean,
-              and its ratio to the mean length; 0 when all are equal
-
-    Papyan, Han & Donoho 2020, figure 2. They leave templates their mean, which no
-    softmax can see; here it is taken out.
+    returns : Spread, standard deviation, and its ratio to the mean length. Published
+              for templates with their mean, which no softmax can see
     """
     vectors = check.numbers(vectors, "vectors").double()
-    unit = _unit(vectors)
-    lengths = _centred(vectors / unit).norm(dim=-1)
-    _refuse(lengths.amax(-1) <= TINY, "vectors")
+    lengths = _centred(vectors).norm(dim=-1)
+    _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
     raw = lengths.std(-1, correction=0)
-    return Spread(raw * unit[..., 0, 0], raw / lengths.mean(-1))
+    return Spread(raw, raw / lengths.mean(-1))
 
 
 def cosines(vectors):
-    """Cosines of the angles between vectors less their mean: (..., K, K).
-
-    In a simplex all are -1 / (K - 1), beside the ones on the diagonal. Papyan, Han &
-    Donoho 2020, figure 3, with the change of ``equal_norms``.
-    """
+    """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
     vectors = check.numbers(vectors, "vectors").double()
-    centred = _centred(vectors / _unit(vectors))
-    lengths = centred.norm(dim=-1, keepdim=True)
-    _refuse(lengths <= TINY, "vectors", "differ from their mean")
-    return (centred / lengths) @ (centred / lengths).mT
+    centred = _centred(vectors)
+    shortest = centred.norm(dim=-1).amin(-1)
+    _refuse(shortest <= _rounding(vectors), "vectors", "differ from their mean")
+    unit = centred / centred.norm(dim=-1, keepdim=True)
+    return unit @ unit.mT
 
 
 def equal_angles(vectors):
-    """Second sign of neural collapse: are all angles those of a simplex?
-
-    Mean over pairs of |cosine + 1 / (K - 1)|. Papyan, Han & Donoho 2020, figure 4.
-    """
+    """Second sign (figure 4): mean over pairs of |cosine + 1 / (K - 1)|."""
     found = cosines(vectors)
     num_classes = found.shape[-1]
     above, left = torch.triu_indices(*found.shape[-2:], 1, device=found.device)
@@ -126,54 +108,45 @@ def equal_angles(vectors):
 
 
 def self_duality(weight, features, targets, centred=False):
-    """Third sign of neural collapse: do the templates point where the class means do?
+    """Third sign (figure 5): do the templates point where the class means do?
 
     centred : subtract the templates' mean; False is as published
-    returns : Spread, squared Frobenius distances of the templates from the class means
-              less their mean; relative: each scaled to norm 1 first, so that 0 is the
-              same shape, 2 is at right angles, 4 is the opposite
-
-    Papyan, Han & Donoho 2020, figure 5.
+    returns : Spread, squared distance of the templates from the class means less their
+              mean; relative: each scaled to norm 1 first, so that 0 is the same shape,
+              2 at right angles, 4 the opposite
     """
     weight = check.numbers(weight, "weight").double()
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     _check_width(weight, features.shape[-1], "weight")
-    units = _unit(weight), _unit(features)
-    templates, means = weight / units[0], _means(features / units[1], members)
-    templates, means = _centred(templates) if centred else templates, _centred(means)
-    raw = (templates * units[0] - means * units[1]).square().sum((-2, -1))
-    lengths = [t.norm(dim=(-2, -1), keepdim=True) for t in (templates, means)]
-    _refuse(torch.minimum(*lengths) <= TINY, "templates and class means")
-    templates, means = templates / lengths[0], means / lengths[1]
-    return Spread(raw, (templates - means).square().sum((-2, -1)))
+    both = _centred(weight) if centred else weight, _centred(_means(features, members))
+    unit = []
+    for vectors, whole in zip(both, (weight, features), strict=True):
+        length = vectors.norm(dim=(-2, -1))
+        _refuse(length <= _rounding(whole), "templates and class means")
+        unit.append(vectors / length[..., None, None])
+    return Spread(*((a - b).square().sum((-2, -1)) for a, b in (both, unit)))
 
 
 def other_templates(weight, features, targets):
-    """Is a feature equally far from the templates of all *other* classes?
+    """Is a feature equally far from other templates? (Müller et al. 2019, section 2)
 
     returns : Others; raw is the standard deviation of the K - 1 squared distances, mean
-              over samples; share is the part of the variance of all K that lies among
-              the others, of sums over samples: 0 when every sample is equally far from
-              them, (K - 2) / (K - 1) on average when the own template is like others
-
-    Müller, Kornblith & Hinton 2019, section 2.
+              over samples; share is their part of the variance of all K, 0 when every
+              sample is equally far from them, (K - 2) / (K - 1) on average when the own
+              template is like others
     """
     weight = check.numbers(weight, "weight").double()
     features, members = _classes(features, targets, weight.shape[-2], least=1)
-    unit = torch.maximum(_unit(weight), _unit(features))
     exact = "donot_use_mm_for_euclid_dist"
-    squared = torch.cdist(features / unit, weight / unit, compute_mode=exact).square()
-    own = members.expand_as(squared).bool()
-    others = squared[~own].view(*squared.shape[:-1], -1)
+    squared = torch.cdist(features, weight, compute_mode=exact).square()
+    others = squared[~members.expand_as(squared).bool()].view(*squared.shape[:-1], -1)
     among = _mean_of(others.var(-1, correction=0) * others.shape[-1], members)
     whole = _mean_of(squared.var(-1, correction=0) * squared.shape[-1], members)
-    _refuse(whole.sqrt() <= TINY * squared.amax((-2, -1)), "templates")
-    raw = _mean_of(others.std(-1, correction=0), members)
-    return Others(raw * unit[..., 0, 0] ** 2, among / whole)
+    _refuse(whole.sqrt() <= _rounding(squared), "templates")
+    return Others(_mean_of(others.std(-1, correction=0), members), among / whole)
 
 
-@dataclass(frozen=True)
-class TemplatePlane:
+class TemplatePlane(NamedTuple):
     """The plane through the templates of classes a, b, c, and what is exact in it."""
 
     triple: tuple  # a, b, c
@@ -192,28 +165,22 @@ class TemplatePlane:
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
-        """Logits a - b, a - c, b - c at points (..., N, 2) of the plane: (..., N, 3).
-
-        Of a projected feature they are the network's own: linear in the two numbers.
-        """
+        """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
         points = check.numbers(points, "points").double()
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
 def template_plane(weight, triple, bias=None):
-    """The TemplatePlane through the templates of three different classes.
+    """The TemplatePlane of three different classes (Müller et al. 2019, section 2).
 
-    They may not lie on one line: the smallest height of their triangle is more than
-    1e-6 times the longest of them, ten times the rounding of float32 (in half
-    precision: 4 times the dtype's eps). Müller, Kornblith & Hinton 2019, section 2.
+    Their templates may not lie on one line: the smallest height of the triangle is more
+    than 1e-6 times the longest, ten times the rounding of float32.
     """
     weight = check.numbers(weight, "weight")
     rounding = torch.finfo(weight.dtype).eps if weight.is_floating_point() else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
     corners = weight[..., list(triple), :].double()  # (..., 3, D)
-    unit = _unit(corners)  # of lengths, and here of logits
-    corners, unit = corners / unit, unit.squeeze(-1)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)
     heights = r.diagonal(dim1=-2, dim2=-1)
@@ -223,22 +190,18 @@ def template_plane(weight, triple, bias=None):
     _refuse(area <= least * longest, f"templates of {triple}", "span a plane, no line")
     axes = axes * heights.sign().unsqueeze(-2)  # QR leaves them open: right, and up
     templates = (corners - origin.unsqueeze(-2)) @ axes
-    logits = (corners @ origin.unsqueeze(-1)).squeeze(-1) * unit
+    logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
         bias = check.numbers(bias, "bias").double()
         _check_width(bias, num_classes, "bias")
-        logits = logits + bias[..., list(triple)] / unit
+        logits = logits + bias[..., list(triple)]
     slopes, offsets = _pairs(templates, -2), _pairs(logits)
-    centre = torch.linalg.solve(slopes[..., :2, :], -offsets[..., :2].unsqueeze(-1))
+    centre = torch.linalg.solve(slopes[..., :2, :], -offsets[..., :2])
     rays = torch.stack([slopes[..., 1], -slopes[..., 0]], -1)  # at right angles
     # Away from the third template: there the pair's logits are the largest.
     away = (templates[..., [0, 0, 1], :] - templates[..., [2, 1, 0], :]) * rays
-    rays = rays * away.sum(-1, keepdim=True).sign()
-    rays = rays / rays.norm(dim=-1, keepdim=True)
-    return TemplatePlane(
-        triple, origin * unit, axes, templates * unit.unsqueeze(-1), offsets * unit,
-        centre.squeeze(-1), rays,
-    )  # fmt: skip
+    rays = normalize(rays * away.sum(-1, keepdim=True).sign(), dim=-1, eps=0.0)
+    return TemplatePlane(triple, origin, axes, templates, offsets, centre, rays)
 
 
 def _classes(features, targets, num_classes, least=2):
@@ -246,12 +209,10 @@ def _classes(features, targets, num_classes, least=2):
     features = check.numbers(features, "features").double()
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
-    fewest, k = members.sum(-2).reshape(-1, num_classes).amin(0).min(0)
+    fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)
     if fewest < least:
-        raise ValueError(
-            f"targets must have at least {least} samples of each of {num_classes} "
-            f"classes, got {int(fewest)} of class {int(k)}."
-        )
+        wanted = f"at least {least} samples of each of {num_classes} classes"
+        raise ValueError(f"targets must have {wanted}, got {fewest} of class {k}.")
     return features, members
 
 
@@ -265,21 +226,13 @@ def _mean_of(values, members):
     return _means(values.unsqueeze(-1), members).mean((-2, -1))
 
 
-def _scatters(values, members):
-    """Mean squared distances: from the class mean, and of those from their mean."""
-    means = _means(values, members)
-    within = _mean_of((values - members @ means).square().sum(-1), members)
-    return within, _centred(means).square().sum(-1).mean(-1)
-
-
 def _centred(vectors):
     return vectors - vectors.mean(-2, keepdim=True)
 
 
-def _unit(values, dim=(-2, -1)):
-    """The largest size of a number, or 1: in units of it no square is lost."""
-    largest = values.abs().amax(dim, keepdim=True)
-    return largest.where(largest > 0, 1.0)
+def _rounding(values):
+    """How large rounding makes a difference of such values (..., N, D): (...)."""
+    return TINY * values.abs().amax((-2, -1))
 
 
 def _pairs(values, dim=-1):

@@ -29,23 +29,19 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     level            : of the interval, in (0, 1)
     test_share       : n_test / n_train, when each seed re-draws its split from one
                        data set: the splits overlap, and the variance of the mean is
-                       s^2 (1 / S + n_test / n_train) instead of s^2 / S
+                       s^2 (1 / S + n_test / n_train) (Nadeau & Bengio 2003, section 3)
     returns          : PairedDifference; without spread (to rounding) the interval is
                        a point, and the p-value 1 at a difference of 0, else 0
-    raises           : ValueError for numbers that are not paired or not finite, and
-                       for level or test_share outside its range
+    raises           : ValueError for numbers unpaired, not finite or out of range
 
-    The correction is Nadeau & Bengio, Machine Learning 52, 2003, section 3.
-    Taught in 03.
+    Taught in notebook 03.
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
     pairs = len(treated)
     if len(control) != pairs or pairs < 2:
-        raise ValueError(
-            "treated and control must have the same length, at least 2, got "
-            f"{pairs} and {len(control)}."
-        )
+        wanted, got = "the same length, at least 2", f"{pairs} and {len(control)}"
+        raise ValueError(f"treated and control must have {wanted}, got {got}.")
     difference = treated - control
     mean = float(difference.mean())
     # 0.3 - 0.2 and 0.2 - 0.1 differ in the last bit: that is no spread.
@@ -63,17 +59,16 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
 
 
 def holm(p_values):
-    """p-values adjusted for their number, by Holm's step-down.
+    """p-values adjusted for their number, by Holm's step-down (Holm 1979).
 
-    Rejecting those below alpha rejects no true hypothesis among them with probability
-    1 - alpha or more, however the tests depend on each other.
+    Those below alpha hold no true hypothesis with probability 1 - alpha or more,
+    however the tests depend on each other.
 
-    p_values : (M,) numbers in [0, 1]
+    p_values : (M,) numbers; ValueError for one outside [0, 1]
     returns  : (M,) array in the same order: the smallest times M, the next times
                M - 1, ..., none below the one before it, none above 1
-    raises   : ValueError for a number outside [0, 1]
 
-    Holm, Scandinavian Journal of Statistics 6, 1979. Taught in 03.
+    Taught in notebook 03.
     """
     p_values = _numbers(p_values, "p_values")
     outside = p_values[(p_values < 0) | (p_values > 1)]
@@ -96,19 +91,18 @@ def verdict(difference, p_value):
 def compare_arms(table, arm, baseline, values):
     """Each arm's paired difference from the baseline, over seeds.
 
-    table    : tidy DataFrame, one row a network, with a column "seed" by which the
-               networks are paired: every arm has each seed once
+    table    : tidy DataFrame, one row a network, with a column "seed": every arm has
+               each seed once
     arm      : column that tells the arms apart, e.g. "eps"
     baseline : value of that column with which the others are compared
     values   : column to compare, or a list of them, e.g. ["accuracy", "nll"]
     returns  : tidy DataFrame, one row a value and arm, arms in order of appearance:
                the arm, value, baseline and mean (of the two arms), difference, low,
-               high, p_value, p_holm (over all rows of this table), verdict (by
-               p_holm; low and high are of the row alone, and may exclude 0 where the
-               verdict is "no difference")
+               high, p_value, p_holm (over all rows), verdict (by p_holm; low and high
+               are of the row alone, and may exclude 0 at "no difference")
     raises   : ValueError when a pair is incomplete or a value is not finite
 
-    Taught in 03.
+    Taught in notebook 03.
     """
     values = [values] if isinstance(values, str) else list(values)
     _check_pairs(table, arm)
@@ -118,12 +112,10 @@ def compare_arms(table, arm, baseline, values):
     for value, name in itertools.product(values, names):
         treated, control = pairs[value, name], pairs[value, baseline]
         found = paired_difference(treated, control)
-        rows.append({
-            "value": value, "baseline": control.mean(), "mean": treated.mean(),
-            "difference": found.mean, "low": found.low, "high": found.high,
-            "p_value": found.p_value,
-        })  # fmt: skip
-    result = pd.DataFrame(rows)
+        means = control.mean(), treated.mean(), found.mean
+        rows.append((value, *means, found.low, found.high, found.p_value))
+    columns = "value baseline mean difference low high p_value".split()
+    result = pd.DataFrame(rows, columns=columns)
     result.insert(0, arm, names * len(values))
     result["p_holm"] = holm(result["p_value"])
     result["verdict"] = list(map(verdict, result["difference"], result["p_holm"]))
@@ -147,8 +139,7 @@ def _numbers(values, name):
     if values.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
     if not np.isfinite(values).all():
-        at = int(np.argmin(np.isfinite(values)))
-        raise ValueError(
-            f"{name} must be finite numbers, got {values[at]} at position {at}."
-        )
+        at = np.isfinite(values).argmin()
+        got = f"{values[at]} at position {at}"
+        raise ValueError(f"{name} must be finite numbers, got {got}.")
     return values

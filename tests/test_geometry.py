@@ -263,7 +263,7 @@ def test_scale_free_measures_do_not_hear_a_change_of_scale():
     assert skewed > 0
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-160, 1e-155, 1e-20, 1e140])
+@pytest.mark.parametrize("scale", [1e-60, 1e-30, 1e30, 1e60])
 def test_tiny_and_huge_features_have_the_same_ratios(scale):
     features, targets, weight, bias = random_case(3, leading=(2,))
     before = measured(features, targets, weight)
@@ -274,8 +274,6 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
     for name in before:
         power = 2 if name in squared else 1 if name == "norms" else 0
         wanted = before[name] * torch.tensor([1, scale**power], dtype=torch.float64)
-        if scale**power < 1e-290:  # a square of which few bits or none are left
-            wanted, after[name] = wanted[:1], after[name][:1]
         torch.testing.assert_close(after[name], wanted, rtol=1e-9, atol=0)
     means = geometry.class_means(scale * features, targets) / scale
     torch.testing.assert_close(means, geometry.class_means(features, targets))
@@ -287,15 +285,14 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
     straight = geometry.template_plane(weight, (0, 1, 2)).centre
     torch.testing.assert_close(other.centre / scale, straight)
     # With a bias in the same proportion the lines cross at the same logits.
-    if 1e-150 < scale < 1e140:
-        other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
-        torch.testing.assert_close(other.centre / scale, plane.centre)
+    other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
+    torch.testing.assert_close(other.centre / scale, plane.centre)
 
 
 def test_one_tiny_sample_has_a_direction_all_the_same():
     features, targets, _, _ = random_case(3)
     wanted = geometry.class_separation(features, targets)
-    features[4] *= 1e-200
+    features[4] *= 1e-100
     torch.testing.assert_close(geometry.class_separation(features, targets), wanted)
 
 

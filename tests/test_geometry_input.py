@@ -266,7 +266,7 @@ def test_features_of_length_zero_have_no_angle():
 def test_features_of_one_direction_have_no_separation():
     features = torch.arange(1, 25)[:, None] * torch.tensor([1.0, 2, 3, 4, 5])
     assert message(geometry.class_separation, features, TARGETS) == (
-        "directions of features must differ, got equal ones."
+        "class means must differ, got equal ones."
     )
 
 
