@@ -44,10 +44,8 @@ class RecordedFleet:
         self.history = pd.DataFrame(about.pop("history"))
         self.about = about
         self._arrays = {name: torch.from_numpy(a) for name, a in arrays.items()}
-        # Of (seeds, eps, ...) to a row a network, here and in ``logits``.
-        self.weight, self.bias = (
-            self._arrays[name].flatten(0, 1) for name in ("weight", "bias")
-        )
+        self.weight = self._arrays["weight"].flatten(0, 1)  # (seeds, eps, ...)
+        self.bias = self._arrays["bias"].flatten(0, 1)
         if len(self.weight) != len(self.grid):
             raise ValueError(
                 f"the arrays must hold the {len(self.grid)} networks of the table, got "
@@ -70,8 +68,9 @@ class RecordedFleet:
 
         part : "train" or "test"; the first images of each class
         """
-        h, y = self._arrays[f"features_{part}"], self._arrays["y_features"]
-        return h.float(), y.long()
+        return self._arrays[f"features_{part}"].float(), self._arrays[
+            "y_features"
+        ].long()
 
 
 def networks(name):

@@ -1,8 +1,4 @@
-"""The generated tasks: clouds and outlines.
-
-Each outline has one radius for every angle, so that a morph of two is a mixture of two
-radii.
-"""
+"""The generated tasks: clouds, and outlines by their radius at each angle."""
 
 import numpy as np
 import torch

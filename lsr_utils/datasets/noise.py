@@ -1,8 +1,4 @@
-"""Label noise: transition matrices, labels corrupted once, labels re-drawn each step.
-
-A transition matrix T has T[a, b] = p(label becomes b | class is a): rows sum to 1.
-Taught in notebook 04.
-"""
+"""Label noise by matrices T[a, b] = p(label is b | class a). Taught in notebook 04."""
 
 from dataclasses import replace
 
