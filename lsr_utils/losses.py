@@ -224,15 +224,16 @@ def _check_inputs(logits, targets, how):
             f"targets of dtype {targets.dtype} are {kind} and must have shape {wanted} "
             f"for logits of shape {shape}, got {tuple(targets.shape)}."
         )
-    if kind == "probabilities":
-        if how.ignore_index >= 0:
-            raise ValueError(
-                "ignore_index needs targets that are class indices, "
-                f"got ignore_index={how.ignore_index} with probabilities."
-            )
-        if targets.numel() and _readable(targets, how):
-            with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
-                check.probabilities(targets.movedim(class_axis, -1), "targets")
+    if kind == "class indices":
+        return
+    if how.ignore_index >= 0:
+        raise ValueError(
+            "ignore_index needs targets that are class indices, "
+            f"got ignore_index={how.ignore_index} with probabilities."
+        )
+    if targets.numel() and _readable(targets, how):
+        with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
+            check.probabilities(targets.movedim(class_axis, -1), "targets")
 
 
 def _readable(targets, how):

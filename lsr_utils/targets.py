@@ -52,13 +52,15 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
     dtype   : of the result, floating point; PyTorch's default when None
     returns : (..., num_classes) tensor of probabilities
-    raises  : ValueError (eps, spread, num_classes), TypeError (targets),
+    raises  : ValueError (eps, spread, num_classes), TypeError (targets, dtype),
               IndexError (a class out of range)
 
     Szegedy et al. 2016, section 7. Taught in notebook 01.
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be floating point, got {dtype}.")
     targets = check.classes(torch.as_tensor(targets), num_classes)
     one_hot = torch.nn.functional.one_hot(targets, num_classes)
     return smooth_distribution(one_hot.to(dtype), eps, spread)
