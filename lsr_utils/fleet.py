@@ -75,7 +75,8 @@ def fit_fleet(
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
                grid that it names, and eps, comes as a tensor (M, 1)
     steps, batch_size, measure_every : of the whole fleet, measured ten times when None
-    returns  : Fleet; a RuntimeWarning names networks whose loss is no longer a number
+    returns  : Fleet, also after an interrupt from the keyboard; a RuntimeWarning names
+               networks whose loss is no longer a number
     raises   : TypeError, ValueError or IndexError where a row, a data set or a network
                would be trained otherwise than it says. Taught in 03
     """
@@ -101,13 +102,19 @@ def fit_fleet(
     trainings = [_Training(fleet, s, loss, columns, batch_size) for s in slices]
     total = steps * len(trainings)
     ticks = iter(progress_bar(range(total), total, f"{len(table)} networks", progress))
-    for stop in [0, *range(every, steps, every), steps]:
+    try:
+        for stop in [0, *range(every, steps, every), steps]:
+            for training in trainings:
+                while training.step < stop:
+                    training.update()
+                    next(ticks)
+                training.measure()
+        next(ticks, None)  # past the end, or tqdm takes the bar for a broken-off one
+    except KeyboardInterrupt:
         for training in trainings:
-            while training.step < stop:
-                training.update()
-                next(ticks)
             training.measure()
-    next(ticks, None)  # past the end, or tqdm takes the bar for a broken-off one
+        done = trainings[-1].step  # the others are ahead of it
+        print(f"fit_fleet: interrupted, all have {done} or more of {steps} steps.")
     if fleet.diverged:
         some = f"{{network: step}}: {reprlib.repr(fleet.diverged)}"
         message = f"The loss of some networks is no longer a number, {some}."
@@ -121,7 +128,7 @@ class Fleet:
     grid     : DataFrame, a row a network, with every setting
     steps    : (T,) array of the steps that were measured
     history  : part to measure to (M, T) array: loss (as trained), nll (nats), accuracy,
-               gap (nats), confidence; nan where a network had diverged
+               gap (nats), confidence; nan where not measured, or diverged
     diverged : network to the step at which its loss was no longer a number
     """
 
@@ -151,9 +158,10 @@ class Fleet:
         return pd.concat(tables, ignore_index=True)
 
     def table(self, part, step=None):
-        """The grid with the measures of a part at a step, the last one when None."""
-        step = self.steps[-1] if step is None else step
+        """The grid with the measures of a part, at the last step of all when None."""
         tables = self.tidy().groupby(["part", "step"])
+        networks = tables.size()[part]
+        step = networks.index[networks == len(self)].max() if step is None else step
         return tables.get_group((part, step)).reset_index(drop=True)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a fleet does when a network breaks."""
+"""What a fleet does when a network breaks, or when the keyboard interrupts it."""
 
 import functools
 import warnings
@@ -9,6 +9,7 @@ import pytest
 import torch
 from fleet_oracle import (
     ALL_ARMS,
+    assert_same_networks,
     build,
     build_digits,
     double,
@@ -118,3 +119,82 @@ def test_nan_in_a_test_set_is_no_divergence():
         found = trained(build, points(), [{}], evaluate={"bad": bad})
     assert found.diverged == {} and np.isnan(found.table("bad")["accuracy"][0])
     assert np.isfinite(found.table("train")["accuracy"][0])
+
+
+# --- interrupted --------------------------------------------------------------------
+
+
+def stop_in_step(monkeypatch, number, where):
+    """The keyboard interrupts the update that is the ``number``-th of all slices."""
+    update, calls = fleet._Training.update, []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == number and where == "before":
+            raise KeyboardInterrupt
+        if len(calls) == number:
+            monkeypatch.setattr(self.optimiser, "step", interrupt)
+        update(self)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fleet._Training, "update", interrupted)
+
+
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where):
+    options = {"measure_every": 5, "evaluate": {"test": points(30, 4)}}
+    wanted = trained(build, points(), ALL_ARMS, steps=12, **options)
+    stop_in_step(monkeypatch, 13, where)
+    found = trained(build, points(), ALL_ARMS, steps=20, **options)
+    assert capsys.readouterr().out == (
+        "fit_fleet: interrupted, all have 12 or more of 20 steps.\n"
+    )
+    assert found.steps.tolist() == [0, 5, 10, 12]
+    assert_same_networks(found, [wanted.network(k) for k in range(10)], 0)
+    for part, measured in wanted.history.items():
+        for name, values in measured.items():
+            np.testing.assert_array_equal(values, found.history[part][name])
+    pd.testing.assert_frame_equal(found.table("test"), wanted.table("test"))
+    pd.testing.assert_frame_equal(found.tidy(), wanted.tidy())
+
+
+def test_interrupted_between_slices_all_stop_near_the_same_step(monkeypatch, capsys):
+    grid = fleet.grid(seed=[3, 1, 2], eps=0.1)
+    whole = trained(build, points(), grid, measure_every=5)
+    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)  # a slice each
+    stop_in_step(monkeypatch, 3 * 5 + 5 + 3, "before")  # the second in its step 8
+    found = trained(build, points(), grid, measure_every=5)
+    assert capsys.readouterr().out == (
+        "fit_fleet: interrupted, all have 5 or more of 20 steps.\n"
+    )
+    assert found.steps.tolist() == [0, 5, 7, 10]
+    for name, values in found.history["train"].items():
+        assert np.isnan(values).tolist() == [
+            [False, False, True, False], [False, False, False, True],
+            [False, False, True, True],
+        ]  # fmt: skip
+        wanted = whole.history["train"][name]
+        np.testing.assert_allclose(values[0, [0, 1, 3]], wanted[0, :3], atol=1e-12)
+    at_5 = whole.table("train", step=5)
+    pd.testing.assert_frame_equal(found.table("train"), at_5, rtol=1e-12)
+    assert found.tidy()["step"].is_monotonic_increasing and len(found.tidy()) == 8
+
+
+def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
+    measures, calls = fleet._measures, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # of the second measurement the second part
+            raise KeyboardInterrupt
+        return measures(*arguments)
+
+    monkeypatch.setattr(fleet, "_measures", interrupted)
+    found = trained(
+        build, points(), ALL_ARMS, measure_every=5, evaluate={"test": points(30, 4)}
+    )
+    assert found.steps.tolist() == [0, 5]
+    assert np.isfinite(found.history["test"]["nll"]).all()
+    assert len(found.tidy()) == 2 * 2 * 10
