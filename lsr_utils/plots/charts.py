@@ -119,9 +119,8 @@ def times_the_floor(tables, floor, xlabel, ylabel):
     returns : matplotlib Figure. Each line is named at its end, with its last number; a
               panel's title says which way ends nearest the floor
     """
-    columns = min(2, len(tables))
-    size = style.PANELS if columns == 2 else style.SINGLE
-    figure, axes = grid(len(tables), columns, *size, sharey=True)
+    size = style.SINGLE if len(tables) == 1 else style.PANELS
+    figure, axes = grid(len(tables), min(2, len(tables)), *size, sharey=True)
     highest = 1.5 * max(table.max(axis=None) for table in tables.values())
     ways = list(dict.fromkeys(way for table in tables.values() for way in table.index))
     ticks = [t for t in (1, 3, 10, 30, 100, 300) if t <= highest]

@@ -88,9 +88,8 @@ def _own(plane, points, labels):
 
 def _draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; ``within`` (N, 2) sets the limits."""
-    points, labels, templates, centre, directions = map(
-        np.asarray, (points, labels, plane.templates, plane.centre, plane.directions)
-    )
+    every = points, labels, plane.templates, plane.centre, plane.directions
+    points, labels, templates, centre, directions = map(np.asarray, every)
     shown = np.vstack([within, templates])
     low, high = shown.min(0), shown.max(0)
     middle, half = (low + high) / 2, 0.55 * (high - low).max()

@@ -76,7 +76,18 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
             x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1), **area,
             stat="percent", element="step", color=look["color"], ax=counts,
         )  # fmt: skip
-    _finish(picture, counts, title, curve)
+    least = min(np.nanmin(line.get_xydata()) for line in picture.lines)
+    least = max(0.0, np.floor(10 * least - 0.2) / 10)
+    picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
+    picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
+    picture.tick_params(labelbottom=False)
+    if curve:  # the models are named at the head of the table
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
+        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
+    picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
+                 transform=picture.transAxes)  # fmt: skip
+    counts.set(xlabel="confidence", ylabel="% of rows")
+    counts.grid(axis="x", visible=False)
     _write(table, columns, looks)
     return figure
 
@@ -102,21 +113,6 @@ def _means(bins, *ends):
     values = torch.stack([bins.confidence, *(ends or [bins.accuracy])])
     means = values.reshape(len(values), -1, values.shape[-1]).nanmean(1)
     return means[:, ~means[0].isnan()]
-
-
-def _finish(picture, counts, title, curve):
-    least = min(np.nanmin(line.get_xydata()) for line in picture.lines)
-    least = max(0.0, np.floor(10 * least - 0.2) / 10)
-    picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
-    picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
-    picture.tick_params(labelbottom=False)
-    if curve:  # the models are named at the head of the table
-        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
-        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
-    picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
-                 transform=picture.transAxes)  # fmt: skip
-    counts.set(xlabel="confidence", ylabel="% of rows")
-    counts.grid(axis="x", visible=False)
 
 
 def _write(axis, columns, looks):
