@@ -30,9 +30,8 @@ class _Sliders:
         for name, values in controls.items():
             values, first = np.array(values, object).tolist(), start.get(name)
             if first not in values:
-                raise ValueError(
-                    f"start must give one of {values} for {name!r}, got {first!r}."
-                )
+                wanted = f"one of {values} for {name!r}"
+                raise ValueError(f"start must give {wanted}, got {first!r}.")
             place = values.index(first)
             self._controls.append({"name": name, "values": values, "start": place})
         values = (control["values"] for control in self._controls)

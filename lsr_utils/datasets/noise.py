@@ -12,20 +12,16 @@ from .. import check
 
 
 def symmetric_noise(rate, num_classes=6):
-    """Transition matrix of symmetric noise: every other class is equally likely.
-
-    returns : (K, K) float64 tensor; 1 - rate on the diagonal, rate / (K - 1) elsewhere
-    """
+    """Transition matrix (K, K) of symmetric noise: others have rate / (K - 1) each."""
     rate = check.real(rate, "rate", "[0, 1]")
     shape, other = (num_classes, num_classes), rate / (num_classes - 1)
     return torch.full(shape, other, dtype=torch.float64).fill_diagonal_(1 - rate)
 
 
 def pair_noise(rate, pairs, num_classes=6):
-    """Transition matrix of class-dependent noise: ``a`` is taken for ``b`` at ``rate``.
+    """Transition matrix (K, K) of class-dependent noise: a becomes b at ``rate``.
 
-    pairs   : the confusions, as ((a, b), ...); other classes keep their labels
-    returns : (K, K) float64 tensor
+    pairs : the confusions, as ((a, b), ...); other classes keep their labels
     """
     rate = check.real(rate, "rate", "[0, 1]")
     transition = torch.eye(num_classes, dtype=torch.float64)

@@ -30,8 +30,8 @@ def template_plane(planes, points, labels, titles, class_names):
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
-            scale = [_own(plane, p[eps], labels[q][eps]) for q, p in points.items()]
-            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], np.vstack(scale))
+            scale = [(p[eps], labels[q][eps]) for q, p in points.items()]
+            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], scale)
             above = part == next(iter(points))
             axis.set_title(above * f"{textwrap.fill(titles[eps], 28)}\n" + part)
     triples = [plane.triple for plane in planes.values()]
@@ -53,7 +53,7 @@ def template_triples(planes, points, labels, class_names):
     """
     figure, axes = grid(len(planes), 10, style.PANELS[0], 0.92)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
-        _draw_plane(axis, plane, at, labels, _own(plane, at, labels), small=True)
+        _draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
         names = ", ".join(str(class_names[k]) for k in plane.triple)
         axis.set_title(names, weight="normal", fontsize=8)
         axis.set(xticks=[], yticks=[])
@@ -81,16 +81,12 @@ def draw_groups(axis, points, labels, class_names):
         )  # fmt: skip
 
 
-def _own(plane, points, labels):
-    """Points of the plane's three classes."""
-    return np.asarray(points)[np.isin(np.asarray(labels), plane.triple)]
-
-
 def _draw_plane(axis, plane, points, labels, within, small=False):
-    """Points, templates and decision lines; ``within`` (N, 2) sets the limits."""
+    """Points, templates and decision lines; points and labels ``within`` set limits."""
     every = points, labels, plane.templates, plane.centre, plane.directions
     points, labels, templates, centre, directions = map(np.asarray, every)
-    shown = np.vstack([within, templates])
+    own = [np.asarray(p)[np.isin(np.asarray(y), plane.triple)] for p, y in within]
+    shown = np.vstack([*own, templates])
     low, high = shown.min(0), shown.max(0)
     middle, half = (low + high) / 2, 0.55 * (high - low).max()
     reach = 4 * half + 2 * np.abs(middle - centre).max()
