@@ -15,6 +15,7 @@ from pathlib import Path
 
 import exercises
 import figures
+import lab
 import ledger
 import nbformat
 from environment import ROOT
@@ -191,7 +192,7 @@ def write(path, text):
 def front_page(write):
     """Bring what README.md repeats of the notebooks up to date; names what changed."""
     changed = []
-    for tool in (ledger, figures):
+    for tool in (ledger, figures, lab):
         try:
             changed += tool.update(ROOT, write)
         except ValueError as problem:
