@@ -111,6 +111,7 @@ def whole_course(folder):
 
     env = folder / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    shutil.copytree(ROOT / "tools" / "jupyter", env, dirs_exist_ok=True)
     inside = next(env.rglob("site-packages"))
     (inside / "borrowed.pth").write_text("\n".join([str(folder), *SITE_PACKAGES]))
     ready = (

@@ -30,7 +30,7 @@ def tarball(name):
     try:
         return pooch.retrieve(address, digest, file, folder.expanduser())
     except (OSError, ValueError) as error:  # ValueError: it is another file
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        reason = f"{type(error).__name__}, {str(error).strip().split(': ')[0]}"
         raise Unreachable(
             f"{file} could not be fetched from {registry} ({reason}): connect, or name "
             f"another registry by npm_config_registry, or put the file into {folder}."
