@@ -26,8 +26,7 @@ ROOT = os.path.dirname(os.path.abspath(os.path.realpath(__file__)))
 COMMANDS = {
     "setup": ["-c", "print('The course is ready: python3 course.py lab')"],
     "lab": ["tools/lab.py"],
-    # In two processes, each with a file at a time: more would want more memory. The
-    # tests in a browser take longest and come first.
+    # Two processes: more would want more memory. Tests in a browser come first.
     "test": "-m pytest -n 2 --dist loadscope --no-loadscope-reorder".split(),
     "refresh": ["tools/refresh.py"],
     "slides": ["tools/slides.py"],
@@ -58,8 +57,6 @@ def main(command="help", *arguments):
     try:
         environment.prepare()
         return environment.run([*COMMANDS[command], *arguments])
-    except environment.Stop as stop:
-        return f"course.py: {stop}"
     except OSError as error:
         return (
             f"course.py: {ROOT} cannot be used ({error}): make room or make it "

@@ -8,10 +8,9 @@ MISSING = (
     "Chromium was not found: install it (Debian, Ubuntu: `sudo apt install chromium`), "
     "or name another one of its family by CHROMIUM."
 )
-OPTIONS = (
-    "--no-sandbox",  # in a container one is root, and Chromium refuses to be
-    *("--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--disable-sync"),
-    *("--no-first-run", "--no-default-browser-check"),
+OPTIONS = (  # no sandbox: in a container one is root, and Chromium refuses to be
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
+    *("--no-first-run", "--no-default-browser-check", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
 

@@ -24,13 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENV = ROOT / ".venv"
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "course-is-ready.json"
-OFFLINE = re.compile(
-    "NewConnection|NameResol|Timeout|Proxy|SSLError|Reset|Disconnected|unreachable"
-)
-
-
-class Stop(Exception):
-    """One sentence for the reader: what is wrong, and what to do."""
+OFFLINE = "NewConnection|NameResol|Timeout|Proxy|SSLE|Reset|Disconnected|unreachable"
 
 
 def say(sentence):
@@ -65,22 +59,21 @@ def origin():
 
 
 def prepare():
-    """Make .venv ready, or raise Stop."""
+    """Make .venv ready, or exit with one sentence on what is wrong."""
     if stamp() == wanted():
         return
     with one_at_a_time():
-        before, now = stamp(), wanted()
-        if before == now:  # another call made it so while this one waited
+        if stamp() == wanted():  # another call made it so while this one waited
             return
-        if now["origin"] and now["origin"] == before.get("origin"):
+        if stamp().get("origin", "nowhere") == origin():
             say("Updating .venv to what the course now needs.")
             try:
                 install()
-            except Stop as stop:
-                if "No network" not in str(stop):
+            except SystemExit as problem:
+                if "No network" not in str(problem):
                     raise
                 # On a train, say. pip fetches all before it changes anything.
-                return say(f"{stop} Until then, .venv stays as it is.")
+                return say("No network: until there is one, .venv stays as it is.")
         else:
             make()
         STAMP.write_text(json.dumps(wanted()), encoding="utf-8")
@@ -92,9 +85,9 @@ def make():
         say("The .venv that is there is unfinished or was made elsewhere: removing it.")
         shutil.rmtree(ENV)
     if os.path.lexists(ENV):
-        raise Stop(
-            f"{ENV} was not made by course.py and stays as it is: rename or remove it, "
-            "and run the same command again."
+        sys.exit(
+            f"course.py: {ENV} was not made by course.py and stays as it is: rename or "
+            "remove it, and run the same command again."
         )
     say(
         "Setting up the course in .venv, once. Most of the download is PyTorch, "
@@ -108,7 +101,6 @@ def make():
         inside("ensurepip", "--default-pip")
         install()
     except BaseException:
-        say("Removing the unfinished .venv.")
         shutil.rmtree(ENV, ignore_errors=True)
         raise
 
@@ -126,32 +118,25 @@ def install():
 
 
 def inside(*module):
-    """Run a module in .venv; where it fails, raise Stop with a sentence on why."""
+    """Run a module in .venv; where it fails, exit with one sentence on why."""
+    command = [PYTHON, "-m", *module]
     done = subprocess.run(
-        [PYTHON, "-m", *module],
-        cwd=ROOT,
-        env=variables(),
-        stderr=subprocess.PIPE,
-        close_fds=False,  # it inherits the lock: see one_at_a_time
+        command, cwd=ROOT, env=variables(), stderr=subprocess.PIPE, close_fds=False
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace")
-        why = re.findall("(?m)^.*(?:ERROR|No module named).*?(?=\\W*$)", said)
-        # Offline, pip's last word is that it found no matching distribution.
-        why += ["No network: pip cannot reach the packages"] * bool(
-            OFFLINE.search(said)
-        )
-        raise Stop(
-            f"{(why or ['Set-up failed'])[-1]}; see *Troubleshooting* in "
-            "CONTRIBUTING.md, and run the same command again."
-        )
+        lines = re.findall("(?m)^.*(?:ERROR|No module named).*?(?=\\W*$)", said)
+        why = ["Set-up failed", *lines][-1]
+        if re.search(OFFLINE, said):  # then pip also finds no matching distribution
+            why = "No network: pip cannot reach the packages"
+        sys.exit(f"course.py: {why}; see Troubleshooting in CONTRIBUTING.md.")
 
 
 @contextlib.contextmanager
 def one_at_a_time():
     """Let one call set up while others wait; the system frees a dead call's lock."""
     with open(ROOT / ".venv.lock", "a") as file:
-        # When only this process is killed, the pip that it leaves behind has it still.
+        # Inherited by pip (close_fds), which a kill of this process may leave behind.
         os.set_inheritable(file.fileno(), True)
         if not locked(file):
             say("Another call is setting up .venv: waiting for it.")

@@ -27,11 +27,10 @@ def digests(root):
 def update(root=ROOT, write=True):
     """Bring the list up to date; returns its name if it was not."""
     path, text = root / LIST, "".join(f"{line}\n" for line in digests(root))
-    if path.exists() and path.read_text("utf-8") == text:
-        return []
-    if write:
+    stale = not path.exists() or path.read_text("utf-8") != text
+    if stale and write:
         path.write_text(text, "utf-8")
-    return [LIST]
+    return [LIST] if stale else []
 
 
 def trust():
