@@ -246,8 +246,7 @@ def calibrated_errors(
 ):
     """ECE that a calibrated network would show in each of D draws of labels: (..., D).
 
-    A label is the predicted class with probability "confidence", and the ECE asks for
-    no more. Networks meet the same random numbers.
+    A row is right with probability "confidence". Networks meet the same draws.
     """
     confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
     index = _assign(confidence, n_bins, strategy)[1]  # (..., 1, N)

@@ -1,8 +1,7 @@
 """The few argument checks, each written once.
 
-An error that would show nowhere, a wrong number taken for a right one, is refused here
-in one sentence: the argument, its value, what is allowed. Elsewhere PyTorch's own
-message will do.
+An error that would show nowhere is refused here in one sentence: the argument, its
+value, what is allowed. Elsewhere PyTorch's own message will do.
 """
 
 import math
@@ -71,9 +70,8 @@ def numbers(values, name):
         if not isinstance(values, torch.Tensor):
             values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
-            f"{name} must be a tensor of numbers, got {reprlib.repr(values)}."
-        ) from None
+        got = reprlib.repr(values)
+        raise TypeError(f"{name} must be a tensor of numbers, got {got}.") from None
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     return values.detach()
@@ -87,25 +85,20 @@ def probabilities(values, name="probabilities"):
     """
     values = numbers(values, name)
     if not values.dim() or 0 in values.shape:
-        raise ValueError(
-            f"{name} must have shape (..., K) with no axis of length 0, got "
-            f"{tuple(values.shape)}."
-        )
+        wanted, got = "(..., K) with no axis of length 0", tuple(values.shape)
+        raise ValueError(f"{name} must have shape {wanted}, got {got}.")
     if not values.is_floating_point():
         values = values.double()  # one-hot rows of whole numbers
     eps = torch.finfo(values.dtype).eps
     wrong = ~((values >= 0) & (values <= 1 + max(1e-6, eps)))  # nan is wrong too
     if wrong.any():
-        raise ValueError(
-            f"{name} must lie in [0, 1] (a softmax of logits does), got "
-            f"{values[wrong][0].item():.4g}."
-        )
+        wanted, got = "[0, 1] (a softmax of logits does)", values[wrong][0].item()
+        raise ValueError(f"{name} must lie in {wanted}, got {got:.4g}.")
     sums = values.sum(-1, dtype=torch.float64)
     wrong = (sums - 1).abs() > max(SUM_OF_A_ROW, 4 * eps)
     if wrong.any():
-        raise ValueError(
-            f"{name} must sum to 1 in each row, got {sums[wrong][0].item():.4f}."
-        )
+        got = sums[wrong][0].item()
+        raise ValueError(f"{name} must sum to 1 in each row, got {got:.4f}.")
     return values
 
 
@@ -117,9 +110,8 @@ def classes(targets, num_classes, name="targets"):
     targets = targets.long()  # wide unsigned types know no minimum
     wrong = (targets < 0) | (targets >= num_classes)
     if wrong.any():
-        raise IndexError(
-            f"{name} must lie in 0 ... {num_classes - 1}, got {targets[wrong][0]}."
-        )
+        got = targets[wrong][0]
+        raise IndexError(f"{name} must lie in 0 ... {num_classes - 1}, got {got}.")
     return targets
 
 
@@ -132,7 +124,6 @@ def labels(targets, rows, name="targets"):
         raise ValueError(f"{name} must label rows (..., N, K), got one row {got}.")
     if list(targets.shape) not in (leading, leading[-1:]):
         wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
-        raise ValueError(
-            f"{name} must have shape {' or '.join(wanted)}, got {tuple(targets.shape)}."
-        )
+        wanted, got = " or ".join(wanted), tuple(targets.shape)
+        raise ValueError(f"{name} must have shape {wanted}, got {got}.")
     return targets.to(rows.device).expand(leading)

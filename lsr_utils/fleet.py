@@ -69,8 +69,7 @@ def fit_fleet(
                ``lambda seed: datasets.shapes(600, seed=seed)``
     grid     : DataFrame or list of dicts, a row a network. Columns: seed, eps, lr,
                weight_decay, l1, dropout, redrawn, as in ``training.fit`` and by its
-               defaults where empty; arguments of train, evaluate, loss; labels (text).
-               Neighbours of equal lr and weight_decay are updated together
+               defaults where empty; arguments of train, evaluate, loss; labels (text)
     evaluate : name to SixClass, or to such a function: measured besides "train"
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
                grid that it names, and eps, comes as a tensor (M, 1)
@@ -297,11 +296,8 @@ class _Training:
 def _measures(logits, targets, loss):
     """The measures of M networks, each (M,); nan where logits are not finite."""
     # Stacked, so that a loss of another shape than (M, B) is refused.
-    losses = [loss(logits, targets), smoothed_cross_entropy(logits, targets, 0.0)]
-    losses = torch.stack(losses)
-    found = {
-        "loss": losses[0],
-        "nll": losses[1],
+    losses = loss(logits, targets), smoothed_cross_entropy(logits, targets, 0.0)
+    found = dict(zip(("loss", "nll"), torch.stack(losses), strict=True)) | {
         "accuracy": (logits.argmax(-1) == targets).double(),
         "gap": logit_gap(logits, targets),
         "confidence": logits.mT.contiguous().softmax(1).amax(1),
@@ -340,10 +336,7 @@ def _slices(fleet, batch_size):
 
 
 def _read(given, users):
-    """The grid with every setting filled in, checked: rows 0 ... M - 1.
-
-    users : data sets and functions, whose arguments may name further columns
-    """
+    """The grid, checked and filled in; ``users`` take its further columns."""
     table = pd.DataFrame(given).reset_index(drop=True)
     taken = {name for user in users for name in _defaults(user)} | set(SETTINGS)
     for name in [name for name in table if name not in taken]:
@@ -373,10 +366,7 @@ def _defaults(function):
 
 
 def _arguments(function, table):
-    """What a function is given in each row of the grid: a DataFrame.
-
-    An argument that is no column of the grid is left to its default.
-    """
+    """A function's arguments that the grid has or must have: a DataFrame."""
     given, missing = table[[]].copy(), inspect.Parameter.empty
     for name, default in _defaults(function).items():
         if name in table or default is missing:

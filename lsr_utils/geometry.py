@@ -131,9 +131,8 @@ def other_templates(weight, features, targets):
     """Is a feature equally far from other templates? (Müller et al. 2019, section 2)
 
     returns : Others; raw is the standard deviation of the K - 1 squared distances, mean
-              over samples; share is their part of the variance of all K, 0 when every
-              sample is equally far from them, (K - 2) / (K - 1) on average when the own
-              template is like others
+              over samples; share is their part of the variance of all K, 0 when all are
+              equal, (K - 2) / (K - 1) on average when the own template is like others
     """
     weight = check.numbers(weight, "weight").double()
     features, members = _classes(features, targets, weight.shape[-2], least=1)

@@ -47,7 +47,6 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
                     for the device; on the CPU they always raise
     raises        : TypeError or ValueError, naming the argument and its value
 
-    Called with ``(logits, targets)``; ``forward`` says what they may be.
     Szegedy et al. 2016, section 7. Taught in notebook 02.
     """
 
@@ -98,18 +97,13 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
 
     def extra_repr(self):
         weight = None if self.weight is None else tuple(self.weight.shape)
-        return (
-            f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
-            f"ignore_index={self.ignore_index}, spread={self.spread!r}"
-        )
+        options = f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
+        return options + f"ignore_index={self.ignore_index}, spread={self.spread!r}"
 
 
 @_spelled_out(LabelSmoothingCrossEntropy)
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
-    """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets.
-
-    Inputs, result and errors are those of the class. Taught in notebook 02.
-    """
+    """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets."""
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 
@@ -182,10 +176,8 @@ def _check_weight(weight, num_classes="K"):
         return None
     _check_floating(weight, "weight")
     if weight.dim() != 1 or num_classes not in ("K", len(weight)):
-        raise ValueError(
-            f"weight must have shape ({num_classes},), one factor a class, "
-            f"got {tuple(weight.shape)}."
-        )
+        wanted = f"({num_classes},), one factor a class"
+        raise ValueError(f"weight must have shape {wanted}, got {tuple(weight.shape)}.")
     return weight
 
 
@@ -195,10 +187,8 @@ def _check_inputs(logits, targets, how):
     shape, weight = tuple(logits.shape), how.weight
     class_axis = min(1, len(shape) - 1)
     if shape == () or shape[class_axis] == 0:
-        raise ValueError(
-            "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1, "
-            f"got {shape}."
-        )
+        wanted = "(N, K), (N, K, d1, ...) or (K,) with K at least 1"
+        raise ValueError(f"logits must have shape {wanted}, got {shape}.")
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
     check_spread(how.spread, how.eps, shape[class_axis])
@@ -207,15 +197,11 @@ def _check_inputs(logits, targets, how):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
     for name, tensor in (("weight", weight), ("targets", targets)):
         if tensor is not None and tensor.device != logits.device:
-            raise ValueError(
-                f"logits and {name} must be on one device, "
-                f"got {logits.device} and {tensor.device}."
-            )
+            got = f"{logits.device} and {tensor.device}"
+            raise ValueError(f"logits and {name} must be on one device, got {got}.")
     if targets.dtype == torch.bool or targets.is_complex():
-        raise TypeError(
-            "targets must be class indices (any integer dtype) or probabilities "
-            f"(floating point), got dtype {targets.dtype}."
-        )
+        wanted = "class indices (any integer dtype) or probabilities (floating point)"
+        raise TypeError(f"targets must be {wanted}, got dtype {targets.dtype}.")
     kind, wanted = "probabilities", shape
     if not targets.is_floating_point():
         kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
@@ -227,10 +213,9 @@ def _check_inputs(logits, targets, how):
     if kind == "class indices":
         return
     if how.ignore_index >= 0:
-        raise ValueError(
-            "ignore_index needs targets that are class indices, "
-            f"got ignore_index={how.ignore_index} with probabilities."
-        )
+        wanted = "targets that are class indices"
+        got = f"ignore_index={how.ignore_index} with probabilities"
+        raise ValueError(f"ignore_index needs {wanted}, got {got}.")
     if targets.numel() and _readable(targets, how):
         with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
             check.probabilities(targets.movedim(class_axis, -1), "targets")

@@ -132,13 +132,8 @@ class Bag(_Network):
 
     def __init__(self, input_shape, num_classes=6, *, num_words):
         super().__init__()
-        self.body = nn.Sequential(
-            WordVectors(num_words, 32),
-            MeanOverWords(),
-            Dropout(),
-            nn.Linear(32, 32),
-            nn.ReLU(),
-        )
+        words = [WordVectors(num_words, 32), MeanOverWords(), Dropout()]
+        self.body = nn.Sequential(*words, nn.Linear(32, 32), nn.ReLU())
         self.head = nn.Linear(32, num_classes)
 
 
@@ -151,14 +146,8 @@ class WordCNN(_Network):
 
     def __init__(self, input_shape, num_classes=6, *, num_words):
         super().__init__()
-        self.body = nn.Sequential(
-            WordVectors(num_words, 32),
-            Windows(3),
-            nn.Linear(3 * 32, 64),
-            nn.ReLU(),
-            MaxOverWords(),
-            Dropout(),
-        )
+        runs = [WordVectors(num_words, 32), Windows(3), nn.Linear(3 * 32, 64)]
+        self.body = nn.Sequential(*runs, nn.ReLU(), MaxOverWords(), Dropout())
         self.head = nn.Linear(64, num_classes)
 
 

@@ -19,13 +19,11 @@ def setup(seed=0, threads=None, device=None):
     """Seed everything, set threads, print precision and figure style; return a device.
 
     seed    : a whole number, at least 0
-    threads : of PyTorch on the CPU; 1 when None, because small networks run fastest
-              on one, or the environment variable LSR_THREADS
+    threads : of PyTorch on the CPU; when None LSR_THREADS, or 1: the fastest here
     device  : "cpu", "cuda", "cuda:1"; when None the environment variable LSR_DEVICE,
               else CUDA if there is one, else the CPU
     returns : torch.device; also prints one line that names it
-    raises  : ValueError for a seed or a number of threads that is none, and for a
-              device that this machine does not have
+    raises  : ValueError for what is no seed, number of threads or device here
     """
     from . import style
 
@@ -111,9 +109,8 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
     """
     if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
         got = f"{claim_id!r} and {sentence!r}"
-        raise TypeError(
-            f"claim needs an id like '01-4', a sentence, a bool, got {got}."
-        )
+        wanted = "an id like '01-4', a sentence, a bool"
+        raise TypeError(f"claim needs {wanted}, got {got}.")
     if kind is not None:
         check.one_of(kind, "kind", KINDS)
     check.one_of(by, "by", RESTS_ON)

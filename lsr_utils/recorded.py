@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import numpy as np
+import pandas as pd
 import torch
 
 from . import check
@@ -15,10 +16,7 @@ def folder():
 
 
 def run(name):
-    """The tables of a recorded run, and where, when and by what they were made: a dict.
-
-    name : of a file in ``data/recorded``, without its ending
-    """
+    """The tables of ``data/recorded/<name>.json``, and how they were made: a dict."""
     return json.loads(_path(name, ".json").read_text(encoding="utf-8"))
 
 
@@ -38,8 +36,6 @@ class RecordedFleet:
     """
 
     def __init__(self, about, arrays):
-        import pandas as pd
-
         self.grid = pd.DataFrame(about.pop("networks"))
         self.history = pd.DataFrame(about.pop("history"))
         self.about = about
@@ -68,16 +64,12 @@ class RecordedFleet:
 
         part : "train" or "test"; the first images of each class
         """
-        return self._arrays[f"features_{part}"].float(), self._arrays[
-            "y_features"
-        ].long()
+        labels = self._arrays["y_features"].long()
+        return self._arrays[f"features_{part}"].float(), labels
 
 
 def networks(name):
-    """Recorded networks: a RecordedFleet.
-
-    name : "animals", as ``python tools/record_animals.py`` makes them
-    """
+    """RecordedFleet of a name: "animals", which ``tools/record_animals.py`` makes."""
     with np.load(_path(name, ".npz"), allow_pickle=False) as stored:
         return RecordedFleet(run(name), dict(stored))
 

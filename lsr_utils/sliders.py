@@ -51,10 +51,8 @@ class _Sliders:
         # "</script" would end the element early, "<!--<script" would keep it open.
         numbers, name = numbers.replace("<", "\\u003c"), f"lsr-live-{self._key}"
         script = _SHARED.replace("PAINT", self._paint).replace("%s", name)
-        markup = (
-            f'<div id="{name}">{table}<script type="application/json">{numbers}'
-            f"</script><script>\n{script}</script></div>"
-        )
+        markup = f'<div id="{name}">{table}<script type="application/json">{numbers}'
+        markup += f"</script><script>\n{script}</script></div>"
         steps = (f"{c['name']} ({len(c['values'])} steps)" for c in self._controls)
         return {"text/html": markup, "text/plain": f"sliders: {' x '.join(steps)}"}
 
@@ -145,10 +143,7 @@ class PointSliders(_Sliders):
 
 
 def _clipped(start, end):
-    """The part of a segment inside the frame, as [x1, y1, x2, y2], or [] without any.
-
-    Liang & Barsky, ACM Transactions on Graphics 3(1), 1984.
-    """
+    """A segment's part in the frame, [x1, y1, x2, y2] or [] (Liang & Barsky 1984)."""
     first, last = 0.0, 1.0
     for a, b in zip(start, end, strict=True):
         enters, leaves = (0, 1) if 0 <= a <= STEPS else (1, 0)

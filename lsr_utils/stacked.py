@@ -34,18 +34,15 @@ class Stacked:
         self.has_dropout = any(isinstance(m, Dropout) for m in modules)
         # What a row gives then depends on the rows it is evaluated with.
         self.mixes_rows = any(isinstance(m, BATCH_NORM) for m in modules)
-        children = [[*network.body, network.head] for network in networks]
-        self.layers = [
-            _layer_for(same_place[0])(same_place, which)
-            for same_place in zip(*children, strict=True)
-        ]
+        children = ([*network.body, network.head] for network in networks)
+        places = zip(*children, strict=True)
+        self.layers = [_layer_for(same[0])(same, which) for same in places]
         own = list(self.template.parameters())
         used = sum(p[0].numel() for p in self.parameters())
         if used != sum(p.numel() for p in own) or not all(p.requires_grad for p in own):
-            raise ValueError(
-                "build must make a network whose weights are in body and head, used "
-                "once and trained, got others (outside, shared, computed or frozen)."
-            )
+            wanted = "weights are in body and head, used once and trained"
+            got = "others (outside, shared, computed or frozen)"
+            raise ValueError(f"build must make a network whose {wanted}, got {got}.")
 
     def parameters(self):
         """The stacked weights, each (M, ...), as tensors that take gradients."""
@@ -63,8 +60,7 @@ class Stacked:
     def features(self, x, dropout=None):
         """Penultimate features of all networks: (M, B, ...) to (M, B, D).
 
-        dropout : function of a shape that returns the factors (M, *shape) by which
-                  an activation is multiplied, or None for no dropout
+        dropout : function of a shape to the factors (M, *shape) of activations, or None
         """
         for layer in self.layers[:-1]:
             x = layer(x, dropout)
@@ -90,10 +86,8 @@ class _Layer:
     def __init__(self, modules, which):
         self.module = modules[0]
         self.names = [name for name, _ in self.module.named_parameters()]
-        self.parameters = [
-            _stack([m.get_parameter(name) for m in modules], which)
-            for name in self.names
-        ]
+        weights = ([m.get_parameter(name) for m in modules] for name in self.names)
+        self.parameters = [_stack(same, which) for same in weights]
 
     def __call__(self, x, dropout):
         def one(parameters, x):
@@ -122,10 +116,8 @@ class _Dropout(_Layer):
 class _Linear(_Layer):
     def __init__(self, modules, which):
         # Transposed, (M, in, out): so its gradient needs no copy.
-        self.parameters = [
-            _stack([m.weight.T for m in modules], which),
-            _stack([m.bias.unsqueeze(0) for m in modules], which),
-        ]
+        weights = [m.weight.T for m in modules], [m.bias[None] for m in modules]
+        self.parameters = [_stack(same, which) for same in weights]
 
     def __call__(self, x, dropout):
         weight, bias = self.parameters
@@ -139,13 +131,11 @@ class _Linear(_Layer):
 
 
 class _Images(_Layer):
-    """Convolution or pooling, with the networks as groups of channels: (B, M*C, H, W).
-
-    Channels last in memory: several times faster for pooling and for few channels.
-    """
+    """Convolution or pooling, the networks being groups of channels: (B, M*C, H, W)."""
 
     def __call__(self, x, dropout):
         images, layer = x.transpose(0, 1).flatten(1, 2), self.module
+        # Several times faster for pooling and for few channels.
         images = images.contiguous(memory_format=torch.channels_last)
         if self.parameters:
             weight, bias = [*(p.flatten(0, 1) for p in self.parameters), None][:2]
@@ -177,22 +167,16 @@ def _stack(tensors, which):
 
 
 def _check(networks):
-    """Raise ``ValueError`` for networks that differ by more, or hold what is no layer.
-
-    Training would go another way, in silence.
-    """
+    """Raise ``ValueError`` for networks that would train otherwise, in silence."""
     first, buffers = networks[0], dict(networks[0].named_buffers())
     for network in networks:
         same = all(network.get_buffer(k).equal(buffers[k]) for k in buffers)
         if repr(network) != repr(first) or not same:
-            raise ValueError(
-                "build must make the same architecture and buffers for every seed, "
-                f"got {first!r} and {network!r}."
-            )
+            wanted = "the same architecture and buffers for every seed"
+            got = f"{first!r} and {network!r}"
+            raise ValueError(f"build must make {wanted}, got {got}.")
     for name, module in first.named_modules():
-        hidden = isinstance(module, Dropout) and all(
-            m is not module for m in first.body
-        )
+        hidden = isinstance(module, Dropout) and module not in [*first.body]
         # torch 2.13 zeroes the gradient of that row in the first network alone.
         padded = getattr(module, "padding_idx", None) is not None
         if hidden or padded and not isinstance(module, nn.EmbeddingBag):

@@ -1,4 +1,4 @@
-"""Intervals and verdicts: differences of networks that are paired by their seed."""
+"""Intervals and verdicts of networks paired by seed. Taught in notebook 03."""
 
 import itertools
 import math
@@ -33,8 +33,6 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     returns          : PairedDifference; without spread (to rounding) the interval is
                        a point, and the p-value 1 at a difference of 0, else 0
     raises           : ValueError for numbers unpaired, not finite or out of range
-
-    Taught in notebook 03.
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
@@ -67,8 +65,6 @@ def holm(p_values):
     p_values : (M,) numbers; ValueError for one outside [0, 1]
     returns  : (M,) array in the same order: the smallest times M, the next times
                M - 1, ..., none below the one before it, none above 1
-
-    Taught in notebook 03.
     """
     p_values = _numbers(p_values, "p_values")
     outside = p_values[(p_values < 0) | (p_values > 1)]
@@ -101,8 +97,6 @@ def compare_arms(table, arm, baseline, values):
                high, p_value, p_holm (over all rows), verdict (by p_holm; low and high
                are of the row alone, and may exclude 0 at "no difference")
     raises   : ValueError when a pair is incomplete or a value is not finite
-
-    Taught in notebook 03.
     """
     values = [values] if isinstance(values, str) else list(values)
     _check_pairs(table, arm)

@@ -1,6 +1,6 @@
 """Smoothed target distributions and what follows from them in closed form.
 
-Two conventions are in use, and they differ in where the mass eps goes:
+Taught in notebook 01. Two conventions differ in where the mass eps goes:
 
 ``spread="all"``     eps / K to each of the K classes, the true one included
                      (Szegedy et al. 2016, eq. 7 to 9; PyTorch, timm)
@@ -21,9 +21,8 @@ def check_spread(spread, eps, num_classes):
     """ValueError for an unknown convention, or "others" where there are no others."""
     check.one_of(spread, "spread", SPREADS)
     if spread == "others" and eps > 0 and num_classes < 2:
-        raise ValueError(
-            f"spread='others' needs at least 2 classes, got num_classes={num_classes}."
-        )
+        got = f"{num_classes=}"
+        raise ValueError(f"spread='others' needs at least 2 classes, got {got}.")
 
 
 def smooth_distribution(probabilities, eps, spread="all"):
@@ -35,8 +34,6 @@ def smooth_distribution(probabilities, eps, spread="all"):
                     "others" gives (1 - eps) q + eps (1 - q) / (K - 1)
     returns       : (..., K) tensor; rows that sum to 1 still do, to rounding
     raises        : ValueError for eps or spread
-
-    Szegedy et al. 2016, section 7. Taught in notebook 01.
     """
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = probabilities.shape[-1]
@@ -47,15 +44,13 @@ def smooth_distribution(probabilities, eps, spread="all"):
 
 
 def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
-    """Smoothed one-hot targets for class indices.
+    """Smoothed one-hot targets for class indices (Szegedy et al. 2016, section 7).
 
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
     dtype   : of the result, floating point; PyTorch's default when None
     returns : (..., num_classes) tensor of probabilities
     raises  : ValueError (eps, spread, num_classes), TypeError (targets, dtype),
               IndexError (a class out of range)
-
-    Szegedy et al. 2016, section 7. Taught in notebook 01.
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
@@ -69,8 +64,7 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
 def target_values(eps, num_classes, spread="all"):
     """Probability of the true class and of each other class, as two floats.
 
-    raises : ValueError for eps, spread or num_classes, as the three functions below.
-    Taught in notebook 01.
+    raises : ValueError for eps, spread or num_classes, as the three functions below
     """
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = check.whole(num_classes, "num_classes", 1)
@@ -81,7 +75,7 @@ def target_values(eps, num_classes, spread="all"):
 
 
 def minimum_loss(eps, num_classes, spread="all"):
-    """Least loss of any model, in nats: the target's entropy. Taught in notebook 01."""
+    """Least loss of any model, in nats: the target's entropy."""
     true, other = target_values(eps, num_classes, spread)
     return _plogp(true) + (num_classes - 1) * _plogp(other)
 
@@ -90,7 +84,7 @@ def optimal_gap(eps, num_classes, spread="all"):
     """Logit of the true class minus any other, in nats, where the loss is least.
 
     Infinite at eps = 0: one-hot targets ask for ever larger logits.
-    raises : ValueError for eps, spread or num_classes. Taught in notebook 01.
+    raises : ValueError for eps, spread or num_classes
     """
     true, other = target_values(eps, check.whole(num_classes, "num_classes", 2), spread)
     if other == 0:
@@ -99,12 +93,10 @@ def optimal_gap(eps, num_classes, spread="all"):
 
 
 def convert_eps(eps, num_classes, to):
-    """The eps that gives the same targets in the other convention.
+    """The eps with the same targets otherwise: eps_all = eps_others K / (K - 1).
 
     to     : the convention wanted, "all" or "others"; eps is in the other one
     raises : ValueError where no eps in [0, 1] of the wanted convention does it
-
-    eps_all = eps_others K / (K - 1). Taught in notebook 01.
     """
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = check.whole(num_classes, "num_classes", 2)

@@ -71,8 +71,6 @@ def evaluate(model, data, eps=0.0):
 
     eps     : of the loss "loss"; "nll" is always the loss without smoothing
     returns : dict with "loss" and "nll" (nats), "accuracy" (share), "gap" (nats)
-
-    Taught in 03.
     """
     was_training = model.training
     model.eval()
@@ -121,10 +119,8 @@ def fit(
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
 
     def measure(step):
-        return [
-            {"step": step, "part": name, **evaluate(model, data, eps)}
-            for name, data in parts.items()
-        ]
+        found = {name: evaluate(model, data, eps) for name, data in parts.items()}
+        return [{"step": step, "part": name, **of} for name, of in found.items()]
 
     order = batches(len(y), batch_size, steps, seed)
     order = progress_bar(order, steps, f"eps = {eps:g}", progress)

@@ -22,11 +22,10 @@ __all__ = [
 
 
 def load(name, **options):
-    """Load a six-class task by name, with the options of the function of that name.
+    """SixClass of a task by name, with the options of the function of that name.
 
-    name    : "digits", "gaussians", "shapes", "questions", "animals" or "trec"
-    returns : SixClass
-    raises  : DownloadError when "animals" or "trec" cannot be downloaded
+    name   : "digits", "gaussians", "shapes", "questions", "animals" or "trec"
+    raises : DownloadError when "animals" or "trec" cannot be downloaded
     """
     return TASKS[check.one_of(name, "name", TASKS)](**options)
 

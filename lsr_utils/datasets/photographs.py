@@ -35,10 +35,8 @@ def animals(part="train"):
 
 
 def read_archive(path, part):
-    """Photographs and labels of a part: (N, 3, 32, 32) and (N,) arrays of bytes.
-
-    ``fetch`` has compared the archive with its SHA-256. Nothing is unpacked on disk.
-    """
+    """Photographs and labels of a part: (N, 3, 32, 32) and (N,) arrays of bytes."""
+    # ``fetch`` has compared the archive with its SHA-256. Nothing is unpacked on disk.
     with tarfile.open(path, "r:gz") as archive:
         content = b"".join(archive.extractfile(name).read() for name in PARTS[part])
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)

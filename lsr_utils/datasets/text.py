@@ -60,18 +60,14 @@ def _read_trec(part):
 
 
 def read_trec(path, size):
-    """Questions and types, two lists, of a file of TREC's with ``size`` lines.
-
-    A line is ``COARSE:fine question``, in Latin-1.
-    """
+    """Questions and types, two lists, of ``size`` lines ``COARSE:fine question``."""
     form = rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*"
     lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
     found = [re.fullmatch(form, line) for line in lines]
     if len(lines) != size or None in found:
-        raise ValueError(
-            f"{path.name} must have {size} lines such as 'NUM:date When was it ?', got "
-            f"{len(lines)}, of which {found.count(None)} are not so."
-        )
+        wanted = f"{size} lines such as 'NUM:date When was it ?'"
+        got = f"{len(lines)}, of which {found.count(None)} are not so"
+        raise ValueError(f"{path.name} must have {wanted}, got {got}.")
     return [row[2] for row in found], [COARSE.index(row[1]) for row in found]
 
 
@@ -87,8 +83,7 @@ def vocabulary(texts, at_least=1):
     """The ids of the words of some texts, the most frequent first: a dict.
 
     at_least : how often a word must stand in them
-    returns  : dict of word to id; 0 is padding and 1 any word that is not in it. Words
-               that are equally frequent stand in the order of the alphabet
+    returns  : dict of word to id; 0 is padding, 1 any other word; ties by the alphabet
     """
     counts = collections.Counter(word for text in texts for word in tokenize(text))
     kept = [word for word in counts if counts[word] >= at_least]

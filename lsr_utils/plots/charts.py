@@ -1,4 +1,4 @@
-"""Panels in a grid: images, arms compared over seeds, curves with their names."""
+"""Panels in a grid: images, arms over seeds, curves with names. Taught in 03."""
 
 import math
 
@@ -34,10 +34,7 @@ def image_grid(images, titles, columns=12):
 
 
 def student_interval(values):
-    """Ends (low, high) of Student's 95 % interval of the mean of ``values`` (S,).
-
-    For seaborn's ``errorbar=``; a value is a network. Taught in 03.
-    """
+    """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
     over = stats.paired_difference(values, np.zeros(len(values)))
     return over.low, over.high
 
@@ -91,8 +88,7 @@ def name_lines(axis, names):
     """Name curves at their right ends, in ink, each beside a sample of its line.
 
     axis  : complete, because its limits say where the names stand
-    names : of the axis's first lines, in order; "" for none. A line that ends in nan
-            gets none
+    names : of the axis's first lines; "" for none, as for a line that ends in nan
     """
     lines, to_axis = list(axis.lines), axis.transData - axis.transAxes
     heights = [to_axis.transform(line.get_xydata()[-1])[1] for line in lines]

@@ -14,7 +14,8 @@ from .charts import LINE, grid
 def template_plane(planes, points, labels, titles, class_names):
     """Features in the plane of three templates: a row a part, a column an eps.
 
-    A column has one scale, equal in both directions, so that right angles are right.
+    A column has one scale, equal in both directions, so that right angles are right
+    (Müller, Kornblith & Hinton 2019, section 2). Taught in 05.
 
     planes      : eps to the ``geometry.TemplatePlane`` of one network
     points      : part to eps to points (N, 2) of that plane
@@ -23,8 +24,6 @@ def template_plane(planes, points, labels, titles, class_names):
     class_names : names of all classes
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
-
-    Müller, Kornblith & Hinton 2019, section 2. Taught in 05.
     """
     size = 1.6 + 2.8 * len(planes), 0.6 + 2.5 * len(points)
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)

@@ -28,10 +28,9 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
     returns   : matplotlib Figure. A point is one of ten bins of equal mass, without the
                 empty ones; one network alone has a Clopper-Pearson interval and its gap
                 there, a fleet a thin line for each network and their mean. Band: 95 %
-                of a calibrated network's points, bin by bin. Table: its ``summary``
+                of a calibrated network's points, bin by bin (Bröcker & Smith 2007).
+                Table: its ``summary``. Taught in 06
     raises    : as ``calibration.summary``; KeyError for a name without targets
-
-    Bröcker & Smith 2007 (band). Taught in 06.
     """
     models = models if isinstance(models, dict) else {"": models}
     alone = len(models) == 1
