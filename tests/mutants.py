@@ -247,7 +247,12 @@ def summary(results):
     for kind in [*kinds, None]:
         outcomes = [o for m, o in results if kind in (None, m["kind"])]
         killed = outcomes.count("killed")
-        print(f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed")
+        before = [m["old"].split()[0] for m, _ in results if kind in (None, m["kind"])]
+        print(
+            f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed; by the first "
+            f"edition's tests {before.count('killed')} of "
+            f"{len(before) - before.count('not')}"
+        )
     lost = [
         mutant["id"]
         for mutant, outcome in results
