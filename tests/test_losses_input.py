@@ -103,16 +103,20 @@ INPUTS = [
     (TypeError, (Z, [0, 1, 2]), "targets must be a tensor, got <class 'list'>."),
     (TypeError, (Z, Y > 0), "targets must be class indices (any integer dtype) or"),
     (TypeError, (Z, Q.cfloat()), "(floating point), got dtype torch.complex64."),
-    (ValueError, (Z, Y[:2]), "without the class axis, (3,), got (2,)."),
-    (ValueError, (Z, Y[:, None]), "without the class axis, (3,), got (3, 1)."),
-    (ValueError, (Z, Z.long()), "without the class axis, (3,), got (3, 6)."),
-    (ValueError, (Z[0], Y[:1]), "without the class axis, (), got (1,)."),
-    (ValueError, (torch.zeros(2, 6, 3), Y[:2]), "class axis, (2, 3), got (2,)."),
+    (ValueError, (Z, Y[:2]), "are class indices and must have shape (3,) for"),
+    (ValueError, (Z, Y[:, None]), "are class indices and must have shape (3,) for"),
+    (ValueError, (Z, Z.long()), "are class indices and must have shape (3,) for"),
+    (ValueError, (Z[0], Y[:1]), "are class indices and must have shape () for"),
+    (
+        ValueError,
+        (torch.zeros(2, 6, 3), Y[:2]),
+        "are class indices and must have shape (2, 3) for",
+    ),
     (
         ValueError,
         (Z, Y.float()),
-        "targets of dtype torch.float32 are probabilities and must have the shape of "
-        "the logits, (3, 6), got (3,).",
+        "targets of dtype torch.float32 are probabilities and must have shape (3, 6) "
+        "for logits of shape (3, 6), got (3,).",
     ),
     (
         ValueError,
