@@ -10,6 +10,7 @@ import re
 import pytest
 import torch
 
+from lsr_utils import calibration as cal
 from lsr_utils import check
 
 NAN = float("nan")
@@ -34,7 +35,45 @@ MODELS = []
 TRAINING = []
 FLEET = []
 STATS = []
-CALIBRATION = []
+CALIBRATION = [
+    (lambda: cal.nll(P.log(), Y), ValueError, "must lie in [0, 1] (a softmax of"),
+    (lambda: cal.nll(P * NAN, Y), ValueError, "a softmax of logits does), got nan"),
+    (lambda: cal.nll(P / 2, Y), ValueError, "must sum to 1 in each row, got 0.5000"),
+    (lambda: cal.nll(P, Y[:3]), ValueError, "must have shape (4,), got (3,)"),
+    (lambda: cal.nll(P[0], Y[0]), ValueError, "must label rows (..., N, K), got one"),
+    (lambda: cal.nll(P, Y + 3), IndexError, "must lie in 0 ... 5, got 6"),
+    (lambda: cal.nll(P, Y - 1), IndexError, "must lie in 0 ... 5, got -1"),
+    (lambda: cal.nll(P, Y.float()), TypeError, "must be class indices, got dtype"),
+    (lambda: cal.nll(P, Y > 1), TypeError, "class indices, got dtype torch.bool"),
+    (lambda: cal.true_calibration_error(P, P[:1]), ValueError, "got (1, 6)"),
+    (lambda: cal.true_calibration_error(P, P[0]), ValueError, "(N, K) or (4, 6), got"),
+    (lambda: cal.fit_temperature(P, Y), ValueError, "got probabilities"),
+    (lambda: cal.fit_temperature(P.bfloat16(), Y), ValueError, "got probabilities"),
+    (lambda: cal.with_temperature(P, 2), ValueError, "must come from before the soft"),
+    (
+        lambda: cal.fit_temperature(9 * P * NAN, Y),
+        ValueError,
+        "finite numbers, got nan",
+    ),
+    (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "must be above 0, got 0.0"),
+    (lambda: cal.with_temperature(9 * P, NAN), ValueError, "must be above 0, got nan"),
+    (
+        lambda: cal.reliability_bins(P, Y, 0),
+        ValueError,
+        "n_bins must be a whole number",
+    ),
+    (lambda: cal.ece_floor(P, 2.5), ValueError, "at least 1, got 2.5"),
+    (lambda: cal.ece_floor(P, strategy="width"), ValueError, "'uniform' or 'quantile'"),
+    (lambda: cal.ece_floor(P, draws=0), ValueError, "draws must be a whole number"),
+    (lambda: cal.bootstrap(cal.nll, P, Y, seed=-1), ValueError, "4294967295, got -1"),
+    # Of no bin the largest distance would be 0.
+    (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
+    (lambda: cal.summary(P, Y), ValueError, "n_bins must be a whole number, 1 to 3"),
+    (lambda: cal.clopper_pearson(0.5, 2.0), ValueError, "must be whole, got 0.5 of"),
+    (lambda: cal.clopper_pearson(1, NAN), ValueError, "must be whole, got 1 of nan"),
+    (lambda: cal.unsmoothed(P, 1), ValueError, "eps must lie in [0, 0.999999], got 1"),
+    (lambda: cal.unsmoothed(P, 0.1, least=0.2), ValueError, "must lie in [0, 0.16666"),
+]
 GEOMETRY = []
 PLOTS = []
 SLIDERS = []
