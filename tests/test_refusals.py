@@ -12,6 +12,7 @@ import torch
 
 from lsr_utils import calibration as cal
 from lsr_utils import check
+from lsr_utils import geometry as geo
 
 NAN = float("nan")
 P = torch.full((4, 6), 1 / 6)  # probabilities of four rows
@@ -74,7 +75,44 @@ CALIBRATION = [
     (lambda: cal.unsmoothed(P, 1), ValueError, "eps must lie in [0, 0.999999], got 1"),
     (lambda: cal.unsmoothed(P, 0.1, least=0.2), ValueError, "must lie in [0, 0.16666"),
 ]
-GEOMETRY = []
+W = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))  # templates
+H = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))  # features
+Z = torch.arange(12) % 6  # their classes
+SAME = torch.full((6, 5), 0.3)
+GEOMETRY = [
+    (lambda: geo.template_plane(W, (0, 1, 6)), ValueError, "0 to 5, got 6"),
+    (lambda: geo.template_plane(W, (-1, 0, 1)), ValueError, "triple must be a whole"),
+    (lambda: geo.template_plane(W, (1, 2, 1)), ValueError, "templates of (1, 2, 1)"),
+    (lambda: geo.template_plane(SAME, (0, 1, 2)), ValueError, "span a plane, no line"),
+    (
+        lambda: geo.template_plane(W, (0, 1, 2), torch.zeros(1)),
+        ValueError,
+        "bias must have width 6, got 1",
+    ),
+    (
+        lambda: geo.template_plane(W, (0, 1, 2)).project(H[:, :1]),
+        ValueError,
+        "features must have width 5, got 1",
+    ),
+    (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
+    (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
+    (lambda: geo.self_duality(SAME, H, Z, True), ValueError, "templates and class me"),
+    (lambda: geo.other_templates(SAME, H, Z), ValueError, "templates must differ, got"),
+    (lambda: geo.class_means(H, Z[:6].repeat(2) // 2), ValueError, "got 0 of class 3"),
+    (lambda: geo.scatter(H[:6], Z[:6]), ValueError, "got 1 of class 0"),
+    (lambda: geo.scatter(H, Z[:1]), ValueError, "must have shape (12,), got (1,)"),
+    (lambda: geo.scatter(H, Z.float()), TypeError, "must be class indices, got dtype"),
+    (lambda: geo.scatter(H, Z + 1), IndexError, "must lie in 0 ... 5, got 6"),
+    (
+        lambda: geo.nc1(torch.cat([H[:6], -H[:6]]), Z),
+        ValueError,
+        "class means must differ, got equal ones",
+    ),
+    (lambda: geo.class_separation(0 * H, Z), ValueError, "must be longer than 0"),
+    (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
+    (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
+    (lambda: geo.scatter("features", Z), TypeError, "must be a tensor of numbers, got"),
+]
 PLOTS = []
 SLIDERS = []
 NOTEBOOK = []
