@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from lsr_utils import calibration as cal
-from lsr_utils import check
+from lsr_utils import check, stats
 from lsr_utils import geometry as geo
+from lsr_utils.stats import paired_difference as paired
 
 NAN = float("nan")
 P = torch.full((4, 6), 1 / 6)  # probabilities of four rows
@@ -35,7 +36,16 @@ DATASETS = []
 MODELS = []
 TRAINING = []
 FLEET = []
-STATS = []
+STATS = [
+    (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),
+    (lambda: paired([1], [2]), ValueError, "at least 2, got 1 and 1"),
+    (lambda: paired([1, 2], [[1], [2]]), ValueError, "control must have one axis"),
+    (lambda: paired([1, NAN], [1, 2]), ValueError, "treated must be finite numbers"),
+    (lambda: paired([1, 2], [2, 1], level=95), ValueError, "lie in (0, 1), got 95"),
+    (lambda: paired([1, 2], [2, 4], test_share=0), ValueError, "(0, inf), got 0"),
+    (lambda: stats.holm([0.2, 1.2]), ValueError, "must lie in [0, 1], got 1.2"),
+    (lambda: stats.holm([0.2, NAN]), ValueError, "p_values must be finite numbers"),
+]
 CALIBRATION = [
     (lambda: cal.nll(P.log(), Y), ValueError, "must lie in [0, 1] (a softmax of"),
     (lambda: cal.nll(P * NAN, Y), ValueError, "a softmax of logits does), got nan"),
