@@ -229,12 +229,14 @@ def test_the_true_error_is_that_of_a_plain_loop_for_one_posterior_or_many(strate
         errors = c.true_calibration_error(p, known, 10, strategy)
         wanted = [ece_by_hand(q, None, 10, strategy, truth) for q in p]
         assert errors.numpy() == pytest.approx(wanted, abs=1e-12)
-    # The chance of the class that is predicted, which need not be the best one.
-    turned = p[1].roll(1, -1)
-    truth = POSTERIOR.gather(1, turned.argmax(1, keepdim=True))[:, 0].numpy()
-    wanted = ece_by_hand(turned, None, 10, strategy, truth)
-    found = c.true_calibration_error(turned, POSTERIOR, 10, strategy).item()
-    assert found == close(wanted)
+
+
+def test_the_truth_is_that_of_the_predicted_class_be_it_not_the_best():
+    p = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
+    posterior = torch.tensor([[0.1, 0.9], [0.4, 0.6]])  # the first answer is wrong
+    table = c.true_reliability_bins(p, posterior, 1)
+    assert table.accuracy.item() == pytest.approx(0.35)
+    assert c.true_calibration_error(p, posterior).item() == pytest.approx(0.4)
 
 
 def expected_squared_error(confidence, truth, bins):
