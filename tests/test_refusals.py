@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lsr_utils import calibration as cal
-from lsr_utils import check, stats
+from lsr_utils import check, measure, models, recorded, stats
 from lsr_utils import geometry as geo
 from lsr_utils.stats import paired_difference as paired
 
@@ -33,7 +33,14 @@ TARGETS = []
 LOSSES = []
 FUSED = []
 DATASETS = []
-MODELS = []
+MODELS = [
+    (lambda: models.build("transformer", (2,)), ValueError, "'wordcnn', got 'transf"),
+    (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
+    (lambda: recorded.networks("plants"), ValueError, "name must be 'animals', got 'p"),
+    (lambda: recorded.run("nothing"), ValueError, "name must be 'ambiguous_shapes', "),
+    (lambda: measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
+    (lambda: measure.median_seconds(int, rounds=0), ValueError, "at least 1, got 0"),
+]
 TRAINING = []
 FLEET = []
 STATS = [
