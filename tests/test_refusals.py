@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from lsr_utils import calibration as cal
-from lsr_utils import check, measure, models, recorded, stats
+from lsr_utils import check, datasets, measure, models, recorded, stats
 from lsr_utils import geometry as geo
+from lsr_utils.datasets import noise
 from lsr_utils.stats import paired_difference as paired
 
 NAN = float("nan")
@@ -32,7 +33,32 @@ CHECK = [
 TARGETS = []
 LOSSES = []
 FUSED = []
-DATASETS = []
+CLOUDS = datasets.gaussians(100)
+DATASETS = [
+    (lambda: datasets.load("digit"), ValueError, "'animals' or 'trec', got 'digit'"),
+    (lambda: datasets.gaussians(2.5), ValueError, "n must be a whole number, at least"),
+    (lambda: datasets.shapes(0), ValueError, "n must be a whole number, at least 1"),
+    (lambda: datasets.shapes(9, seed=-1), ValueError, "0 to 4294967295, got -1"),
+    (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
+    (lambda: datasets.split(CLOUDS, (60, 41)), ValueError, "sizes must"),
+    (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
+    (lambda: datasets.split(CLOUDS, (9,), seed=-1), ValueError, "seed must be a whole"),
+    (lambda: datasets.animals("validation"), ValueError, "'train' or 'test', got 'val"),
+    (lambda: datasets.trec(None), ValueError, "part must be 'train' or 'test', got No"),
+    (lambda: datasets.questions(["train"]), ValueError, "'test', got ['train']"),
+    (lambda: noise.pair_noise(0.1, [(1, 1)]), ValueError, "got (1, 1)"),
+    (lambda: noise.pair_noise(0.1, [(-1, 0)]), ValueError, "two different classes of"),
+    (
+        lambda: noise.symmetric_noise(1.2),
+        ValueError,
+        "rate must lie in [0, 1], got 1.2",
+    ),
+    (lambda: noise.pair_noise(NAN, [(0, 1)]), ValueError, "lie in [0, 1], got nan"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(5)), ValueError, "(6, 6), got (5, 5)"),
+    (lambda: noise.corrupt(CLOUDS, 2 * torch.eye(6)), ValueError, "transition must li"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(6) / 2), ValueError, "sum to 1 in each r"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(6), -1), ValueError, "4294967295, got -1"),
+]
 MODELS = [
     (lambda: models.build("transformer", (2,)), ValueError, "'wordcnn', got 'transf"),
     (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
