@@ -57,23 +57,6 @@ def test_the_floor_is_the_mean_error_over_draws_of_labels(strategy):
     assert floor == pytest.approx(about, rel=0.1)
 
 
-def test_the_errors_of_calibrated_networks_have_the_spread_of_labels():
-    # Their quantiles, too, are those of the binomial: |X / 40 - .7| in one bin.
-    found = c.calibrated_errors(of_confidence((0.7, 40)), draws=4000)
-    assert found.shape == (4000,) and found.dtype == torch.float64
-    hits = np.arange(41)
-    for bound in (0.03, 0.08, 0.12):
-        share = binom(40, 0.7).pmf(hits)[abs(hits / 40 - 0.7) < bound].sum()
-        error = math.sqrt(share * (1 - share) / 4000)
-        below = (found < bound).double().mean().item()
-        assert below == pytest.approx(share, abs=4 * error)
-
-
-def test_the_floor_of_certainty_is_zero():
-    one_hot = torch.eye(6)[torch.arange(30) % 6]
-    assert c.ece_floor(one_hot).item() == 0
-
-
 def test_the_floor_depends_on_its_seed_alone():
     p, _ = simulated((50,))
     torch.manual_seed(1)
@@ -129,26 +112,19 @@ def test_every_network_meets_the_same_chance(monkeypatch, at_once, own_targets):
 # --- the band -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rows", "bins", "inside", "some"),
-    [(500, 10, (0.93, 0.98), (0.28, 0.5)), (60, 15, (0.96, 1), (0, 1))],
-)
-def test_the_band_covers_95_percent_of_the_bins_of_calibrated_models(
-    rows, bins, inside, some
-):
-    # Calibrated networks on inputs of their own; in bins of four rows more lie inside.
-    rng, models = np.random.default_rng(0), 500
-    p = POOL[torch.tensor(rng.integers(0, len(POOL), (models, rows)))]
-    uniform = torch.tensor(rng.random((models, rows, 1)))
+def test_the_band_covers_95_percent_of_the_bins_of_calibrated_models():
+    rng = np.random.default_rng(0)
+    p = POOL[torch.tensor(rng.integers(0, len(POOL), (500, 500)))]  # networks, rows
+    uniform = torch.tensor(rng.random((500, 500, 1)))
     y = (uniform > p.cumsum(-1)[..., :-1]).sum(-1)
-    low, high = c.consistency_band(p, bins, "quantile", resamples=100)
-    table = c.reliability_bins(p, y, bins, "quantile")
+    low, high = c.consistency_band(p, 10, "quantile", resamples=100)
+    table = c.reliability_bins(p, y, 10, "quantile")
     kept = table.count > 0
     assert low[kept].isfinite().all() and low[~kept].isnan().all()
     out = ((table.accuracy < low) | (table.accuracy > high)) & kept
-    assert inside[0] < 1 - out.double().mean() < inside[1]
+    assert 0.93 < 1 - out.double().mean() < 0.98
     # Pointwise: in many diagrams of calibrated models some bin lies outside.
-    assert some[0] < out.any(-1).double().mean() < some[1]
+    assert 0.28 < out.any(-1).double().mean() < 0.5
 
 
 def test_the_band_of_one_confidence_is_that_of_the_binomial():
@@ -280,23 +256,6 @@ def test_the_summary_of_a_fleet_is_over_networks(own_targets):
     drawn = [draw(q, seed=s) for q, s in zip(p, seeds, strict=True)]
     wanted = [np.mean(drawn), *np.quantile(np.mean(drawn, 0), [0.025, 0.975])]
     assert found.loc["ECE floor"].tolist() == pytest.approx(wanted, abs=1e-12)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.9])
-def test_the_debiased_interval_reaches_the_error_without_chance(temperature):
-    def network(n, seed):
-        data = datasets.gaussians(n, seed=seed)
-        return c.with_temperature(data.posterior.log(), temperature), data
-
-    p, data = network(50_000, 7)
-    bins = c.true_reliability_bins(p, data.posterior)
-    aim = (bins.count / len(data) * bins.gap**2).nansum().sqrt().item()
-    reached = []
-    for seed in range(20):
-        p, data = network(500, 3000 + seed)
-        row = c.summary(p, data.y, resamples=50).loc["debiased ECE"]
-        reached.append(row["low"] <= aim <= row["high"])
-    assert np.mean(reached) > 0.85
 
 
 def test_no_interval_leaves_the_values_possible():

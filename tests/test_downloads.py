@@ -13,8 +13,6 @@ import threading
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from loopback import CONTENT, NAME, give, names_in, register
 
 from lsr_utils.datasets import cache_folder, downloads
@@ -216,20 +214,6 @@ def test_what_stops_at_the_last_moment_leaves_nothing(
     assert fetched() == CONTENT
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
-@given(st.integers(0, len(CONTENT) - 1), st.booleans())
-def test_a_download_cut_at_any_byte_leaves_nothing_and_starts_again(
-    server, cache, at, says_length
-):
-    length = len(CONTENT) if says_length else False
-    server.answer = lambda handler: give(handler, CONTENT[:at], length)
-    refusal()
-    assert names_in(cache) == []
-    server.answer = right
-    assert fetched() == CONTENT and names_in(cache) == [NAME]
-    cache.joinpath(NAME).unlink()
-
-
 # --- where and what -----------------------------------------------------------------
 
 
@@ -244,22 +228,3 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     if sys.platform == "linux":
         assert cache_folder() == tmp_path / "lsr_utils"
     assert names_in(tmp_path) == []
-
-
-def test_the_official_files_are_those_of_the_sources():
-    found = {name: (p[0], digest) for name, (p, digest) in downloads.FILES.items()}
-    questions = "https://cogcomp.seas.upenn.edu/Data/QA/QC"
-    assert found == {
-        "cifar-10-binary.tar.gz": (
-            "https://www.cs.toronto.edu/~kriz",
-            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        ),
-        "train_5500.label": (
-            questions,
-            "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
-        ),
-        "TREC_10.label": (
-            questions,
-            "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
-        ),
-    }
