@@ -149,9 +149,6 @@ def test_probabilities_at_a_temperature():
         wanted = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
         assert found[i, j].numpy() == pytest.approx(wanted, abs=1e-14)
         assert with_temperature(z[i, j], temperature[i, j]).equal(found[i, j])
-    for wrong in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0]):  # PyTorch's own refusal
-        with pytest.raises(RuntimeError):
-            with_temperature(z, wrong)
 
 
 @pytest.mark.parametrize("temperature", [1e-320, 1e-9, 1e9, 1e308])

@@ -58,12 +58,10 @@ def test_the_files_are_joined_in_the_order_of_their_names(tmp_path):
 def test_trec_is_token_ids_of_the_training_part_s_words(sources):
     train, test = datasets.load("trec"), datasets.load("trec", part="test")
     for data, n in ((train, 14), (test, 7)):
-        assert data.x.shape == (n, 10) and data.x.dtype == torch.int64
-        assert data.y.shape == (n,) and data.y.dtype == torch.int64
+        assert data.x.shape == (n, 10) and data.y.shape == (n,)
+        assert data.x.dtype == data.y.dtype == torch.int64
         assert data.class_names == TYPES and data.variant == "official"
-        assert data.posterior is None and data.texts.dtype == object
-        assert data.vocabulary == train.vocabulary
-        assert data.vocabulary[:2] == ("<pad>", "<unk>")
+        assert data.posterior is None and data.vocabulary == train.vocabulary
     # Once in training, a word is unknown; so is one of the test part alone.
     assert "train" in train.vocabulary and "test" not in train.vocabulary
     assert "sister\xf0city" not in train.vocabulary

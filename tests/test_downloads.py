@@ -71,32 +71,24 @@ def test_the_second_official_address_is_asked_when_the_first_fails(server, monke
     assert fetched() == CONTENT and server.asked == [f"/old/{NAME}", f"/{NAME}"]
 
 
-def test_a_mirror_folder_comes_first_and_is_left_as_it_is(
-    server, cache, monkeypatch, tmp_path
+@pytest.mark.parametrize("there", [None, WRONG, CONTENT])
+def test_a_mirror_folder_comes_first_if_it_has_the_right_file(
+    server, cache, monkeypatch, tmp_path, there
 ):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    mirror.joinpath(NAME).write_bytes(CONTENT)
+    if there is not None:
+        mirror.joinpath(NAME).write_bytes(there)
     monkeypatch.setenv("LSR_DATA_MIRROR", str(mirror))
-    monkeypatch.setenv("LSR_OFFLINE", "1")
-    assert fetched() == CONTENT and server.asked == []
-    assert names_in(mirror) == [NAME] and names_in(cache) == [NAME]
+    assert fetched() == CONTENT and names_in(cache) == [NAME]
+    assert server.asked == ([] if there == CONTENT else [f"/{NAME}"])
+    assert names_in(mirror) == ([] if there is None else [NAME])
 
 
 def test_a_mirror_url_comes_first(server, monkeypatch):
     monkeypatch.setenv("LSR_DATA_MIRROR", f"{server.url}/mirror/")
     monkeypatch.setenv("LSR_OFFLINE", "0")
     assert fetched() == CONTENT and server.asked == [f"/mirror/{NAME}"]
-
-
-@pytest.mark.parametrize("there", [None, WRONG])
-def test_a_mirror_without_the_right_file_is_passed_over(
-    server, monkeypatch, tmp_path, there
-):
-    if there is not None:
-        tmp_path.joinpath(NAME).write_bytes(there)
-    monkeypatch.setenv("LSR_DATA_MIRROR", str(tmp_path))
-    assert fetched() == CONTENT and server.asked == [f"/{NAME}"]
 
 
 def test_a_bar_shows_how_far_it_is_unless_told(server, cache, monkeypatch, capsys):
@@ -125,13 +117,9 @@ def test_two_who_ask_at_once_both_get_the_file(server, cache):
 # --- the file does not come ---------------------------------------------------------
 
 
-def half(handler):
+def half(handler, seconds=0):
     give(handler, CONTENT[:100_000], len(CONTENT))
-
-
-def stalled(handler):
-    half(handler)
-    time.sleep(1)
+    time.sleep(seconds)
 
 
 FAULTS = {
@@ -141,7 +129,7 @@ FAULTS = {
     "cut off": (half, "breaks off"),
     "cut off, no length": (lambda h: give(h, CONTENT[:9], False), "gives another file"),
     "silent": (lambda h: time.sleep(1), "gives nothing for 0.3 seconds"),
-    "stalled": (stalled, "gives nothing for 0.3 seconds"),
+    "stalled": (lambda h: half(h, 1), "gives nothing for 0.3 seconds"),
     "no HTTP": (lambda h: h.wfile.write(b"what?\r\n\r\n"), "gives no answer (Conn"),
 }
 

@@ -54,7 +54,6 @@ def test_pair_noise_takes_one_class_for_another():
     "transition",
     [
         noise.symmetric_noise(0.4),
-        noise.symmetric_noise(1),
         noise.pair_noise(0.3, ((0, 1), (1, 0), (5, 2))),
         torch.eye(6, dtype=torch.float64).roll(1, 1),
     ],
