@@ -12,7 +12,6 @@ from calibration_oracle import (
     class_wise_by_hand,
     debiased_by_hand,
     decomposition_by_hand,
-    draw_labels,
     ece_by_hand,
     in_bins,
     simulated,
@@ -241,19 +240,6 @@ def test_the_debiased_square_is_without_bias():
     # Where the truth varies within a bin too much is taken off, as the docstring says.
     truth = [0.91, 0.94, 0.97, 0.98]
     assert expected_squared_error(truth, truth, 10) == close(-np.var(truth) / 3)
-
-
-def test_the_error_of_labels_exceeds_the_true_one_and_the_debiased_does_not():
-    p = smooth_distribution(POSTERIOR[:500], 0.1)
-    labels = draw_labels(POSTERIOR[:500], 300)
-    true = c.true_calibration_error(p, POSTERIOR[:500]).item()
-    table = c.true_reliability_bins(p, POSTERIOR[:500])
-    square = (table.count * table.gap.square()).nansum().item() / 500
-    fleet = p.expand(300, -1, -1)
-    assert c.expected_calibration_error(fleet, labels).mean() > true + 0.005
-    found = c.debiased_squared_error(fleet, labels)
-    error = found.std().item() / 300**0.5
-    assert found.mean().item() == pytest.approx(square, abs=4 * error)
 
 
 # --- scores and their decompositions ------------------------------------------------

@@ -190,18 +190,6 @@ def test_an_image_in_the_middle_of_every_range_is_upright_and_centred():
         assert inked[0] < 3 and inked[0] < inked[-1]
 
 
-def test_position_and_scale_vary_within_their_ranges():
-    circles = np.zeros(400, dtype=int)
-    rng = np.random.default_rng(0)
-    ink = generated.draw_outlines(circles, circles, np.ones(400), 40, rng)
-    scale = np.sqrt(ink.sum((1, 2)) / np.pi) / 20
-    at = (np.arange(40) + 0.5) / 20 - 1
-    for mean in (ink.sum(1) @ at, ink.sum(2) @ at):
-        centre = mean / ink.sum((1, 2))
-        assert [centre.min(), centre.max()] == pytest.approx([-0.15, 0.15], abs=0.01)
-    assert [scale.min(), scale.max()] == pytest.approx([0.45, 0.6], abs=0.005)
-
-
 # --- split --------------------------------------------------------------------------
 
 
