@@ -33,10 +33,10 @@ def in_bins(values, bins, strategy="uniform"):
     return masks
 
 
-def bin_table(p, y, bins, strategy="uniform"):
-    """Rows, mean confidence and accuracy of each bin that holds any."""
+def bin_table(p, y, bins, strategy="uniform", truth=None):
+    """Rows, mean confidence and accuracy (or truth) of each bin that holds any."""
     confidence = p.double().numpy().max(1)
-    correct = p.double().numpy().argmax(1) == np.asarray(y)
+    correct = p.double().numpy().argmax(1) == np.asarray(y) if truth is None else truth
     masks = in_bins(p.amax(1), bins, strategy)
     found = [
         (m.sum(), confidence[m].mean(), correct[m].mean()) for m in masks if any(m)
@@ -44,9 +44,9 @@ def bin_table(p, y, bins, strategy="uniform"):
     return np.array(found).T
 
 
-def ece_by_hand(p, y, bins, strategy="uniform"):
+def ece_by_hand(p, y, bins, strategy="uniform", truth=None):
     """Guo et al. 2017, eq. 3."""
-    count, confidence, accuracy = bin_table(p, y, bins, strategy)
+    count, confidence, accuracy = bin_table(p, y, bins, strategy, truth)
     return (count / count.sum() * abs(accuracy - confidence)).sum()
 
 

@@ -5,8 +5,6 @@ import hashlib
 import http.server
 import threading
 
-import pytest
-
 from lsr_utils.datasets import downloads
 
 NAME = "TREC_10.label"  # of the table; what it holds is up to the test
@@ -60,20 +58,6 @@ def register(monkeypatch, url, content=CONTENT, name=NAME):
     """Make ``content`` the official file of that name, and ``url`` its place."""
     digest = hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(downloads.FILES, name, ([url], digest))
-
-
-def fetched(name=NAME):
-    """What the file holds that ``fetch`` gives."""
-    return downloads.fetch(name).read_bytes()
-
-
-def refusal(name=NAME):
-    """Why ``fetch`` gives no file: one sentence."""
-    with pytest.raises(downloads.DownloadError) as caught:
-        downloads.fetch(name)
-    message = str(caught.value)
-    assert message.endswith(".") and "\n" not in message
-    return message
 
 
 def names_in(folder):

@@ -1,4 +1,8 @@
-"""Bins and calibration errors against torchmetrics, scikit-learn and plain loops."""
+"""Bins, errors and scores against torchmetrics, scikit-learn, plain loops and laws."""
+
+import itertools
+import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,28 +11,44 @@ from calibration_oracle import (
     bin_table,
     class_wise_by_hand,
     debiased_by_hand,
+    decomposition_by_hand,
     ece_by_hand,
     in_bins,
     simulated,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import entr, rel_entr
 from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from torchmetrics.classification import MulticlassCalibrationError
 
-from lsr_utils.calibration import (
-    class_wise_ece,
-    confidence_gap,
-    debiased_ece,
-    debiased_squared_error,
-    ece_floor,
-    expected_calibration_error,
-    maximum_calibration_error,
-    reliability_bins,
-)
+from lsr_utils import calibration as c
+from lsr_utils import datasets
+from lsr_utils.targets import smooth_distribution
 
-FLEET = (2, 3)
+POSTERIOR = datasets.gaussians(3000, seed=3).posterior
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+STRATEGIES = st.sampled_from(["uniform", "quantile"])
+TERMS = ("score", "uncertainty", "resolution", "reliability", "within")
+BINNED = [
+    c.reliability_bins, c.expected_calibration_error, c.class_wise_ece,
+    c.brier_decomposition, c.nll_decomposition, c.debiased_squared_error,
+    partial(c.maximum_calibration_error, min_count=1),
+]  # fmt: skip
+WITH_LABELS = [
+    *BINNED, c.confidence_gap, c.accuracy, c.brier_score, c.nll,
+    partial(c.bootstrap, c.nll, resamples=5), partial(c.summary, resamples=5),
+]  # fmt: skip
+WITHOUT_LABELS = [
+    partial(c.ece_floor, draws=5), partial(c.consistency_band, resamples=5),
+    partial(c.unsmoothed, eps=0.1),
+]  # fmt: skip
+WITH_POSTERIOR = [c.true_calibration_error, c.true_reliability_bins]
+
+
+def close(number):
+    return pytest.approx(number, abs=1e-12)
 
 
 @st.composite
@@ -45,175 +65,292 @@ def rows_on_edges(draw):
     return p, torch.tensor(draw(labels)), bins
 
 
-# --- against other tools, off the edges ---------------------------------------------
+# --- bins and errors ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bins", range(2, 21))
 @pytest.mark.parametrize("num_classes", [2, 6, 100])
-def test_ece_and_mce_are_those_of_torchmetrics(num_classes, bins):
-    p, y = simulated((500,), num_classes, seed=bins)
-    ece = MulticlassCalibrationError(num_classes, n_bins=bins, norm="l1")(p, y)
-    mce = MulticlassCalibrationError(num_classes, n_bins=bins, norm="max")(p, y)
-    ours = expected_calibration_error(p, y, bins)
-    assert ours.dtype == torch.float64 and ours.shape == ()
-    assert ours.item() == pytest.approx(ece.item(), abs=1e-6)
-    ours = maximum_calibration_error(p, y, bins, min_count=1)
-    assert ours.item() == pytest.approx(mce.item(), abs=1e-5)
+def test_ece_and_mce_are_those_of_torchmetrics(num_classes):
+    for bins in (2, 7, 15, 20):
+        p, y = simulated((500,), num_classes, seed=bins)
+        theirs = partial(MulticlassCalibrationError, num_classes, bins)
+        ours = c.expected_calibration_error(p, y, bins)
+        assert ours.dtype == torch.float64 and ours.shape == ()
+        assert ours.item() == pytest.approx(theirs(norm="l1")(p, y).item(), abs=1e-6)
+        ours = c.maximum_calibration_error(p, y, bins, min_count=1).item()
+        assert ours == pytest.approx(theirs(norm="max")(p, y).item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("bins", [2, 5, 20])
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
-def test_the_curve_is_that_of_scikit_learn(bins, strategy):
+def test_the_curve_is_that_of_scikit_learn(strategy):
     # Its quantiles lie between two rows, at ours, where bins divides N and none tie.
-    p, y = simulated((400,), seed=bins, dtype=torch.float64)
-    confidence, predicted = p.max(-1)
-    accuracy, mean = calibration_curve(
-        predicted == y, confidence, n_bins=bins, strategy=strategy
-    )
-    ours = reliability_bins(p, y, bins, strategy)
-    kept = ours.count > 0
-    assert ours.accuracy[kept].numpy() == pytest.approx(accuracy, abs=1e-12)
-    assert ours.confidence[kept].numpy() == pytest.approx(mean, abs=1e-12)
+    for bins in (2, 5, 20):
+        p, y = simulated((400,), seed=bins, dtype=torch.float64)
+        confidence, predicted = p.max(-1)
+        accuracy, mean = calibration_curve(
+            predicted == y, confidence, n_bins=bins, strategy=strategy
+        )
+        ours = c.reliability_bins(p, y, bins, strategy)
+        kept = ours.count > 0
+        assert ours.accuracy[kept].numpy() == close(accuracy)
+        assert ours.confidence[kept].numpy() == close(mean)
 
 
-# --- against plain loops, on the edges ----------------------------------------------
-
-
-@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
-@given(rows_on_edges())
-def test_bins_and_errors_are_those_of_a_plain_loop(strategy, case):
+@given(rows_on_edges(), STRATEGIES, st.booleans())
+def test_bins_and_errors_are_those_of_a_plain_loop(case, strategy, certain):
     p, y, bins = case
-    found = reliability_bins(p, y, bins, strategy)
+    found = c.reliability_bins(p, y, bins, strategy)
     assert found.count.tolist() == [m.sum() for m in in_bins(p.amax(1), bins, strategy)]
     kept = found.count > 0
     count, confidence, accuracy = bin_table(p, y, bins, strategy)
-    assert found.confidence[kept].numpy() == pytest.approx(confidence, abs=1e-12)
-    assert found.accuracy[kept].numpy() == pytest.approx(accuracy, abs=1e-12)
+    assert found.confidence[kept].numpy() == close(confidence)
+    assert found.accuracy[kept].numpy() == close(accuracy)
     assert found.confidence.isnan().equal(~kept) and found.gap.isnan().equal(~kept)
-    wanted = ece_by_hand(p, y, bins, strategy)
-    ece = expected_calibration_error(p, y, bins, strategy).item()
-    assert ece == pytest.approx(wanted, abs=1e-12)
+    assert found.edges.shape == (bins + 1,) and (found.edges.diff() >= 0).all()
+    assert found.edges[0] == 0 and found.edges[-1] == 1
+    ece = c.expected_calibration_error(p, y, bins, strategy).item()
+    assert ece == close(ece_by_hand(p, y, bins, strategy))
     fullest = int(count.max())
     for least in {1, fullest}:
-        mce = maximum_calibration_error(p, y, bins, strategy, min_count=least).item()
-        wanted = abs(accuracy - confidence)[count >= least].max()
-        assert mce == pytest.approx(wanted, abs=1e-12)
+        mce = c.maximum_calibration_error(p, y, bins, strategy, min_count=least)
+        assert mce.item() == close(abs(accuracy - confidence)[count >= least].max())
+    square = c.debiased_squared_error(p, y, bins, strategy)
+    root = c.debiased_ece(p, y, bins, strategy)
     if fullest > 1:
-        wanted = debiased_by_hand(p, y, bins, strategy)
-        squared = debiased_squared_error(p, y, bins, strategy).item()
-        assert squared == pytest.approx(wanted, abs=1e-12)
-        root = debiased_ece(p, y, bins, strategy).item()
-        assert root == pytest.approx(max(squared, 0) ** 0.5, abs=1e-12)
-
-
-@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
-@given(rows_on_edges(), st.booleans())
-def test_the_class_wise_error_is_that_of_a_plain_loop(strategy, case, certain):
-    p, y, bins = case
+        assert square.item() == close(debiased_by_hand(p, y, bins, strategy))
+        assert root.item() == close(max(square.item(), 0) ** 0.5)
+    else:  # of no bin is anything known without chance
+        assert square.isnan() and root.isnan()
     if certain:  # probabilities of 0 and 1
         p = torch.eye(25, dtype=p.dtype)[p.argmin(-1)]
-    found = class_wise_ece(p, y, bins, strategy).item()
-    assert found == pytest.approx(class_wise_by_hand(p, y, bins, strategy), abs=1e-12)
-
-
-def test_an_edge_belongs_to_the_bin_below_it():
-    # Right at .6 and wrong at .62 cancel in one bin, not in two.
-    p = torch.tensor([[0.6, 0.4], [0.62, 0.38]], dtype=torch.float64)
-    found = expected_calibration_error(p, torch.tensor([0, 1]), n_bins=5)
-    assert found.item() == pytest.approx((0.4 + 0.62) / 2, abs=1e-15)
-    p = torch.tensor([[0.6, 0.4], [0.58, 0.42]], dtype=torch.float64)
-    found = expected_calibration_error(p, torch.tensor([0, 1]), n_bins=5)
-    assert found.item() == pytest.approx((0.58 - 0.4) / 2, abs=1e-15)
+    found = c.class_wise_ece(p, y, bins, strategy).item()
+    assert found == close(class_wise_by_hand(p, y, bins, strategy))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_edge_is_lost_to_rounding(dtype):
     # 14 / 25 times 25 is more than 14 in float64, 7 / 13 times 13 in float32.
-    for bins in range(2, 46):
-        for edge in range(bins // 2 + 1, bins):
-            on, below = edge / bins, (edge - 0.01) / bins
-            p = torch.tensor([[on, 1 - on], [below, 1 - below]], dtype=dtype)
-            found = expected_calibration_error(p, torch.tensor([0, 1]), bins)
-            together = abs(1 - on - below) / 2
-            assert found.item() == pytest.approx(together, abs=1e-6), (edge, bins)
-
-
-# --- bins of equal mass -------------------------------------------------------------
-
-
-@given(st.integers(1, 60), st.integers(1, 80))
-def test_bins_of_equal_mass_differ_by_one_row_at_most(rows, bins):
-    confidence = torch.linspace(0.5, 1, rows, dtype=torch.float64)
-    p = torch.stack([confidence, 1 - confidence], -1)
-    found = reliability_bins(p, torch.zeros(rows, dtype=int), bins, "quantile")
-    assert found.count.sum() == rows and found.edges.shape == (bins + 1,)
-    assert set(found.count.tolist()) <= {rows // bins, -(-rows // bins)}
-    assert found.edges[0] == 0 and found.edges[-1] == 1
-    assert (found.edges.diff() >= 0).all()
-
-
-@pytest.mark.parametrize("confidence", [0.7, 1.0])
-def test_equal_confidences_stay_in_one_bin(confidence):
-    p = torch.tensor([[confidence, 1 - confidence]], dtype=torch.float64).repeat(9, 1)
-    y = torch.tensor([0] * 6 + [1] * 3)
-    for strategy in ("uniform", "quantile"):
-        found = reliability_bins(p, y, 4, strategy)
-        assert sorted(found.count.tolist()) == [0, 0, 0, 9]
-        error = expected_calibration_error(p, y, 4, strategy).item()
-        assert error == pytest.approx(confidence - 6 / 9, abs=1e-12)
-
-
-# --- what else holds ----------------------------------------------------------------
-
-
-def test_a_row_alone_decides_the_largest_error_unless_it_is_told_not_to():
-    p = torch.tensor([[0.99, 0.01]] + [[0.6, 0.4]] * 10, dtype=torch.float64)
-    y = torch.tensor([1] + [0] * 5 + [1] * 5)
-    found = maximum_calibration_error(p, y, min_count=1)
-    assert found.item() == pytest.approx(0.99)
-    assert maximum_calibration_error(p, y).item() == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("own_targets", [False, True])
-def test_each_network_of_a_fleet_has_its_own_numbers(own_targets):
-    p, y = simulated((*FLEET, 40))
-    p = p.transpose(0, 1)  # and its memory need not be in order
-    if own_targets:
-        y = torch.randint(6, (3, 2, 40), generator=torch.Generator().manual_seed(1))
-    gap, tables = confidence_gap(p, y), reliability_bins(p, y, 9, "quantile")
-    assert tables.edges.shape == (3, 2, 10) and tables.count.dtype == torch.int64
-    for i, j in np.ndindex(3, 2):
-        alone = p[i, j], y[i, j] if own_targets else y
-        assert gap[i, j] == confidence_gap(*alone)
-        table = reliability_bins(*alone, 9, "quantile")
-        for name in ("edges", "count", "confidence", "accuracy", "gap"):
-            assert getattr(tables, name)[i, j].equal(getattr(table, name)), name
-        for function, by_hand in [
-            (expected_calibration_error, ece_by_hand),
-            (class_wise_ece, class_wise_by_hand),
-            (debiased_squared_error, debiased_by_hand),
-        ]:
-            found = function(p, y, 9, "quantile")[i, j].item()
-            assert found == pytest.approx(by_hand(*alone, 9, "quantile"), abs=1e-12)
+    for bins in range(3, 46):
+        edge = torch.arange(bins // 2 + 1, bins, dtype=torch.float64)
+        on, below = edge / bins, (edge - 0.01) / bins
+        p = torch.stack([torch.stack([q, 1 - q], -1) for q in (on, below)], -2)
+        # Right on the edge and wrong below it: they cancel, as both are in one bin.
+        found = c.expected_calibration_error(p.to(dtype), torch.tensor([0, 1]), bins)
+        together = (1 - on - below).abs() / 2
+        torch.testing.assert_close(found, together, rtol=0, atol=1e-6)
 
 
 def test_the_gap_is_confidence_minus_accuracy_with_its_sign():
     p = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.5, 0.5]])
-    over = confidence_gap(p, torch.tensor([0, 1, 0, 1]))
+    over = c.confidence_gap(p, torch.tensor([0, 1, 0, 1]))
     assert over.item() == pytest.approx((0.9 + 0.7 + 0.8 + 0.5 - 1) / 4, abs=1e-7)
-    under = confidence_gap(p, torch.tensor([0, 0, 1, 0]))
+    under = c.confidence_gap(p, torch.tensor([0, 0, 1, 0]))
     assert under.item() == pytest.approx((0.9 + 0.7 + 0.8 + 0.5 - 4) / 4, abs=1e-7)
+
+
+@pytest.mark.parametrize("own_targets", [False, True])
+def test_each_network_of_a_fleet_has_its_own_numbers(own_targets):
+    p, y = simulated((2, 3, 40))
+    p[0, 0] = 1 / 6  # one group of the decompositions
+    p = p.transpose(0, 1)  # and its memory need not be in order
+    if own_targets:
+        y = torch.randint(6, (3, 2, 40), generator=torch.Generator().manual_seed(1))
+    for function in (*BINNED, c.confidence_gap, c.accuracy, c.brier_score, c.nll):
+        found = function(p, y)
+        for i, j in np.ndindex(3, 2):
+            alone = function(p[i, j].clone(), y[i, j] if own_targets else y)
+            for ours, one in zip(*map(parts, (found, alone)), strict=True):
+                torch.testing.assert_close(ours[i, j], one, rtol=0, atol=1e-14,
+                                           equal_nan=True)  # fmt: skip
+
+
+def parts(result):
+    return result if isinstance(result, tuple) else [result]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_numbers():
-    p, y = simulated((*FLEET, 200))
+    p, y = simulated((2, 3, 200))
     for function, rest in [
-        (expected_calibration_error, (y,)),
-        (class_wise_ece, (y, 15, "quantile")),
-        (confidence_gap, (y,)),
-        (ece_floor, ()),
+        (c.expected_calibration_error, (y,)),
+        (c.class_wise_ece, (y, 15, "quantile")),
+        (c.confidence_gap, (y,)),
+        (c.ece_floor, ()),
     ]:
         here, there = function(p, *rest), function(p.cuda(), *rest)
         assert there.device.type == "cuda"
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-12)
+
+
+# --- against the truth --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_smoothing_costs_what_the_law_says_and_the_posterior_nothing(strategy):
+    assert c.true_calibration_error(POSTERIOR, POSTERIOR, 15, strategy) == 0
+    found = c.true_reliability_bins(POSTERIOR, POSTERIOR, 15, strategy)
+    kept = found.count > 0
+    assert (found.gap[kept].abs() < 1e-14).all() and found.gap[~kept].isnan().all()
+    # Exact for any bins: every row is under-confident, and no two of them cancel.
+    for eps, bins in itertools.product((0.05, 0.4), (1, 15)):
+        p = smooth_distribution(POSTERIOR, eps)
+        law = (eps * (POSTERIOR.amax(-1) - 1 / 6)).mean().item()
+        found = c.true_calibration_error(p, POSTERIOR, bins, strategy).item()
+        assert found == close(law)
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_the_true_error_is_that_of_a_plain_loop_for_one_posterior_or_many(strategy):
+    p = torch.stack([(POSTERIOR.log() / t).softmax(-1) for t in (0.5, 0.7, 2.0)])
+    truth = POSTERIOR.gather(1, POSTERIOR.argmax(1, keepdim=True))[:, 0].numpy()
+    found = c.true_reliability_bins(p[1], POSTERIOR, 10, strategy)
+    kept = found.count > 0
+    ours = found.count[kept], found.confidence[kept], found.accuracy[kept]
+    wanted = bin_table(p[1], None, 10, strategy, truth)
+    assert np.array(ours, dtype=float) == pytest.approx(wanted, abs=1e-12)
+    for known in (POSTERIOR, POSTERIOR.expand(3, -1, -1)):
+        errors = c.true_calibration_error(p, known, 10, strategy)
+        wanted = [ece_by_hand(q, None, 10, strategy, truth) for q in p]
+        assert errors.numpy() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_the_truth_is_that_of_the_predicted_class_be_it_not_the_best():
+    p = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
+    posterior = torch.tensor([[0.1, 0.9], [0.4, 0.6]])  # the first answer is wrong
+    table = c.true_reliability_bins(p, posterior, 1)
+    assert table.accuracy.item() == pytest.approx(0.35)
+    assert c.true_calibration_error(p, posterior).item() == pytest.approx(0.4)
+
+
+def expected_squared_error(confidence, truth, bins):
+    """Its exact mean over all 2^N ways to be right or wrong."""
+    confidence, truth = torch.tensor([confidence, truth], dtype=torch.float64)
+    p = torch.stack([confidence, 1 - confidence], -1)
+    y = torch.tensor(list(itertools.product([0, 1], repeat=len(p))))
+    chance = torch.where(y == 0, truth, 1 - truth).prod(-1)
+    found = c.debiased_squared_error(p.expand(len(y), -1, -1), y, bins)
+    return (chance * found).sum().item()
+
+
+def test_the_debiased_square_is_without_bias():
+    confidence = [0.9] * 5 + [0.6] * 4 + [0.72]  # the last is alone in its bin
+    assert expected_squared_error(confidence, confidence, 10) == close(0)
+    truth = [0.7] * 5 + [0.9] * 4 + [0.3]
+    wanted = (5 * 0.2**2 + 4 * 0.3**2) / 9
+    assert expected_squared_error(confidence, truth, 10) == close(wanted)
+    # Where the truth varies within a bin too much is taken off, as the docstring says.
+    truth = [0.91, 0.94, 0.97, 0.98]
+    assert expected_squared_error(truth, truth, 10) == close(-np.var(truth) / 3)
+
+
+# --- scores and their decompositions ------------------------------------------------
+
+
+@st.composite
+def rows(draw):
+    """Probabilities (N, 4) with few distinct rows, so that groups fill, and labels."""
+    weights = st.lists(st.integers(1, 6), min_size=4, max_size=4)
+    kinds = np.array(draw(st.lists(weights, min_size=1, max_size=4)), dtype=float)
+    many = draw(st.integers(1, 20))
+    picks = st.lists(st.integers(0, len(kinds) - 1), min_size=many, max_size=many)
+    labels = draw(st.lists(st.integers(0, 3), min_size=many, max_size=many))
+    p = torch.tensor(kinds[draw(picks)])
+    dtype = draw(st.sampled_from([torch.float64, torch.float32]))
+    return (p / p.sum(1, keepdim=True)).to(dtype), torch.tensor(labels)
+
+
+@pytest.mark.parametrize("num_classes", [2, 100])
+def test_scores_are_those_of_scikit_learn(num_classes):
+    p, y = simulated((300,), num_classes)
+    theirs = p.double() / p.double().sum(-1, keepdim=True)
+    one_hot = torch.nn.functional.one_hot(y, num_classes)
+    brier = num_classes * mean_squared_error(one_hot, theirs)
+    assert c.brier_score(p, y).item() == pytest.approx(brier, abs=1e-7)
+    wanted = log_loss(y, theirs, labels=range(num_classes))
+    assert c.nll(p, y).item() == pytest.approx(wanted, abs=1e-6)
+    assert c.accuracy(p, y).item() == accuracy_score(y, p.argmax(-1))
+
+
+@given(rows(), st.integers(1, 20), STRATEGIES)
+def test_each_term_is_that_of_a_plain_loop(case, bins, strategy):
+    p, y = case
+    squared = (p.double() - torch.eye(4)[y]).square().sum(-1).mean()
+    for function, distance, spread, score in [
+        (c.brier_decomposition, lambda p, q: ((p - q) ** 2).sum(),
+         lambda p: (p * (1 - p)).sum(), squared),
+        (c.nll_decomposition, lambda p, q: rel_entr(p, q).sum(),
+         lambda p: entr(p).sum(), -p.double()[range(len(y)), y].log().mean()),
+    ]:  # fmt: skip
+        found = function(p, y, bins, strategy)
+        wanted = decomposition_by_hand(p, y, bins, strategy, distance, spread)
+        terms = [getattr(found, name).item() for name in TERMS]
+        assert terms[:4] == pytest.approx([score.item(), *wanted], abs=1e-12)
+        assert terms[1] - terms[2] + terms[3] + terms[4] == close(terms[0])
+
+
+def test_a_target_of_probability_0_costs_inf_and_never_nan():
+    never = torch.tensor([[1.0, 0, 0]] * 4)
+    y = torch.tensor([0, 0, 1, 1])
+    found = c.nll_decomposition(never, y)
+    assert found.score == c.nll(never, y) == found.reliability == math.inf
+    assert found.within == 0
+    # Here the group's mean forecast allows what one of its rows does not.
+    some = torch.tensor([[1.0, 0, 0]] * 3 + [[0.98, 0.02, 0]])
+    found = c.nll_decomposition(some, y)
+    assert found.score == found.within == math.inf and found.reliability.isfinite()
+    fleet = c.nll_decomposition(torch.stack([never, some, torch.eye(3)[y]]), y)
+    assert not any(getattr(fleet, name).isnan().any() for name in TERMS)
+    assert fleet.score.tolist() == [math.inf, math.inf, 0]
+
+
+def test_many_classes_take_no_more_memory_than_the_input():
+    p, y = simulated((20,), num_classes=20_000)  # B K groups of K would be 45 GB
+    found = c.brier_decomposition(p, y)
+    assert found.score.item() == close(c.brier_score(p, y).item())
+
+
+# --- what is taken and what is not --------------------------------------------------
+
+
+def test_every_function_looks_at_what_it_is_given():
+    p, y = simulated((20,), 2)
+    refused = [
+        (2 * p, "probabilities must lie in"), (p - 0.3, "probabilities must lie in"),
+        (p * torch.nan, "probabilities must lie in"), (p / 2, "probabilities must sum"),
+    ]  # fmt: skip
+    for wrong, sentence in refused:
+        for function in WITH_LABELS:
+            with pytest.raises(ValueError, match=sentence):
+                function(wrong, y)
+        for function in WITHOUT_LABELS:
+            with pytest.raises(ValueError, match=sentence):
+                function(wrong)
+        for function in WITH_POSTERIOR:
+            with pytest.raises(ValueError, match=sentence):
+                function(wrong, p)
+            with pytest.raises(ValueError, match="posterior must"):
+                function(p, wrong)
+    for function in (*WITH_LABELS, c.fit_temperature):
+        for wrong, error in [(y + 1, IndexError), (y[:-1], ValueError), (p, TypeError)]:
+            with pytest.raises(error, match="targets must"):
+                function(3 * p if function is c.fit_temperature else p, wrong)
+
+
+def test_arrays_lists_gradients_and_memory_out_of_order_make_no_difference():
+    def everything(p, y):
+        found = [f(p, y) for f in WITH_LABELS[1:-2] if "decomp" not in str(f)]
+        found += [c.brier_decomposition(p, y).score, *c.bootstrap(c.nll, p, y)]
+        found += [c.ece_floor(p, draws=5), c.true_calibration_error(p, p)]
+        assert not any(number.requires_grad for number in found)
+        return torch.stack(found)
+
+    p, y = simulated((30,), dtype=torch.float64)
+    wanted = everything(p, y)
+    read_only = p.numpy().copy()
+    read_only.flags.writeable = False
+    for same in (
+        read_only, p.tolist(), p.clone().requires_grad_(), p.T.contiguous().T,
+        p.flip(-1).numpy()[:, ::-1], p.repeat_interleave(2, 0)[::2],
+    ):  # fmt: skip
+        assert everything(same, y).equal(wanted)
+    for same in (y.to(torch.uint8), y.numpy(), y.tolist(), y.repeat(2)[:30]):
+        assert everything(p, same).equal(wanted)

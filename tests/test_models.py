@@ -1,58 +1,72 @@
-"""The small networks: shapes, features, reproducible weights, bad input."""
+"""The small networks: layers against other forms, features, weights by their seed."""
 
 import pytest
 import torch
 from torch.nn import functional
 
 from lsr_utils import models
+from lsr_utils.stacked import Stacked
 
-NAMES = pytest.mark.parametrize("name", ["mlp", "cnn"])
+IDS = torch.tensor([[3, 1, 4, 0, 0], [2, 7, 1, 8, 2], [5, 0, 0, 0, 0]])
+WORDS = {"num_words": 9}
+NETWORKS = pytest.mark.parametrize(
+    ("name", "x", "options"),
+    [("mlp", torch.randn(5, 1, 8, 8), {}), ("cnn", torch.randn(5, 1, 8, 8), {}),
+     ("bag", IDS, WORDS), ("wordcnn", IDS, WORDS)],
+)  # fmt: skip
 
 
 def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@NAMES
-def test_a_network_gives_logits_and_their_features(name):
-    model = models.build(name, (1, 8, 8), num_classes=4)
-    x = torch.randn(5, 1, 8, 8)
+@NETWORKS
+def test_a_network_gives_logits_and_their_features(name, x, options):
+    model = models.build(name, x.shape[1:], num_classes=4, **options)
     features = model.features(x)
-    assert model(x).shape == (5, 4) and features.shape[0] == 5
-    assert features.shape[1] == model.head.in_features
+    assert features.shape == (len(x), model.head.in_features)
     by_hand = features @ model.head.weight.T + model.head.bias
-    assert torch.allclose(model(x), by_hand, atol=1e-6)
+    assert torch.allclose(model(x), by_hand, atol=1e-6) and model(x).shape[1] == 4
     assert (features >= 0).all()  # behind a ReLU
+    assert models.build(name, x.shape[1:], **options).head.out_features == 6
 
 
-@NAMES
-def test_the_seed_decides_the_weights(name):
-    one, two, other = (models.build(name, (1, 8, 8), seed=s) for s in (1, 1, 2))
-    assert torch.equal(weights(one), weights(two))
-    assert not torch.equal(weights(one), weights(other))
-
-
-@NAMES
-def test_building_leaves_the_global_random_state_alone(name, monkeypatch):
+@NETWORKS
+def test_the_seed_alone_decides_the_weights(name, x, options, monkeypatch):
     reseeded = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
     torch.manual_seed(11)
-    expected = torch.rand(3)
-    torch.manual_seed(11)
-    models.build(name, (1, 8, 8), seed=5)
-    assert torch.equal(torch.rand(3), expected)
-    torch_seeds_them_too = len(reseeded)
-    torch.manual_seed(11)
-    assert torch_seeds_them_too == 2 and len(reseeded) == 3
+    state = torch.get_rng_state()
+    reseeded.clear()
+    zero, one, two, other = (
+        weights(models.build(name, x.shape[1:], **seed, **options))
+        for seed in ({}, {"seed": 1}, {"seed": 1}, {"seed": 0})
+    )
+    assert torch.equal(one, two) and torch.equal(zero, other)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), state) and reseeded == []
+
+
+def test_the_weights_do_not_depend_on_the_default_device(monkeypatch):
+    wanted, moved = weights(models.build("cnn", (1, 8, 8), seed=3)), []
+
+    class Watched(models.CNN):
+        def to(self, device):
+            moved.append((weights(self), device))
+            return self
+
+    monkeypatch.setitem(models.MODELS, "cnn", Watched)
+    with torch.device("meta"):
+        models.build("cnn", (1, 8, 8), seed=3)
+    ((found, device),) = moved
+    assert torch.equal(found, wanted) and device.type == "meta"
 
 
 def test_the_mlp_has_the_layers_it_was_asked_for():
     model = models.build("mlp", (2, 3), num_classes=6, widths=(7, 5, 4))
     sizes = [tuple(p.shape) for p in model.parameters() if p.dim() == 2]
     assert sizes == [(7, 6), (5, 7), (4, 5), (6, 4)]
-    linear = models.build("mlp", (2,), widths=())
-    x = torch.randn(3, 2)
-    assert torch.equal(linear.features(x), x)
+    assert len(weights(models.MLP((1, 8, 8)))) == 64 * 65 + 32 * 65 + 6 * 33
 
 
 def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
@@ -62,76 +76,75 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
     for layer in convolutions:
         x = functional.conv2d(x, layer.weight, layer.bias, padding=1)
         x = functional.max_pool2d(x.relu(), 2)
-    assert len(convolutions) == 2
+    assert [layer.out_channels for layer in convolutions] == [8, 16]
     torch.testing.assert_close(found, hidden(x.flatten(1)).relu())
+    for shape in ((1, 4, 4), (3, 32, 32)):
+        assert models.CNN(shape).features(torch.zeros(2, *shape)).shape == (2, 64)
 
 
-def test_the_cnn_takes_any_channels_and_size():
-    for shape in ((1, 4, 4), (3, 32, 32), (1, 20, 20), (2, 9, 6)):
-        model = models.build("cnn", shape)
-        assert model(torch.zeros(2, *shape)).shape == (2, 6)
-        assert model.features(torch.zeros(2, *shape)).shape == (2, 64)
+# --- words --------------------------------------------------------------------------
 
 
-def test_by_default_there_are_six_classes_and_seed_zero():
-    for name, size in (
-        ("mlp", 64 * 65 + 32 * 65 + 6 * 33),
-        ("cnn", 8 * 10 + 16 * 73 + 64 * 65 + 6 * 65),
-    ):
-        model = models.build(name, (1, 8, 8))
-        assert len(weights(model)) == size and model.head.out_features == 6
-        assert torch.equal(
-            weights(model), weights(models.build(name, (1, 8, 8), seed=0))
-        )
-    assert models.CNN((1, 8, 8)).head.out_features == 6
-    assert models.MLP((1, 8, 8)).head.out_features == 6
+def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
+    layer = models.WordVectors(9, 4)
+    expected = layer.weight[IDS].detach().clone()
+    expected[IDS == 0] = 0
+    assert torch.equal(layer(IDS), expected)
+    (gradient,) = torch.autograd.grad(layer(IDS).sum(), layer.weight)
+    counts = torch.bincount(IDS.flatten(), minlength=9).float()
+    counts[0] = 0  # padding is not trained
+    assert torch.equal(gradient, counts[:, None].expand(9, 4))
 
 
-def test_an_unknown_network_is_named_with_those_there_are():
-    with pytest.raises(ValueError) as caught:
-        models.build("transformer", (1, 8, 8))
-    assert str(caught.value) == (
-        "name must be 'mlp', 'cnn', 'bag' or 'wordcnn', got 'transformer'."
-    )
+def test_the_mean_over_words_is_that_of_an_embedding_bag():
+    layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
+    expected = functional.embedding_bag(IDS, layer.weight, mode="mean", padding_idx=0)
+    assert torch.allclose(mean(layer(IDS)), expected, atol=1e-7)
+    assert torch.equal(mean(torch.zeros(1, 5, 4)), torch.zeros(1, 4))  # no word at all
 
 
-def test_a_bad_seed_is_named():
-    with pytest.raises(ValueError, match="^seed must be a whole number, .*got None.$"):
-        models.build("mlp", (2,), seed=None)
+def test_windows_and_a_linear_layer_are_a_convolution_over_words():
+    vectors, linear = torch.randn(2, 7, 5), torch.nn.Linear(15, 6)
+    weight = linear.weight.view(6, 3, 5).transpose(1, 2)  # (filters, D, size)
+    expected = functional.conv1d(vectors.mT, weight, linear.bias).mT
+    assert torch.allclose(linear(models.Windows(3)(vectors)), expected, atol=1e-6)
+    assert torch.equal(models.MaxOverWords()(vectors), vectors.max(1).values)
 
 
-@NAMES
-def test_the_weights_do_not_depend_on_the_default_device(name):
-    wanted = models.build(name, (1, 8, 8), seed=3)
-    moved = []
-
-    class Watched(models.MODELS[name]):
-        def to(self, device):
-            moved.append((weights(self), device))
-            return self
-
-    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
-        patch.setitem(models.MODELS, name, Watched)
-        models.build(name, (1, 8, 8), seed=3)
-    ((found, device),) = moved
-    assert torch.equal(found, weights(wanted)) and device.type == "meta"
+@pytest.mark.parametrize("name", ["bag", "wordcnn"])
+def test_what_a_bag_forgets_a_convolution_does_not_and_a_stack_is_its_networks(name):
+    networks = [models.build(name, (5,), num_words=9, seed=s) for s in (0, 1)]
+    stack = Stacked(networks, torch.tensor([1, 0]))
+    together = stack.head(stack.features(IDS.expand(2, -1, -1)))
+    for found, network in zip(together, networks[::-1], strict=True):
+        assert torch.allclose(found, network(IDS), atol=1e-6)
+    row, model = IDS[1:2], networks[0]
+    same = torch.allclose(model(row), model(row.flip(1)), atol=1e-6)
+    assert same is (name == "bag")  # the order of words
+    if name == "bag":
+        assert torch.allclose(model(functional.pad(IDS, (0, 4))), model(IDS), atol=1e-6)
 
 
 # --- dropout ------------------------------------------------------------------------
 
 
+def dropout(rate, seed):
+    layer = models.Dropout()
+    layer.rate, layer.generator = rate, torch.Generator().manual_seed(seed)
+    return layer
+
+
 def test_dropout_does_nothing_until_it_is_told():
     layer, x = models.Dropout(), torch.randn(5, 4)
-    assert layer(x) is x and layer.eval()(x) is x
-    layer.rate = 0.5
+    assert layer(x) is x
+    layer.eval().rate = 0.5
     assert layer(x) is x  # in evaluation
     assert list(layer.parameters()) == [] and models.Dropout.rate == 0
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", [0.1, 0.9])
 def test_dropout_keeps_the_mean_and_drops_its_share(rate):
-    layer, x = models.Dropout(), torch.ones(300, 400)
-    layer.rate, layer.generator = rate, torch.Generator().manual_seed(2)
+    layer, x = dropout(rate, 2), torch.ones(300, 400)
     out = layer(x)
     kept = out != 0
     assert kept.float().mean().item() == pytest.approx(1 - rate, abs=0.01)
@@ -139,24 +152,15 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate):
     assert not torch.equal(kept, layer(x) != 0)  # drawn anew in each call
 
 
-def test_a_higher_rate_drops_more_values_never_others():
-    kept = []
-    for rate in (0.2, 0.6):
-        layer = models.Dropout()
-        layer.rate, layer.generator = rate, torch.Generator().manual_seed(1)
-        kept.append(layer(torch.ones(50, 40)) != 0)
-    assert (kept[0] | ~kept[1]).all() and kept[0].sum() > kept[1].sum()
-
-
-def test_dropout_has_its_own_random_numbers_and_a_gradient():
-    torch.manual_seed(0)
-    state = torch.get_rng_state()
-    layer, x = models.Dropout(), torch.ones(6, 3, requires_grad=True)
-    layer.rate, layer.generator = 0.5, torch.Generator().manual_seed(0)
-    out = layer(x)
+def test_dropout_is_paired_and_has_its_own_random_numbers_and_a_gradient():
+    state, x = torch.get_rng_state(), torch.ones(50, 40, requires_grad=True)
+    out = dropout(0.6, 1)(x)
     (gradient,) = torch.autograd.grad(out.sum(), x)
     assert torch.equal(gradient, out.detach())
     assert torch.equal(state, torch.get_rng_state())
+    # A higher rate drops more values, never others.
+    fewer = dropout(0.2, 1)(x)
+    assert (fewer[out != 0] != 0).all() and (fewer != 0).sum() > (out != 0).sum()
 
 
 def test_the_networks_drop_their_hidden_units_alone():

@@ -21,18 +21,16 @@ def animals():
 
 def test_the_animals_say_where_they_come_from_and_stay_small(animals):
     about = animals.about
-    assert about.keys() >= PROVENANCE
+    assert recorded.folder() == FOLDER and about.keys() >= PROVENANCE
     assert about["data"].startswith("six animals of CIFAR-10, ")
     assert about["commit"] and "dirty" not in about["commit"]
-    made_by = (
-        f"python tools/record_animals.py --device {'cuda' if about['cuda'] else 'cpu'}"
-    )
-    made_by += f" --recipe {about['recipe']} --seeds {about['seeds']}"
-    assert about["command"] == made_by
+    assert about["command"].startswith("python tools/record_animals.py --device ")
+    assert about["command"].endswith(f"{about['recipe']} --seeds {about['seeds']}")
     assert sum(path.stat().st_size for path in FOLDER.glob("animals.*")) < 6e6
     line = recorded.source(about)
     assert about["date"] in line and about["device"] in line
     assert f"{about['seeds']} seeds" in line
+    assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")
 
 
 def test_every_array_has_its_network_and_every_network_its_history(animals):
@@ -72,41 +70,18 @@ def test_stored_features_and_templates_belong_together(animals):
     assert np.allclose(right, animals.grid["accuracy_test"][:4], atol=0.06)
 
 
-@pytest.mark.parametrize("name", ["plants", None, "trec"])
-def test_a_name_without_networks_is_named_with_those_there_are(name):
-    with pytest.raises(ValueError) as caught:
-        recorded.networks(name)
-    assert str(caught.value) == f"name must be 'animals', got {name!r}."
-
-
-def test_an_unknown_run_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match="^name must be 'ambiguous_shapes', .*got"):
-        recorded.run("nothing")
-
-
-def test_without_any_record_the_refusal_says_so(tmp_path, monkeypatch):
+def test_files_that_are_not_there_or_do_not_belong_together_are_refused(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
     for load in (recorded.run, recorded.networks):
-        with pytest.raises(ValueError) as caught:
+        with pytest.raises(
+            ValueError, match=r"those there are \(none\), got 'animals'"
+        ):
             load("animals")
-        assert str(caught.value) == (
-            "name must be one of those there are (none), got 'animals'."
-        )
-
-
-def test_recorded_runs_lie_in_the_repository():
-    assert recorded.folder() == FOLDER
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
     about = json.loads((FOLDER / "animals.json").read_text(encoding="utf-8"))
     about["networks"] = {k: v[:4] for k, v in about["networks"].items()}
     (tmp_path / "animals.json").write_text(json.dumps(about), encoding="utf-8")
     (tmp_path / "animals.npz").write_bytes((FOLDER / "animals.npz").read_bytes())
     with pytest.raises(ValueError, match="^the arrays must hold the 4 networks .*20: "):
         recorded.networks("animals")
-
-
-def test_a_source_without_seeds_is_a_line_too():
-    assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")

@@ -10,7 +10,11 @@ import re
 import pytest
 import torch
 
-from lsr_utils import check
+from lsr_utils import calibration as cal
+from lsr_utils import check, datasets, measure, models, recorded, stats
+from lsr_utils import geometry as geo
+from lsr_utils.datasets import noise
+from lsr_utils.stats import paired_difference as paired
 
 NAN = float("nan")
 P = torch.full((4, 6), 1 / 6)  # probabilities of four rows
@@ -29,13 +33,129 @@ CHECK = [
 TARGETS = []
 LOSSES = []
 FUSED = []
-DATASETS = []
-MODELS = []
+CLOUDS = datasets.gaussians(100)
+DATASETS = [
+    (lambda: datasets.load("digit"), ValueError, "'animals' or 'trec', got 'digit'"),
+    (lambda: datasets.gaussians(2.5), ValueError, "n must be a whole number, at least"),
+    (lambda: datasets.shapes(0), ValueError, "n must be a whole number, at least 1"),
+    (lambda: datasets.shapes(9, seed=-1), ValueError, "0 to 4294967295, got -1"),
+    (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
+    (lambda: datasets.split(CLOUDS, (60, 41)), ValueError, "sizes must"),
+    (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
+    (lambda: datasets.split(CLOUDS, (9,), seed=-1), ValueError, "seed must be a whole"),
+    (lambda: datasets.animals("validation"), ValueError, "'train' or 'test', got 'val"),
+    (lambda: datasets.trec(None), ValueError, "part must be 'train' or 'test', got No"),
+    (lambda: datasets.questions(["train"]), ValueError, "'test', got ['train']"),
+    (lambda: noise.pair_noise(0.1, [(1, 1)]), ValueError, "got (1, 1)"),
+    (lambda: noise.pair_noise(0.1, [(-1, 0)]), ValueError, "two different classes of"),
+    (
+        lambda: noise.symmetric_noise(1.2),
+        ValueError,
+        "rate must lie in [0, 1], got 1.2",
+    ),
+    (lambda: noise.pair_noise(NAN, [(0, 1)]), ValueError, "lie in [0, 1], got nan"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(5)), ValueError, "(6, 6), got (5, 5)"),
+    (lambda: noise.corrupt(CLOUDS, 2 * torch.eye(6)), ValueError, "transition must li"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(6) / 2), ValueError, "sum to 1 in each r"),
+    (lambda: noise.corrupt(CLOUDS, torch.eye(6), -1), ValueError, "4294967295, got -1"),
+]
+MODELS = [
+    (lambda: models.build("transformer", (2,)), ValueError, "'wordcnn', got 'transf"),
+    (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
+    (lambda: recorded.networks("plants"), ValueError, "name must be 'animals', got 'p"),
+    (lambda: recorded.run("nothing"), ValueError, "name must be 'ambiguous_shapes', "),
+    (lambda: measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
+    (lambda: measure.median_seconds(int, rounds=0), ValueError, "at least 1, got 0"),
+]
 TRAINING = []
 FLEET = []
-STATS = []
-CALIBRATION = []
-GEOMETRY = []
+STATS = [
+    (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),
+    (lambda: paired([1], [2]), ValueError, "at least 2, got 1 and 1"),
+    (lambda: paired([1, 2], [[1], [2]]), ValueError, "control must have one axis"),
+    (lambda: paired([1, NAN], [1, 2]), ValueError, "treated must be finite numbers"),
+    (lambda: paired([1, 2], [2, 1], level=95), ValueError, "lie in (0, 1), got 95"),
+    (lambda: paired([1, 2], [2, 4], test_share=0), ValueError, "(0, inf), got 0"),
+    (lambda: stats.holm([0.2, 1.2]), ValueError, "must lie in [0, 1], got 1.2"),
+    (lambda: stats.holm([0.2, NAN]), ValueError, "p_values must be finite numbers"),
+]
+CALIBRATION = [
+    (lambda: cal.nll(P.log(), Y), ValueError, "must lie in [0, 1] (a softmax of"),
+    (lambda: cal.nll(P * NAN, Y), ValueError, "a softmax of logits does), got nan"),
+    (lambda: cal.nll(P / 2, Y), ValueError, "must sum to 1 in each row, got 0.5000"),
+    (lambda: cal.nll(P, Y[:3]), ValueError, "must have shape (4,), got (3,)"),
+    (lambda: cal.nll(P[0], Y[0]), ValueError, "must label rows (..., N, K), got one"),
+    (lambda: cal.nll(P, Y + 3), IndexError, "must lie in 0 ... 5, got 6"),
+    (lambda: cal.nll(P, Y - 1), IndexError, "must lie in 0 ... 5, got -1"),
+    (lambda: cal.nll(P, Y.float()), TypeError, "must be class indices, got dtype"),
+    (lambda: cal.nll(P, Y > 1), TypeError, "class indices, got dtype torch.bool"),
+    (lambda: cal.true_calibration_error(P, P[:1]), ValueError, "got (1, 6)"),
+    (lambda: cal.true_calibration_error(P, P[0]), ValueError, "(N, K) or (4, 6), got"),
+    (lambda: cal.fit_temperature(P, Y), ValueError, "got probabilities"),
+    (lambda: cal.fit_temperature(P.bfloat16(), Y), ValueError, "got probabilities"),
+    (lambda: cal.with_temperature(P, 2), ValueError, "must come from before the soft"),
+    (
+        lambda: cal.fit_temperature(9 * P * NAN, Y),
+        ValueError,
+        "finite numbers, got nan",
+    ),
+    (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "must be above 0, got 0.0"),
+    (lambda: cal.with_temperature(9 * P, NAN), ValueError, "must be above 0, got nan"),
+    (
+        lambda: cal.reliability_bins(P, Y, 0),
+        ValueError,
+        "n_bins must be a whole number",
+    ),
+    (lambda: cal.ece_floor(P, 2.5), ValueError, "at least 1, got 2.5"),
+    (lambda: cal.ece_floor(P, strategy="width"), ValueError, "'uniform' or 'quantile'"),
+    (lambda: cal.ece_floor(P, draws=0), ValueError, "draws must be a whole number"),
+    (lambda: cal.bootstrap(cal.nll, P, Y, seed=-1), ValueError, "4294967295, got -1"),
+    # Of no bin the largest distance would be 0.
+    (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
+    (lambda: cal.summary(P, Y), ValueError, "n_bins must be a whole number, 1 to 3"),
+    (lambda: cal.clopper_pearson(0.5, 2.0), ValueError, "must be whole, got 0.5 of"),
+    (lambda: cal.clopper_pearson(1, NAN), ValueError, "must be whole, got 1 of nan"),
+    (lambda: cal.unsmoothed(P, 1), ValueError, "eps must lie in [0, 0.999999], got 1"),
+    (lambda: cal.unsmoothed(P, 0.1, least=0.2), ValueError, "must lie in [0, 0.16666"),
+]
+W = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))  # templates
+H = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))  # features
+Z = torch.arange(12) % 6  # their classes
+SAME = torch.full((6, 5), 0.3)
+GEOMETRY = [
+    (lambda: geo.template_plane(W, (0, 1, 6)), ValueError, "0 to 5, got 6"),
+    (lambda: geo.template_plane(W, (-1, 0, 1)), ValueError, "triple must be a whole"),
+    (lambda: geo.template_plane(W, (1, 2, 1)), ValueError, "templates of (1, 2, 1)"),
+    (lambda: geo.template_plane(SAME, (0, 1, 2)), ValueError, "span a plane, no line"),
+    (
+        lambda: geo.template_plane(W, (0, 1, 2), torch.zeros(1)),
+        ValueError,
+        "bias must have width 6, got 1",
+    ),
+    (
+        lambda: geo.template_plane(W, (0, 1, 2)).project(H[:, :1]),
+        ValueError,
+        "features must have width 5, got 1",
+    ),
+    (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
+    (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
+    (lambda: geo.self_duality(SAME, H, Z, True), ValueError, "templates and class me"),
+    (lambda: geo.other_templates(SAME, H, Z), ValueError, "templates must differ, got"),
+    (lambda: geo.class_means(H, Z[:6].repeat(2) // 2), ValueError, "got 0 of class 3"),
+    (lambda: geo.scatter(H[:6], Z[:6]), ValueError, "got 1 of class 0"),
+    (lambda: geo.scatter(H, Z[:1]), ValueError, "must have shape (12,), got (1,)"),
+    (lambda: geo.scatter(H, Z.float()), TypeError, "must be class indices, got dtype"),
+    (lambda: geo.scatter(H, Z + 1), IndexError, "must lie in 0 ... 5, got 6"),
+    (
+        lambda: geo.nc1(torch.cat([H[:6], -H[:6]]), Z),
+        ValueError,
+        "class means must differ, got equal ones",
+    ),
+    (lambda: geo.class_separation(0 * H, Z), ValueError, "must be longer than 0"),
+    (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
+    (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
+    (lambda: geo.scatter("features", Z), TypeError, "must be a tensor of numbers, got"),
+]
 PLOTS = []
 SLIDERS = []
 NOTEBOOK = []

@@ -2,13 +2,13 @@
 
 import itertools
 import math
+import re
 from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t, ttest_rel
 
@@ -18,15 +18,10 @@ A_DOZEN = [0.91, 0.88, 0.93, 0.9, 0.87, 0.92, 0.95, 0.89, 0.9, 0.91, 0.86, 0.94]
 CONTROL = [0.9, 0.88, 0.91, 0.87, 0.88, 0.9, 0.92, 0.88, 0.91, 0.89, 0.85, 0.92]
 
 
-def message(function, *arguments, **options):
-    with pytest.raises(ValueError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
-
-
 # --- paired differences -------------------------------------------------------------
 
 
+@settings(max_examples=30)
 @given(
     st.integers(2, 40), st.integers(0, 10**6), st.floats(-3, 3), st.floats(0.5, 0.999)
 )
@@ -55,21 +50,6 @@ def test_redrawn_splits_widen_the_interval_as_nadeau_and_bengio_say(
     assert (found.mean, found.pairs) == (pytest.approx(d.mean()), 12)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    covered = refused = 0
-    for _ in range(400):
-        seed_effect = rng.normal(0, 5, size=20)  # pairing takes it out
-        control = seed_effect + rng.normal(size=20)
-        treated = seed_effect + rng.normal(0.3, 1, size=20)
-        found = paired_difference(treated, control)
-        covered += found.low < 0.3 < found.high
-        refused += (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
-        assert found.high - found.low < 2.5  # unpaired it would be about 6
-    assert 0.92 <= covered / 400 <= 0.98
-    assert refused == 400
-
-
 @pytest.mark.parametrize("test_share", [None, 0.3])
 def test_differences_without_spread_give_a_point(test_share):
     same = paired_difference(CONTROL, CONTROL, test_share=test_share)
@@ -87,60 +67,14 @@ def test_a_small_spread_is_not_taken_for_none():
     assert found.low < 0 < found.mean < found.high and 0.1 < found.p_value < 1
 
 
-@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor, pd.Series])
+@pytest.mark.parametrize("kind", [tuple, np.array, pd.Series])
 def test_any_kind_of_sequence_is_paired_by_position(kind):
     control = kind(CONTROL)
     if kind is pd.Series:
         control.index = range(12)[::-1]
-    found = paired_difference(kind(A_DOZEN), control)
-    # torch.tensor rounds to float32
-    assert astuple(found) == pytest.approx(
-        astuple(paired_difference(A_DOZEN, CONTROL)), rel=1e-4
-    )
-    assert all(type(number) in (float, int) for number in astuple(found))
-
-
-LENGTH = "treated and control must have the same length, at least 2, got "
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options", "wanted"),
-    [
-        (([1, 2], [1, 2, 3]), {}, LENGTH + "2 and 3."),
-        (([1], [2]), {}, LENGTH + "1 and 1."),
-        (
-            ([1, 2], np.zeros((2, 2))),
-            {},
-            "control must have one axis, got shape (2, 2).",
-        ),
-        (
-            ([1, math.nan], [1, 2]),
-            {},
-            "treated must be finite numbers, got nan at position 1.",
-        ),
-        (
-            ([1, 2], [math.inf, 2]),
-            {},
-            "control must be finite numbers, got inf at position 0.",
-        ),
-        (([1, 2], [2, 1]), {"level": 1}, "level must lie in (0, 1), got 1."),
-        (([1, 2], [2, 1]), {"level": 0.0}, "level must lie in (0, 1), got 0.0."),
-        (([1, 2], [2, 1]), {"level": math.nan}, "level must lie in (0, 1), got nan."),
-        (([1, 2], [2, 1]), {"level": 95}, "level must lie in (0, 1), got 95."),
-        (
-            ([1, 2], [2, 3.5]),
-            {"test_share": 0},
-            "test_share must lie in (0, inf), got 0.",
-        ),
-        (
-            ([1, 2], [2, 3.5]),
-            {"test_share": -0.5},
-            "test_share must lie in (0, inf), got -0.5.",
-        ),
-    ],
-)
-def test_what_paired_difference_refuses_is_named(arguments, options, wanted):
-    assert message(paired_difference, *arguments, **options) == wanted
+    found = astuple(paired_difference(kind(A_DOZEN), control))
+    assert found == astuple(paired_difference(A_DOZEN, CONTROL))
+    assert all(type(number) in (float, int) for number in found)
 
 
 # --- Holm ---------------------------------------------------------------------------
@@ -158,28 +92,11 @@ def by_closed_testing(p_values):
     return [max(local[s] for s in subsets if i in s) for i in numbers]
 
 
-@given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.05]), max_size=7))
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.05]), max_size=6))
 def test_holm_is_closed_testing(p_values):
     adjusted = holm(p_values)
     assert adjusted.shape == (len(p_values),)
     np.testing.assert_allclose(adjusted, by_closed_testing(p_values), rtol=1e-12)
-
-
-def test_holm_of_an_example_comes_out():
-    assert holm([0.04, 0.01, 0.03]).tolist() == pytest.approx([0.06, 0.03, 0.06])
-
-
-@pytest.mark.parametrize(
-    ("p_values", "wanted"),
-    [
-        ([0.2, 1.2], "p_values must lie in [0, 1], got 1.2."),
-        ([-0.1, 0.2], "p_values must lie in [0, 1], got -0.1."),
-        ([0.2, math.nan], "p_values must be finite numbers, got nan at position 1."),
-        ([[0.2]], "p_values must have one axis, got shape (1, 1)."),
-    ],
-)
-def test_what_holm_refuses_is_named(p_values, wanted):
-    assert message(holm, p_values) == wanted
 
 
 # --- arms ---------------------------------------------------------------------------
@@ -192,7 +109,7 @@ def table():
     rows = []
     for eps, accuracy, nll in [(0.1, 0.03, 0), (0.0, 0, 0), (0.4, 0, -0.4)]:
         for seed in rng.permutation(10).tolist():
-            row = {"eps": eps, "seed": seed, "method": f"ls {eps}"}
+            row = {"eps": eps, "seed": seed}
             row["accuracy"] = 0.8 + seed / 50 + accuracy + rng.normal(0, 0.01)
             row["nll"] = 0.7 - seed / 20 + nll + rng.normal(0, 0.1)
             rows.append(row)
@@ -201,10 +118,6 @@ def table():
 
 def test_each_row_is_the_paired_difference_of_one_arm(table):
     found = compare_arms(table, "eps", 0, ["nll", "accuracy"])
-    assert list(found) == [
-        "eps", "value", "baseline", "mean", "difference", "low", "high", "p_value",
-        "p_holm", "verdict",
-    ]  # fmt: skip
     assert found["value"].tolist() == ["nll", "nll", "accuracy", "accuracy"]
     assert found["eps"].tolist() == [0.1, 0.4, 0.1, 0.4]
     for row in found.itertuples():
@@ -215,17 +128,6 @@ def test_each_row_is_the_paired_difference_of_one_arm(table):
         means = wide[0.0].mean(), wide[row.eps].mean()
         assert (row.baseline, row.mean) == pytest.approx(means, rel=1e-12)
     np.testing.assert_allclose(found["p_holm"], by_closed_testing(found["p_value"]))
-
-
-def test_the_verdicts_are_those_of_the_simulated_truth(table):
-    found = compare_arms(table, "method", "ls 0.0", ["accuracy", "nll"])
-    verdicts = dict(
-        zip(found["method"] + found["value"], found["verdict"], strict=True)
-    )
-    assert verdicts == {
-        "ls 0.1accuracy": "higher", "ls 0.4accuracy": "no difference",
-        "ls 0.1nll": "no difference", "ls 0.4nll": "lower",
-    }  # fmt: skip
 
 
 def test_the_verdict_follows_the_adjusted_p_value():
@@ -243,79 +145,31 @@ def test_the_verdict_follows_the_adjusted_p_value():
     assert together["low"][0] > 0
 
 
-@pytest.mark.parametrize(
-    ("numbers", "wanted"),
-    [
-        ((1, 0.0499), "higher"),
-        ((-1, 0.0499), "lower"),
-        ((1, 0.05), "no difference"),
-        ((-1, 0.05), "no difference"),
-        ((-1, 1), "no difference"),
-        ((1, math.nan), "no difference"),
-    ],
-)
-def test_a_verdict_needs_a_p_value_below_a_twentieth(numbers, wanted):
-    assert verdict(*numbers) == wanted
-
-
-def test_the_table_is_left_alone_and_its_order_does_not_matter(table):
-    before = table.copy()
-    one = compare_arms(table, "eps", 0.0, "nll")  # one column needs no list
-    pd.testing.assert_frame_equal(table, before)
-    shuffled = table.sample(frac=1, random_state=0)[["seed", "nll", "eps"]]
-    two = compare_arms(shuffled, "eps", 0.0, ["nll"])
-    two = two.set_index("eps").loc[one["eps"]].reset_index()
-    pd.testing.assert_frame_equal(one, two)
-
-
-def without(table, eps, seed):
-    return table[(table["eps"] != eps) | (table["seed"] != seed)]
-
-
-ONCE = "every arm must have each seed once, got (eps, seed): times "
-LACKS = "rows that lack one of them."
+def test_a_verdict_needs_a_p_value_below_a_twentieth():
+    assert [verdict(d, 0.0499) for d in (1, -1)] == ["higher", "lower"]
+    for p_value in (0.05, 1, math.nan):
+        assert verdict(-1, p_value) == verdict(1, p_value) == "no difference"
 
 
 @pytest.mark.parametrize(
-    ("change", "wanted"),
+    ("change", "sentence"),
     [
-        (lambda rows: without(rows, 0.4, 3), f"{ONCE}{{(0.4, 3): 0}} and 0 {LACKS}"),
-        (lambda rows: without(rows, 0.0, 3), f"{ONCE}{{(0.0, 3): 0}} and 0 {LACKS}"),
+        (lambda t: t[(t["eps"] != 0.4) | (t["seed"] != 3)], r"(0.4, 3): 0} and 0 rows"),
+        (lambda t: pd.concat([t, t[t["seed"] == 5][1:2]]), r"(0.0, 5): 2} and 0 rows"),
+        (lambda t: t.assign(eps=t["eps"].mask(t["seed"] == 4)), "{} and 3 rows that"),
         (
-            lambda rows: pd.concat([rows, rows[rows["eps"] == 0].query("seed == 5")]),
-            f"{ONCE}{{(0.0, 5): 2}} and 0 {LACKS}",
-        ),
-        (
-            lambda rows: rows.assign(
-                seed=rows["seed"].mask((rows["eps"] == 0.4) & (rows["seed"] == 7), 17)
-            ),
-            f"{ONCE}{{(0.0, 17): 0, (0.1, 17): 0, (0.4, 7): 0}} and 0 {LACKS}",
-        ),
-        (
-            lambda rows: rows.assign(nll=rows["nll"].mask(rows["seed"] == 4)),
-            "treated must be finite numbers, got nan at position 4.",
-        ),
-        (
-            lambda rows: rows.assign(eps=rows["eps"].mask(rows["seed"] == 4)),
-            f"{ONCE}{{}} and 3 {LACKS}",
-        ),
-        (
-            lambda rows: rows.assign(seed=rows["seed"].mask(rows["seed"] == 4)),
-            f"{ONCE}{{}} and 3 {LACKS}",
+            lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)),
+            "got nan at position 4",
         ),
     ],
 )
-def test_a_table_that_cannot_be_paired_is_named(table, change, wanted):
-    assert message(compare_arms, change(table), "eps", 0.0, ["nll"]) == wanted
+def test_a_table_that_cannot_be_paired_is_refused(table, change, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        compare_arms(change(table), "eps", 0.0, ["nll"])
 
 
 def test_an_unknown_baseline_or_column_is_an_error(table):
     with pytest.raises(KeyError, match="0.3"):
         compare_arms(table, "eps", 0.3, "nll")
-    with pytest.raises(KeyError, match="loss"):
-        compare_arms(table, "eps", 0.0, "loss")
-
-
-def test_an_arm_named_as_a_column_of_the_result_is_refused():
-    rows = [{"value": v, "seed": s, "y": s * v} for v in (0, 1) for s in range(3)]
-    assert "value" in message(compare_arms, pd.DataFrame(rows), "value", 0, "y")
+    with pytest.raises(ValueError, match="value"):  # a column of the result
+        compare_arms(table.rename(columns={"eps": "value"}), "value", 0.0, "nll")
