@@ -15,6 +15,11 @@ from notebook_files import by_number, cells_tagged, definitions, run_cells
 
 NOTEBOOK = by_number("02")
 BROKEN = cells_tagged(NOTEBOOK, "bug:")
+NOT_OF_STEP_4 = {  # what the notebook adds to it later
+    "test_only_ignore_index_is_ignored",
+    "test_half_precision_is_summed_in_float32",
+    "test_class_shards_add_up",
+}
 
 
 @pytest.fixture(scope="module")
