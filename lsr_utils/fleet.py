@@ -23,7 +23,7 @@ from .training import DROPOUT, REDRAW, generator_of, logit_gap, passes, progress
 
 # What a row may set, as in ``training.fit``: the value it has otherwise, and its range.
 SETTINGS = {
-    "seed": (0, (0, 2**32 - 1)), "eps": (0.0, "[0, 1]"), "lr": (2e-3, "[0, inf)"),
+    "seed": (0, 0, 2**32 - 1), "eps": (0.0, "[0, 1]"), "lr": (2e-3, "[0, inf)"),
     "weight_decay": (0.0, "[0, inf)"), "l1": (0.0, "[0, inf)"),
     "dropout": (0.0, "[0, 1)"), "redrawn": (0.0, "[0, 1]"),
 }  # fmt: skip
@@ -37,15 +37,11 @@ CACHED_BYTES, CUDA_BYTES = 48e6, 2e9  # for the networks that are trained at onc
 def grid(**columns):
     """Every combination of the columns' values, one row each; the last varies fastest.
 
-    columns : name to a list of values or to one value, as in
-              ``grid(eps=[0.0, 0.1], seed=range(20))``
+    columns : name to values or to one value: ``grid(eps=[0.0, 0.1], seed=range(20))``
     returns : pandas DataFrame; several are joined by ``pandas.concat``
     """
     plain = [v.tolist() if hasattr(v, "tolist") else v for v in columns.values()]
-    lists = [
-        [v] if isinstance(v, str) or not hasattr(v, "__iter__") else list(v)
-        for v in plain
-    ]
+    lists = [v if pd.api.types.is_list_like(v) else [v] for v in plain]
     return pd.DataFrame(list(itertools.product(*lists)), columns=list(columns))
 
 
@@ -72,52 +68,44 @@ def fit_fleet(
     train    : SixClass, or a function of columns of the grid that makes one, as
                ``lambda seed: datasets.shapes(600, seed=seed)``
     grid     : DataFrame or list of dicts, a row a network. Columns: seed, eps, lr,
-               weight_decay, l1, dropout, redrawn, as in ``training.fit``; whatever
-               ``train``, ``evaluate`` or ``loss`` ask for; text, which only labels.
-               An empty place (nan) has the default of ``fit``. Neighbours with equal
-               lr and weight_decay are updated together
+               weight_decay, l1, dropout, redrawn, as in ``training.fit`` and by its
+               defaults where empty; arguments of train, evaluate, loss; labels (text).
+               Neighbours of equal lr and weight_decay are updated together
     evaluate : name to SixClass, or to such a function: measured besides "train"
     loss     : function (logits, targets, columns ...) to (M, B); each column of the
                grid that it names, and eps, comes as a tensor (M, 1)
     steps, batch_size, measure_every : of the whole fleet, measured ten times when None
-    returns  : Fleet, also when interrupted from the keyboard
+    returns  : Fleet, also after an interrupt from the keyboard; a RuntimeWarning names
+               networks whose loss is no longer a number
     raises   : TypeError, ValueError or IndexError where a row, a data set or a network
-               would be trained otherwise than it says. A RuntimeWarning names networks
-               whose loss stops being a number; the others do not notice
-
-    Taught in 03.
+               would be trained otherwise than it says. Taught in 03
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 10) if measure_every is None else measure_every
     every = check.whole(every, "measure_every", 1)
-    if "train" in (evaluate or {}):
-        raise ValueError("evaluate must not have the part 'train', which is there.")
-    parts = {"train": train, **(evaluate or {})}
+    parts = dict(train=train, **(evaluate or {}))  # TypeError for a second "train"
     columns_only = functools.partial(loss, None, None)
     table = _read(grid, [*parts.values(), columns_only])
-    if table["eps"].any() and "eps" not in _defaults(columns_only):
+    columns = _arguments(columns_only, table)
+    if table["eps"].any() and "eps" not in columns:
         raise ValueError("grid must not set eps for a loss that does not take eps.")
     sets = {name: _DataSets(part, table, name) for name, part in parts.items()}
     batch_size = check.whole(batch_size, "batch_size", 1, sets["train"].x.shape[1])
     seeds, which = np.unique(table["seed"], return_inverse=True)
-    networks = [build(seed=int(seed)) for seed in seeds]
-    stack = Stacked(networks, torch.as_tensor(which, device="cpu"))
-    fleet = Fleet(table, stack.to(sets["train"].x.device), sets)
+    networks = [build(seed=int(seed)).to(sets["train"].x.device) for seed in seeds]
+    fleet = Fleet(table, Stacked(networks, torch.as_tensor(which, device="cpu")), sets)
     _check_networks(fleet, networks, which)
     # Linux then keeps memory that is freed, up to twice as much, and every step has it
     # at hand; to be given it anew, page by page, takes up to a fifth of the time.
     torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
     slices = _slices(fleet, batch_size)
-    trainings = [_Training(fleet, part, loss, batch_size) for part in slices]
+    trainings = [_Training(fleet, s, loss, columns, batch_size) for s in slices]
     total = steps * len(trainings)
-    bar = progress_bar(range(total), total, f"{len(table)} networks", progress)
+    ticks = iter(progress_bar(range(total), total, f"{len(table)} networks", progress))
     try:
-        ticks = iter(bar)
-        for training in trainings:
-            training.measure()
-        for first in range(0, steps, every):
+        for stop in [0, *range(every, steps, every), steps]:
             for training in trainings:
-                for _ in range(min(every, steps - first)):
+                while training.step < stop:
                     training.update()
                     next(ticks)
                 training.measure()
@@ -128,12 +116,9 @@ def fit_fleet(
         done = trainings[-1].step  # the others are ahead of it
         print(f"fit_fleet: interrupted, all have {done} or more of {steps} steps.")
     if fleet.diverged:
-        warnings.warn(
-            "The loss of some networks is no longer a number, {network: step}: "
-            f"{reprlib.repr(fleet.diverged)}. The others are not affected.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        some = f"{{network: step}}: {reprlib.repr(fleet.diverged)}"
+        message = f"The loss of some networks is no longer a number, {some}."
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
     return fleet
 
 
@@ -143,8 +128,7 @@ class Fleet:
     grid     : DataFrame, a row a network, with every setting
     steps    : (T,) array of the steps that were measured
     history  : part to measure to (M, T) array: loss (as trained), nll (nats), accuracy,
-               gap (nats), confidence; nan where a network was not measured (after an
-               interrupt) or had diverged
+               gap (nats), confidence; nan where not measured, or diverged
     diverged : network to the step at which its loss was no longer a number
     """
 
@@ -163,24 +147,18 @@ class Fleet:
     @property
     def history(self):
         rows = pd.concat(self._measured.values())  # the index is the network
-        wide = rows.pivot(columns=["part", "step"], values=list(MEASURES))
-        wide = wide.sort_index(axis=1)
         return {
-            part: {name: wide[name, part].to_numpy() for name in MEASURES}
-            for part in self._sets
+            part: {m: of_part.pivot(columns="step", values=m).values for m in MEASURES}
+            for part, of_part in rows.groupby("part", sort=False)
         }
 
     def tidy(self):
-        """All parts and steps: a tidy DataFrame, a row a network, part and step."""
+        """All steps and parts: a tidy DataFrame, a row a network, step and part."""
         tables = [self._measured[key] for key in sorted(self._measured)]
         return pd.concat(tables, ignore_index=True)
 
     def table(self, part, step=None):
-        """The grid with the measures of a part: a tidy DataFrame, a row a network.
-
-        step : a measured step; when None the last at which all networks were (after an
-               interrupt not all are trained alike)
-        """
+        """The grid with the measures of a part, at the last step of all when None."""
         tables = self.tidy().groupby(["part", "step"])
         networks = tables.size()[part]
         step = networks.index[networks == len(self)].max() if step is None else step
@@ -226,26 +204,24 @@ class Fleet:
 class _Training:
     """The networks of a slice of the grid: ``update`` them, ``measure`` them."""
 
-    def __init__(self, fleet, part, loss, batch_size):
+    def __init__(self, fleet, part, loss, columns, batch_size):
         self.fleet, self.part, self.step = fleet, part, 0
         self.stack, data = fleet._stack[part], fleet._sets["train"]
         self.parameters = self.stack.parameters()
-        device, dtype = data.x.device, self.parameters[0].dtype
+        table, device = fleet.grid[part], data.x.device
 
-        def column(values, dtype=dtype):
-            numbers = torch.tensor(values[part].tolist(), dtype=dtype, device=device)
-            return numbers.unsqueeze(1)
+        def column(values):
+            rows = [[value] for value in values]
+            return torch.tensor(rows, dtype=self.parameters[0].dtype, device=device)
 
-        table = fleet.grid[part]
-        given = _arguments(functools.partial(loss, None, None), fleet.grid)
-        self.loss = functools.partial(loss, **{n: column(given[n]) for n in given})
+        given = {name: column(values[part]) for name, values in columns.items()}
+        self.loss = functools.partial(loss, **given)
         self.optimiser = _optimiser(self.parameters, table)
-        self.l1, self.dropout = column(fleet.grid["l1"]), column(fleet.grid["dropout"])
-        self.redrawn = column(fleet.grid["redrawn"], torch.float32)
         # Of the table, not of the tensors: to ask those would wait for the device.
-        self.has = {name: table[name].any() for name in ("l1", "dropout", "redrawn")}
+        used = [name for name in ("l1", "dropout", "redrawn") if table[name].any()]
+        self.rates = {name: column(table[name]) for name in used}
         seeds, which = np.unique(table["seed"], return_inverse=True)
-        seeds, rows = [int(seed) for seed in seeds], data.x.shape[1]
+        seeds, rows = seeds.tolist(), data.x.shape[1]
         self.which = torch.as_tensor(which, device=device)
         orders = zip(*[passes(rows, batch_size, seed) for seed in seeds], strict=True)
         # (seeds, B) row numbers a step; moved to the device a pass at a time.
@@ -260,20 +236,21 @@ class _Training:
         """One step of every network."""
         rows = self.first_row + next(self.batches)[self.which]
         targets = self.y[rows]
-        masks = self._dropout_factors if self.has["dropout"] else None
+        masks = self._dropout_factors if "dropout" in self.rates else None
         logits = self.stack.head(self.stack.features(self.x[rows], masks))
-        if self.has["redrawn"]:
+        if "redrawn" in self.rates:
+            rate = self.rates["redrawn"].float()
             draws = self._draw(self.labels_of, targets.shape[1:])
-            targets = redraw(targets, self.redrawn, draws, logits.shape[-1])
+            targets = redraw(targets, rate, draws, logits.shape[-1])
         loss = self.loss(logits, targets).mean(1)  # (M,)
         gradients = torch.autograd.grad(loss.sum(), self.parameters)
         # Fused AdamW takes the memory as it lies, and convolutions lay it otherwise.
         gradients = [gradient.contiguous() for gradient in gradients]
-        if self.has["l1"]:
+        if "l1" in self.rates:
             # Not in place: two weights may have been given one and the same gradient.
             gradients = [
-                gradient + self.l1.view(-1, *[1] * (p.dim() - 1)) * p.detach().sign()
-                for p, gradient in zip(self.parameters, gradients, strict=True)
+                g + self.rates["l1"].view(-1, *[1] * (p.dim() - 1)) * p.detach().sign()
+                for p, g in zip(self.parameters, gradients, strict=True)
             ]
         for group in self.optimiser.param_groups:
             for weight, gradient in zip(group["params"], gradients, strict=True):
@@ -312,22 +289,19 @@ class _Training:
 
     def _dropout_factors(self, shape):
         draws = self._draw(self.masks_of, shape)
-        rate = self.dropout.view(-1, *[1] * len(shape))
+        rate = self.rates["dropout"].view(-1, *[1] * len(shape))
         # Compared in float32, as a layer of its own compares with a Python number.
         return (draws >= rate.float()) / (1 - rate)
 
 
 def _measures(logits, targets, loss):
     """The measures of M networks, each (M,); nan where logits are not finite."""
-    losses = loss(logits, targets)
-    if losses.shape != targets.shape:
-        raise ValueError(
-            f"loss must return a number for each of (M, B) rows, {tuple(targets.shape)}"
-            f" here, got shape {tuple(losses.shape)}."
-        )
+    # Stacked, so that a loss of another shape than (M, B) is refused.
+    losses = [loss(logits, targets), smoothed_cross_entropy(logits, targets, 0.0)]
+    losses = torch.stack(losses)
     found = {
-        "loss": losses,
-        "nll": smoothed_cross_entropy(logits, targets, 0.0),
+        "loss": losses[0],
+        "nll": losses[1],
         "accuracy": (logits.argmax(-1) == targets).double(),
         "gap": logit_gap(logits, targets),
         "confidence": logits.mT.contiguous().softmax(1).amax(1),
@@ -350,10 +324,7 @@ def _optimiser(parameters, table):
 
 @torch.no_grad()
 def _slices(fleet, batch_size):
-    """The networks in as few slices, about alike, as can be trained at once.
-
-    A step over more networks than a CPU's cache holds waits for memory all the time.
-    """
+    """The networks in as few slices, about alike, as a CPU's cache or a GPU holds."""
     x = fleet._sets["train"].x[:1, :2]  # two rows: batch norm takes no single one
     most, values = CUDA_BYTES if x.is_cuda else CACHED_BYTES, x.numel()
     for layer in fleet._stack[:1].layers:
@@ -375,24 +346,19 @@ def _read(given, users):
     """
     table = pd.DataFrame(given).reset_index(drop=True)
     taken = {name for user in users for name in _defaults(user)} | set(SETTINGS)
-    for name in table.columns:
-        values = table[name].dropna()
-        is_label = len(values) and all(isinstance(v, str) for v in values)
-        if name not in taken and not is_label:
+    for name in [name for name in table if name not in taken]:
+        if set(map(type, table[name].dropna())) != {str}:  # no label
             raise ValueError(
                 f"grid has the column {name!r}, which nothing takes: it may set "
-                f"{', '.join(SETTINGS)}, arguments of train, evaluate or loss, and "
-                "text; what holds for the whole fleet is an argument of fit_fleet."
+                f"{', '.join(SETTINGS)}, arguments of train, evaluate or loss, or text."
             )
-    for name, (default, limits) in SETTINGS.items():
+    for name, (default, *limits) in SETTINGS.items():
         values = _filled(table.get(name, [default] * len(table)), default)
-        for row, value in enumerate(values):
-            where = f"grid, row {row}: {name}"
-            if name == "seed":
-                values[row] = check.whole(value, where, *limits)
-            else:
-                values[row] = check.real(value, where, limits)
-        table[name] = values
+        checked = check.whole if name == "seed" else check.real
+        table[name] = [
+            checked(value, f"grid, row {row}: {name}", *limits)
+            for row, value in enumerate(values)
+        ]
     return table
 
 
@@ -402,10 +368,7 @@ def _defaults(function):
         return {}
     arguments = inspect.signature(function).parameters.values()
     if any(a.kind is a.VAR_KEYWORD for a in arguments):
-        raise ValueError(
-            "train, evaluate and loss must name the columns that they take, as in "
-            "lambda seed: ..., got a function of any (**), which would be given none."
-        )
+        raise ValueError("train, evaluate and loss must name their columns, got **.")
     return {a.name: a.default for a in arguments if a.kind is not a.VAR_POSITIONAL}
 
 
@@ -413,17 +376,14 @@ def _arguments(function, table):
     """What a function is given in each row of the grid: a DataFrame.
 
     An argument that is no column of the grid is left to its default.
-    raises : ValueError where a row has no value and the function no default
     """
     given, missing = table[[]].copy(), inspect.Parameter.empty
     for name, default in _defaults(function).items():
         if name in table or default is missing:
             values = _filled(table.get(name, [None] * len(table)), default)
             if missing in values:
-                raise ValueError(
-                    f"grid must have a value of {name!r}, which a function takes, in "
-                    f"row {values.index(missing)}, got none."
-                )
+                row = values.index(missing)
+                raise ValueError(f"grid must have a value of {name!r} in row {row}.")
             given[name] = values
     return given
 
@@ -449,10 +409,7 @@ class _DataSets:
         sets = [make(**dict(key)) for key in place]
         lengths = sorted({len(data) for data in sets})
         if len(lengths) > 1 or lengths[0] == 0:
-            raise ValueError(
-                f"{name} must have the same number of rows, at least 1, in every arm, "
-                f"or their batches would differ: got {lengths}."
-            )
+            raise ValueError(f"{name} needs rows, as many in every arm, got {lengths}.")
         self.x = torch.stack([data.x for data in sets])
         self.y = torch.stack([data.y for data in sets])
         known = all(data.posterior is not None for data in sets)
@@ -472,21 +429,16 @@ def _of_each(values, which):
 def _check_networks(fleet, networks, which):
     """Raise an error when a network is not its head behind its body, or for a label."""
     if fleet.grid["dropout"].any() and not fleet._stack.has_dropout:
-        raise ValueError(
-            "grid must not set dropout for a network without models.Dropout."
-        )
+        raise ValueError("grid sets dropout for a network without models.Dropout.")
     x = fleet._sets["train"].x[:1, :2]
     same = functools.partial(torch.allclose, rtol=1e-3, atol=1e-4, equal_nan=True)
     # Weights are all that may differ from network to network: two are looked at.
     for row in {0, int(fleet.grid["seed"].argmax())}:
-        stack, network = fleet._stack[row : row + 1], networks[which[row]].to(x.device)
+        stack, network = fleet._stack[row : row + 1], networks[which[row]]
         wanted = [network.train(mode)(x[0]) for mode in (False, True)]
         found = stack.head(stack.features(x))[0]
         if not all(z.shape == found.shape and same(z, found) for z in wanted):
-            raise ValueError(
-                "build must make a network that is its head behind its body, in "
-                "training as in evaluation, got one whose logits differ."
-            )
+            raise ValueError("build must make networks that are head(body(x)).")
     for name, data in fleet._sets.items():
         logits = found[:1].expand(*data.y.shape, -1)
         data.y = check.labels(data.y, logits, f"labels of {name}")

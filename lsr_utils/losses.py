@@ -19,6 +19,7 @@ from . import check
 from .targets import SPREADS, check_spread, smooth_distribution
 
 REDUCTIONS = ("mean", "sum", "none")
+INT64 = -(2**63), 2**63 - 1
 
 
 def _spelled_out(whole):
@@ -46,26 +47,18 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
                     for the device; on the CPU they always raise
     raises        : TypeError or ValueError, naming the argument and its value
 
-    Call it with ``(logits, targets)``; ``forward`` says what they may be.
+    Called with ``(logits, targets)``; ``forward`` says what they may be.
     Szegedy et al. 2016, section 7. Taught in notebook 02.
     """
 
     def __init__(
-        self,
-        eps=0.1,
-        reduction="mean",
-        *,
-        weight=None,
-        ignore_index=-100,
-        spread="all",
-        check_targets=False,
-    ):
+        self, eps=0.1, reduction="mean", *, weight=None, ignore_index=-100,
+        spread="all", check_targets=False,
+    ):  # fmt: skip
         super().__init__()
         self.eps = check.real(eps, "eps", "[0, 1]")
         self.reduction = check.one_of(reduction, "reduction", REDUCTIONS)
-        self.ignore_index = check.whole(
-            ignore_index, "ignore_index", -(2**63), 2**63 - 1
-        )
+        self.ignore_index = check.whole(ignore_index, "ignore_index", *INT64)
         self.spread = check.one_of(spread, "spread", SPREADS)
         self.check_targets = bool(check_targets)
         self.register_buffer("weight", _check_weight(weight))
@@ -76,16 +69,13 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         logits  : (N, K), (N, K, d1, ...) or (K,), floating point
         targets : class indices (N,), (N, d1, ...) or (), any integer dtype;
                   or probabilities of the shape of ``logits``
-        returns : a scalar, or with reduction "none" one loss a row: (N,), (N, d1, ...)
-                  or (); float32 for half-precision logits
+        returns : a scalar, or with reduction "none" a loss a row; float32 for half
+                  precision. "mean" divides by the summed weights of the true classes,
+                  or of probability targets by the rows; over nothing it is nan
         raises  : TypeError, ValueError, or IndexError for a class out of range. Where
-                  no value is looked at (on CUDA unless ``check_targets`` is True, under
-                  ``torch.compile`` and ``torch.func.vmap``), such a row's loss is nan
-                  and its gradient zero.
-
-        "mean" divides by the summed weights of the rows' true classes, or with
-        probability targets by the number of rows, as PyTorch does; the mean over
-        nothing, or over classes of weight 0, is nan.
+                  no value is looked at (on CUDA unless ``check_targets``, in
+                  ``torch.compile`` and ``vmap``), such a row's loss is nan, its
+                  gradient zero
         """
         if not torch.jit.is_tracing():  # there a shape is a tensor
             _check_inputs(logits, targets, self)
@@ -118,8 +108,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets.
 
-    Inputs, result and errors are those of the class and its ``forward``.
-    Taught in notebook 02.
+    Inputs, result and errors are those of the class. Taught in notebook 02.
     """
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
@@ -133,7 +122,7 @@ def _rows_from_indices(logits, targets, weight, how):
     targets = _as_int64(targets)
     live = targets != how.ignore_index
     in_range = (targets >= 0) & (targets < num_classes)
-    if how.check_targets or targets.device.type == "cpu":
+    if _readable(targets, how):
         _raise_out_of_range(targets, live & ~in_range, num_classes)
     # Masking the logits, not the loss: 0 * nan is nan in the gradient too.
     log_p = logits.masked_fill(~live.unsqueeze(-1), 0.0).log_softmax(-1)
@@ -179,7 +168,7 @@ def _as_int64(targets):
         return targets.long()
     # From 2**63 on the bits read as a negative number, perhaps as ignore_index.
     bits = targets.view(torch.int64)
-    return bits.where(bits >= 0, torch.iinfo(torch.int64).max)
+    return bits.where(bits >= 0, INT64[1])
 
 
 def _check_floating(tensor, name):
@@ -222,41 +211,38 @@ def _check_inputs(logits, targets, how):
                 f"logits and {name} must be on one device, "
                 f"got {logits.device} and {tensor.device}."
             )
-    if targets.is_floating_point():
-        return _check_probabilities(logits, targets, class_axis, how)
     if targets.dtype == torch.bool or targets.is_complex():
         raise TypeError(
             "targets must be class indices (any integer dtype) or probabilities "
             f"(floating point), got dtype {targets.dtype}."
         )
-    rows = shape[:class_axis] + shape[class_axis + 1 :]
-    if tuple(targets.shape) != rows:
+    kind, wanted = "probabilities", shape
+    if not targets.is_floating_point():
+        kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
+    if targets.shape != wanted:
         raise ValueError(
-            "targets must have the shape of the logits without the class axis, "
-            f"{rows}, got {tuple(targets.shape)}."
+            f"targets of dtype {targets.dtype} are {kind} and must have shape {wanted} "
+            f"for logits of shape {shape}, got {tuple(targets.shape)}."
         )
-
-
-def _check_probabilities(logits, targets, class_axis, how):
-    if targets.shape != logits.shape:
-        raise ValueError(
-            f"targets of dtype {targets.dtype} are probabilities and must have the "
-            f"shape of the logits, {tuple(logits.shape)}, got {tuple(targets.shape)}."
-        )
+    if kind == "class indices":
+        return
     if how.ignore_index >= 0:
         raise ValueError(
             "ignore_index needs targets that are class indices, "
             f"got ignore_index={how.ignore_index} with probabilities."
         )
-    seen = how.check_targets or targets.device.type == "cpu"
-    if seen and targets.numel() and not torch.compiler.is_compiling():
+    if targets.numel() and _readable(targets, how):
         with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
             check.probabilities(targets.movedim(class_axis, -1), "targets")
 
 
+def _readable(targets, how):
+    """Whether values may be looked at: no device is waited for, no graph recorded."""
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not recorded and (how.check_targets or targets.device.type == "cpu")
+
+
 def _raise_out_of_range(targets, bad, num_classes):
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return
     with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
         if bad.any():
             raise IndexError(

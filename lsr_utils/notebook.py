@@ -21,8 +21,8 @@ def setup(seed=0, threads=None, device=None):
     seed    : a whole number, at least 0
     threads : of PyTorch on the CPU; 1 when None, because small networks run fastest
               on one, or the environment variable LSR_THREADS
-    device  : "cpu", "cuda" or a torch.device; when None the environment variable
-              LSR_DEVICE, else CUDA if there is one, else the CPU
+    device  : "cpu", "cuda", "cuda:1"; when None the environment variable LSR_DEVICE,
+              else CUDA if there is one, else the CPU
     returns : torch.device; also prints one line that names it
     raises  : ValueError for a seed or a number of threads that is none, and for a
               device that this machine does not have
@@ -31,10 +31,12 @@ def setup(seed=0, threads=None, device=None):
 
     seed = check.seed(seed)
     if threads is None:
-        threads = os.environ.get("LSR_THREADS") or 1
-        threads = int(threads) if str(threads).isdecimal() else threads
+        threads = float(os.environ.get("LSR_THREADS") or 1)
     threads = check.whole(threads, "threads", least=1)
-    device = _find_device(device or os.environ.get("LSR_DEVICE") or None)
+    gpus = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    devices = [*gpus, "cpu"] if torch.cuda.is_available() else ["cpu"]
+    device = str(device or os.environ.get("LSR_DEVICE") or devices[0])
+    device = torch.device(check.one_of(device, "device", devices))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (for libraries that draw from it)
     torch.manual_seed(seed)
@@ -47,48 +49,26 @@ def setup(seed=0, threads=None, device=None):
     return device
 
 
-def _find_device(wanted):
-    if wanted is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    here = ["cpu"] + ["cuda"] * torch.cuda.is_available()
-    try:
-        device = torch.device(wanted)
-    except (RuntimeError, TypeError):
-        device = None
-    gpus = torch.cuda.device_count()
-    if device is None or device.type not in here or (device.index or 0) >= max(1, gpus):
-        names = " or ".join(repr(name) for name in here)
-        raise ValueError(f"device must be {names} here, got {str(wanted)!r}.")
-    return device
-
-
 def show(figure, alt):
     """Display a matplotlib figure as PNG with alternative text, and close it.
 
     alt    : what a reader who cannot see the figure should know, one or two sentences
-    raises : TypeError when it is no figure, ValueError when alt is empty
+    raises : ValueError when it is empty
     """
-    import matplotlib.figure
     import matplotlib.pyplot as plt
     from IPython.display import display
     from PIL import Image
 
-    if not isinstance(figure, matplotlib.figure.Figure):
-        raise TypeError(f"figure must be a matplotlib figure, got {figure!r}.")
-    if not isinstance(alt, str) or not alt.strip():
+    if not alt or not alt.strip():
         raise ValueError(f"alt must describe the figure, got {alt!r}.")
     drawn, png = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
     # Smaller without transparency, and no software version in the file: the same figure
     # gives the same bytes.
     Image.open(drawn).convert("RGB").save(png, "png", optimize=True)
-    text = f"{figure}: {alt}"
+    data = {"image/png": png.getvalue(), "text/plain": f"{figure}: {alt}"}
     plt.close(figure)
-    display(
-        {"image/png": png.getvalue(), "text/plain": text},
-        metadata={"image/png": {"alt": alt}},
-        raw=True,
-    )
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
 def guess(what, said, truth, tol=None):
@@ -104,14 +84,12 @@ def guess(what, said, truth, tol=None):
     if isinstance(truth, str):
         hit, truth_text = str(said).strip().lower() == truth.lower(), truth
     else:
-        try:
-            distance = abs(float(said) - float(truth))
+        tol = 0.1 * abs(truth) if tol is None else tol
+        try:  # infinity is near nothing but itself
+            hit = math.isclose(float(said), truth, rel_tol=0, abs_tol=tol)
         except (TypeError, ValueError):
             print(f"guess must be a number for {what}, got {said!r}.")
             return
-        if tol is None:  # 10 % of infinity would take any guess
-            tol = 0.1 * abs(truth) if math.isfinite(truth) else 0.0
-        hit = float(said) == float(truth) or distance <= tol
         truth_text = f"{truth:.4g}"
     verdict = "✓ well predicted" if hit else "↯ a surprise"
     print(f"{verdict}: {what} is {truth_text}, you said {said}.")
@@ -123,19 +101,18 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
     claim_id : "NN-k", the notebook and a running number
     sentence : what the cells show, so that it is understood without the notebook
     holds    : whether they show it, with room to spare
-    kind     : what it says about label smoothing, where that is a setback: "null" (no
-               gain was seen, or one of a stated size is excluded), "harm" (something
-               got worse) or "rival" (another method did better)
+    kind     : a setback of label smoothing: "null" (no gain was seen, or one of a
+               stated size is excluded), "harm" (something got worse) or "rival"
+               (another method did better)
     by       : what it rests on: "run", what this notebook trained or drew; "record", in
-               whole or in part a stored file; "identity", algebra or a check of code,
-               which fails only where the code is wrong
+               whole or in part a stored file; "identity", algebra or a check of code
     raises   : AssertionError when it does not hold; TypeError when holds is not a bool,
                because nan, a function and a text count as true in Python
     """
     if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
+        got = f"{claim_id!r} and {sentence!r}"
         raise TypeError(
-            "claim needs an id like '01-4', a sentence and a bool, "
-            f"got {claim_id!r} and {sentence!r}."
+            f"claim needs an id like '01-4', a sentence, a bool, got {got}."
         )
     if kind is not None:
         check.one_of(kind, "kind", KINDS)

@@ -1,6 +1,4 @@
-// What a slider does in the page: three blocks. sliders.py puts one of the two ways to
-// paint in the place of PAINT, and the name of the page's element in that of %s.
-
+// Three blocks: sliders.py puts one way to paint for PAINT, the element's name for %s.
 { // shared
 (function (root) {
   const data = JSON.parse(root.querySelector('script[type="application/json"]').text);

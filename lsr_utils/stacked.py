@@ -16,7 +16,6 @@ from .models import Dropout
 
 # They treat every value alike, so one more axis in front changes nothing.
 ELEMENTWISE = (nn.Identity, nn.ReLU, nn.GELU, nn.Tanh)
-POOLING = (nn.MaxPool2d, nn.AvgPool2d)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -29,19 +28,24 @@ class Stacked:
     """
 
     def __init__(self, networks, which):
+        _check(networks)
         self.template = networks[0].train()
         modules = list(self.template.modules())
         self.has_dropout = any(isinstance(m, Dropout) for m in modules)
         # What a row gives then depends on the rows it is evaluated with.
         self.mixes_rows = any(isinstance(m, BATCH_NORM) for m in modules)
-        for network in networks:
-            _check_same(network, self.template)
         children = [[*network.body, network.head] for network in networks]
         self.layers = [
             _layer_for(same_place[0])(same_place, which)
             for same_place in zip(*children, strict=True)
         ]
-        _check_weights(self.template, self.parameters())
+        own = list(self.template.parameters())
+        used = sum(p[0].numel() for p in self.parameters())
+        if used != sum(p.numel() for p in own) or not all(p.requires_grad for p in own):
+            raise ValueError(
+                "build must make a network whose weights are in body and head, used "
+                "once and trained, got others (outside, shared, computed or frozen)."
+            )
 
     def parameters(self):
         """The stacked weights, each (M, ...), as tensors that take gradients."""
@@ -49,18 +53,10 @@ class Stacked:
 
     def __getitem__(self, networks):
         """Those of a slice of the M networks; they share memory with these."""
-        return self._with(lambda p: p[networks])
-
-    def to(self, device):
-        """The same networks with their weights on ``device``."""
-        self.template.to(device)  # for its buffers
-        return self._with(lambda p: p.to(device))
-
-    def _with(self, change):
         part = copy.copy(self)
         part.layers = [copy.copy(layer) for layer in self.layers]
         for layer in part.layers:
-            weights = [change(p.detach()) for p in layer.parameters]
+            weights = [p.detach()[networks] for p in layer.parameters]
             layer.parameters = [p.requires_grad_() for p in weights]
         return part
 
@@ -100,15 +96,12 @@ class _Layer:
         ]
 
     def __call__(self, x, dropout):
-        x = x.contiguous()  # group norm asks for it under vmap
-
         def one(parameters, x):
             named = dict(zip(self.names, parameters, strict=True))
             return torch.func.functional_call(self.module, named, (x,))
 
-        if not self.parameters:
-            return torch.func.vmap(self.module)(x)
-        return torch.func.vmap(one)(self.parameters, x)
+        # Group norm asks for contiguous memory under vmap.
+        return torch.func.vmap(one)(self.parameters, x.contiguous())
 
     def write(self, index, module):
         """Copy the weights of network ``index`` into a module of its architecture."""
@@ -119,11 +112,6 @@ class _Layer:
 class _Elementwise(_Layer):
     def __call__(self, x, dropout):
         return self.module(x)
-
-
-class _Flatten(_Layer):
-    def __call__(self, x, dropout):
-        return x.flatten(2)
 
 
 class _Dropout(_Layer):
@@ -150,27 +138,26 @@ class _Linear(_Layer):
         module.bias.copy_(bias[index, 0])
 
 
-class _Pooling(_Layer):
-    """For (M, B, C, H, W), with the networks as groups of channels: (B, M*C, H, W).
+class _Images(_Layer):
+    """Convolution or pooling, with the networks as groups of channels: (B, M*C, H, W).
 
     Channels last in memory: several times faster for pooling and for few channels.
     """
 
     def __call__(self, x, dropout):
-        images = x.transpose(0, 1).flatten(1, 2)
-        out = self.on_images(images.contiguous(memory_format=torch.channels_last))
-        return out.unflatten(1, (len(x), -1)).transpose(0, 1)
+        images, layer = x.transpose(0, 1).flatten(1, 2), self.module
+        images = images.contiguous(memory_format=torch.channels_last)
+        if self.parameters:
+            weight, bias = [*(p.flatten(0, 1) for p in self.parameters), None][:2]
+            options = (layer.stride, layer.padding, layer.dilation)
+            images = conv2d(images, weight, bias, *options, groups=len(x))
+        else:
+            images = layer(images)
+        return images.unflatten(1, (len(x), -1)).transpose(0, 1)
 
-    def on_images(self, images):
-        return self.module(images)
 
-
-class _Conv2d(_Pooling):
-    def on_images(self, images):
-        weight, *bias = (p.flatten(0, 1) for p in self.parameters)
-        bias, networks = bias[0] if bias else None, len(self.parameters[0])
-        options = (self.module.stride, self.module.padding, self.module.dilation)
-        return conv2d(images, weight, bias, *options, groups=networks)
+KINDS = dict.fromkeys(ELEMENTWISE, _Elementwise) | {Dropout: _Dropout}
+KINDS |= dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), _Images)
 
 
 def _layer_for(module):
@@ -179,51 +166,37 @@ def _layer_for(module):
     if kind is nn.Linear and module.bias is not None:
         return _Linear
     if kind is nn.Conv2d and (module.padding_mode, module.groups) == ("zeros", 1):
-        return _Conv2d
+        return _Images
     if kind is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
-        return _Flatten
-    if kind is Dropout:
-        return _Dropout
-    if kind in ELEMENTWISE:
-        return _Elementwise
-    return _Pooling if kind in POOLING else _Layer
+        return lambda _, which: _Elementwise([nn.Flatten(2)], which)
+    return KINDS.get(kind, _Layer)
 
 
 def _stack(tensors, which):
-    return (
-        torch.stack([t.detach() for t in tensors])[which].contiguous().requires_grad_()
-    )
+    return torch.stack(tensors).detach()[which].contiguous().requires_grad_()
 
 
-def _check_same(network, first):
-    """Raise ``ValueError`` for a network that differs by more than its weights."""
-    buffers = first.named_buffers()
-    same = all(buffer.equal(network.get_buffer(name)) for name, buffer in buffers)
-    if repr(network) != repr(first) or not same:
-        raise ValueError(
-            "build must make the same architecture and buffers for every seed, got "
-            f"{first!r} and {network!r}."
-        )
+def _check(networks):
+    """Raise ``ValueError`` for networks that differ by more, or hold what is no layer.
 
-
-def _check_weights(network, stacked):
-    """Raise ``ValueError`` where training would go another way, in silence."""
-    own, children = list(network.parameters()), [*network.body, network.head]
-    used_once = sum(p[0].numel() for p in stacked) == sum(p.numel() for p in own)
-    if not used_once or not all(p.requires_grad for p in own):
-        raise ValueError(
-            "build must make a network whose weights are in body and head, are used "
-            "once and are trained, got others (outside, shared, computed or frozen)."
-        )
-    for name, module in network.named_modules():
-        if isinstance(module, Dropout) and not any(m is module for m in children):
+    Training would go another way, in silence.
+    """
+    first, buffers = networks[0], dict(networks[0].named_buffers())
+    for network in networks:
+        same = all(network.get_buffer(k).equal(buffers[k]) for k in buffers)
+        if repr(network) != repr(first) or not same:
             raise ValueError(
-                f"build must put models.Dropout directly into the body, got {name!r}."
+                "build must make the same architecture and buffers for every seed, "
+                f"got {first!r} and {network!r}."
             )
+    for name, module in first.named_modules():
+        hidden = isinstance(module, Dropout) and all(
+            m is not module for m in first.body
+        )
+        # torch 2.13 zeroes the gradient of that row in the first network alone.
         padded = getattr(module, "padding_idx", None) is not None
-        if padded and not isinstance(module, nn.EmbeddingBag):
-            # torch 2.13 zeroes the gradient of that row in the first network alone.
+        if hidden or padded and not isinstance(module, nn.EmbeddingBag):
             raise ValueError(
-                f"build must make a network without padding_idx, got {module!r} as "
-                f"{name!r}: torch.func.vmap trains that row too. Use nn.EmbeddingBag."
+                "build must put models.Dropout directly into the body, and pad with "
+                f"nn.EmbeddingBag, not nn.Embedding, got {module!r} as {name!r}."
             )

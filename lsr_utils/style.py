@@ -3,13 +3,16 @@
 import contextlib
 import warnings
 
+import matplotlib
+import seaborn as sns
+
 EPS_GRID = (0.0, 0.05, 0.1, 0.2, 0.4)
 _HEX = "#000000 #41049d #b12a90 #e56a5d #fca636"
 EPS_COLORS = dict(zip(EPS_GRID, _HEX.split(), strict=True))
 EPS_MARKERS = dict(zip(EPS_GRID, "os^Dv", strict=True))
-EPS_DASHES = {0: "", 0.05: (5, 1), 0.1: (4, 2), 0.2: (6, 1.5, 1, 1.5), 0.4: (1, 1.5)}
+_DASHES = {0: "", 0.05: (5, 1), 0.1: (4, 2), 0.2: (6, 1.5, 1, 1.5), 0.4: (1, 1.5)}
 # sns.lineplot(table, x="step", y="loss", hue="eps", style="eps", **style.EPS)
-EPS = {"palette": EPS_COLORS, "markers": EPS_MARKERS, "dashes": EPS_DASHES}
+EPS = {"palette": EPS_COLORS, "markers": EPS_MARKERS, "dashes": _DASHES}
 
 # Okabe and Ito's colours, told apart with the common forms of colour blindness.
 CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -20,7 +23,7 @@ SINGLE, PANELS = (6.0, 3.4), (9.0, 3.2)  # inches: one pair of axes, several
 
 def eps_style(eps):
     """Colour, line style and marker of ``eps``; KeyError for one not in EPS_GRID."""
-    dashes = (0, EPS_DASHES[eps]) if eps else "-"
+    dashes = (0, _DASHES[eps]) if eps else "-"
     return {"color": EPS_COLORS[eps], "linestyle": dashes, "marker": EPS_MARKERS[eps]}
 
 
@@ -32,11 +35,9 @@ def class_style(k):
 
 def use():
     """Set seaborn's theme, and with it matplotlib's defaults, for the course."""
-    import seaborn as sns
-
-    words = ("font.", "axes.label", "axes.title", "xtick.label", "ytick.label")
-    words = (*(f"{name}size" for name in words), "legend.fontsize")
-    looks = dict.fromkeys((*words, "legend.title_fontsize"), 11) | {
+    words = "font.size axes.labelsize axes.titlesize xtick.labelsize ytick.labelsize"
+    words += " legend.fontsize legend.title_fontsize"
+    looks = dict.fromkeys(words.split(), 11) | {
         "figure.figsize": SINGLE, "figure.dpi": 110, "savefig.dpi": 110,
         "figure.constrained_layout.use": True, "axes.titleweight": "bold",
         "axes.titlelocation": "left", "axes.spines.top": False,
@@ -53,8 +54,6 @@ def use():
 @contextlib.contextmanager
 def used():
     """The course's looks for one figure, whatever style the reader has set."""
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context():
+    with matplotlib.rc_context():
         use()
         yield

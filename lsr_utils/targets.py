@@ -59,7 +59,7 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+    if not dtype.is_floating_point:
         raise TypeError(f"dtype must be floating point, got {dtype}.")
     targets = check.classes(torch.as_tensor(targets), num_classes)
     one_hot = torch.nn.functional.one_hot(targets, num_classes)
@@ -69,7 +69,8 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
 def target_values(eps, num_classes, spread="all"):
     """Probability of the true class and of each other class, as two floats.
 
-    raises : ValueError for eps, spread or num_classes. Taught in notebook 01.
+    raises : ValueError for eps, spread or num_classes, as the three functions below.
+    Taught in notebook 01.
     """
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = check.whole(num_classes, "num_classes", 1)
@@ -80,10 +81,7 @@ def target_values(eps, num_classes, spread="all"):
 
 
 def minimum_loss(eps, num_classes, spread="all"):
-    """Least loss that any model can reach, in nats: the entropy of the target.
-
-    raises : ValueError for eps, spread or num_classes. Taught in notebook 01.
-    """
+    """Least loss of any model, in nats: the target's entropy. Taught in notebook 01."""
     true, other = target_values(eps, num_classes, spread)
     return _plogp(true) + (num_classes - 1) * _plogp(other)
 
@@ -114,10 +112,7 @@ def convert_eps(eps, num_classes, to):
     ratio = num_classes / (num_classes - 1)
     converted = eps * ratio if to == "all" else eps / ratio
     if converted > 1 + 1e-12:  # (K - 1) / K times its inverse may round to above 1
-        raise ValueError(
-            f"eps = {eps} with spread='others' has no counterpart with spread='all': "
-            f"it would be {converted:.4f}, and eps must lie in [0, 1]."
-        )
+        raise ValueError(f"eps={eps} of the others is {converted:.4f} of all, over 1.")
     return min(converted, 1.0)
 
 

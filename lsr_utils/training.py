@@ -31,10 +31,7 @@ def batches(n, batch_size, steps, seed=0):
 
 
 def passes(n, batch_size, seed):
-    """Shuffled passes over ``n`` rows without end, each (n // batch_size, batch_size).
-
-    What ``batches`` yields, a pass at a time.
-    """
+    """What ``batches`` yields, without end: passes (n // batch_size, batch_size)."""
     generator = torch.Generator().manual_seed(seed)
     used = n // batch_size * batch_size
     while True:
@@ -43,23 +40,19 @@ def passes(n, batch_size, seed):
 
 
 def generator_of(seed, stream):
-    """Generator of a stream that ``seed`` has apart from its batches.
-
-    stream : DROPOUT or REDRAW
-    """
+    """Generator of a stream, DROPOUT or REDRAW, that a seed has beside its batches."""
     # torch's generator takes 32 bits of a seed: numpy mixes the pair down to them.
     (mixed,) = np.random.SeedSequence([seed, stream]).generate_state(1)
     return torch.Generator().manual_seed(int(mixed))
 
 
 def progress_bar(iterable, total, description, wanted):
-    """The iterable under a bar of tqdm, or as it is (TQDM_DISABLE is heeded)."""
-    # tqdm's own reading of this variable does not reach its notebook widget.
-    if not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0"):
-        return iterable
+    """The iterable under a bar of tqdm, if wanted; TQDM_DISABLE is heeded."""
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, total=total, desc=description, leave=False)
+    # tqdm's own reading of this variable does not reach its notebook widget.
+    off = not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    return tqdm(iterable, total=total, desc=description, leave=False, disable=off)
 
 
 def logit_gap(logits, targets):
@@ -106,17 +99,14 @@ def fit(
     lr, weight_decay  : of AdamW; the step size is constant
     l1                : factor of the sum of |weight| that is added to the loss
     dropout           : rate of the network's ``models.Dropout`` layers
-    redrawn           : share of the labels that another class replaces, drawn anew in
-                        every step (symmetric noise)
+    redrawn           : share of the labels that another class replaces in each step
     seed              : of the batch order, the dropout masks and the drawn labels
     measure_every     : steps between measurements; 20 of them when None
-    returns           : tidy pandas DataFrame, one row a measurement and part:
-                        step, part ("train" or "validation"), loss, nll (nats),
-                        accuracy, gap; the first row is the untrained network
-    raises            : ValueError (an option outside its range),
-                        FloatingPointError when a measured loss is no number
-
-    Taught in 03.
+    returns           : tidy pandas DataFrame, a row a measurement and part: step, part
+                        ("train" or "validation") and the measures of ``evaluate``;
+                        step 0 is the untrained network
+    raises            : ValueError (an option outside its range), FloatingPointError (a
+                        measured loss that is no number). Taught in 03
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 20) if measure_every is None else measure_every
@@ -125,24 +115,10 @@ def fit(
     dropout = check.real(dropout, "dropout", "[0, 1)")
     redrawn = check.real(redrawn, "redrawn", "[0, 1]")
     parts = {"train": train, "validation": validation}
-    parts = {
-        name: _with_int64(data) for name, data in parts.items() if data is not None
-    }
+    parts = {k: _with_int64(data) for k, data in parts.items() if data is not None}
     x, y = parts["train"].x, parts["train"].y
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
-
-    def update(rows):
-        logits, targets = model(x[rows]), y[rows]
-        if redrawn:
-            draws = torch.rand(targets.shape, generator=labels_of, device="cpu")
-            targets = redraw(targets, redrawn, draws.to(y.device), logits.shape[-1])
-        loss = loss_fn(logits, targets)
-        if l1:
-            loss = loss + l1 * sum(p.abs().sum() for p in model.parameters())
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
 
     def measure(step):
         return [
@@ -151,21 +127,29 @@ def fit(
         ]
 
     order = batches(len(y), batch_size, steps, seed)
-    history = measure(0)
-    was_training = model.training
-    model.train()
     order = progress_bar(order, steps, f"eps = {eps:g}", progress)
+    history, was_training = measure(0), model.training
+    model.train()
     _set_dropout(model, dropout, generator_of(seed, DROPOUT))
     try:
         for step, rows in enumerate(order, start=1):
-            update(rows.to(y.device))
+            rows = rows.to(y.device)
+            logits, targets = model(x[rows]), y[rows]
+            if redrawn:
+                draws = torch.rand(targets.shape, generator=labels_of, device="cpu")
+                targets = redraw(targets, redrawn, draws.to(y.device), logits.shape[-1])
+            loss = loss_fn(logits, targets)
+            if l1:
+                loss = loss + l1 * sum(p.abs().sum() for p in model.parameters())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
             if step % every == 0 or step == steps:
                 history += measure(step)
                 loss = history[-len(parts)]["loss"]
                 if not loss < math.inf:
                     raise FloatingPointError(
-                        f"the training loss is {loss} at step {step}; try a smaller "
-                        f"lr than {lr}."
+                        f"the training loss is {loss} at step {step}; lower lr={lr}."
                     )
     finally:
         _set_dropout(model, 0.0, None)
@@ -177,15 +161,13 @@ def _set_dropout(model, rate, generator):
     """Give every ``models.Dropout`` of a network this rate and generator."""
     layers = [layer for layer in model.modules() if isinstance(layer, Dropout)]
     if rate and not layers:
-        raise ValueError(
-            f"dropout must be 0 for a network without models.Dropout, got {rate}."
-        )
+        raise ValueError(f"dropout is {rate} for a network without models.Dropout.")
     for layer in layers:
         layer.rate, layer.generator = rate, generator
 
 
 def _with_int64(data):
-    """The same task with its labels as int64, as the indexing of PyTorch wants them."""
-    kind = data.y.dtype  # the loss refuses labels that are no integers
-    no_integers = kind.is_floating_point or kind == torch.bool
-    return data if no_integers else replace(data, y=data.y.long())
+    """The same task with its labels as int64, which PyTorch wants for indexing."""
+    if data.y.is_floating_point() or data.y.dtype == torch.bool:
+        return data  # the loss refuses labels that are no integers
+    return replace(data, y=data.y.long())

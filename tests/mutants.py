@@ -9,7 +9,8 @@ The list is ``mutants.json``. Each mutant has an id, a kind, a sentence that say
 is broken, and ``old``: what the first edition's tests made of it. ``file``, ``find``
 and ``replace`` say how to break the package as it is now (a text of several lines is a
 list of lines; ``find`` occurs exactly once in the file), ``tests`` which tests or
-notebooks to ask first. When code moves, those four change; the others stay.
+notebooks to ask first. When code moves, those four change; the others stay. A mutant
+of what the package no longer has says so in ``gone`` instead, and counts nowhere.
 
 For each job the checkout is copied to a temporary folder, where one mutant after
 another is written, tested in a process of its own, and taken back. If the named tests
@@ -75,7 +76,7 @@ def mutants():
     found = json.loads(LIST.read_text(encoding="utf-8"))
     for mutant in found:
         for name in ("find", "replace"):
-            if isinstance(mutant[name], list):
+            if isinstance(mutant.get(name), list):
                 mutant[name] = "\n".join(mutant[name])
     return found
 
@@ -246,7 +247,12 @@ def summary(results):
     for kind in [*kinds, None]:
         outcomes = [o for m, o in results if kind in (None, m["kind"])]
         killed = outcomes.count("killed")
-        print(f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed")
+        before = [m["old"].split()[0] for m, _ in results if kind in (None, m["kind"])]
+        print(
+            f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed; by the first "
+            f"edition's tests {before.count('killed')} of "
+            f"{len(before) - before.count('not')}"
+        )
     lost = [
         mutant["id"]
         for mutant, outcome in results
@@ -279,6 +285,10 @@ def main():
             print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
             print(f"    first edition: {mutant['old']}")
         return 0
+    for mutant in chosen:
+        if "gone" in mutant:
+            print(f"{mutant['id']}: gone, as {mutant['gone']}")
+    chosen = [mutant for mutant in chosen if "gone" not in mutant]
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if wrong := [mutant for mutant in chosen if is_broken(mutant)]:

@@ -64,6 +64,13 @@ def test_true_bins_are_those_of_a_plain_loop(strategy):
     assert error == pytest.approx(wanted, abs=1e-13)
 
 
+def test_the_truth_is_that_of_the_predicted_class_be_it_not_the_best():
+    p = torch.tensor([[0.8, 0.2], [0.3, 0.7]])
+    posterior = torch.tensor([[0.1, 0.9], [0.4, 0.6]])  # the first answer is wrong
+    assert true_reliability_bins(p, posterior, 1).accuracy.item() == pytest.approx(0.35)
+    assert true_calibration_error(p, posterior).item() == pytest.approx(0.4)
+
+
 def test_a_posterior_is_for_all_networks_or_one_for_each():
     p = torch.stack([sharpened(POSTERIOR, t) for t in (0.5, 1.0, 2.0)])
     shared = true_calibration_error(p, POSTERIOR)

@@ -49,7 +49,7 @@ def test_a_bad_share_of_morphs_is_named(bad):
 def test_bad_sizes_of_a_split_are_named():
     data = datasets.gaussians(100)
     message = message_of(ValueError, datasets.split, data, (60, 41))
-    assert message == "sizes must sum to at most 100 rows, got [60, 41] = 101."
+    assert message == "sum of sizes must be a whole number, 0 to 100, got 101."
     message = message_of(ValueError, datasets.split, data, (60, 5))
     assert message == "sizes must be a whole number, at least 6, got 5."
     message = message_of(ValueError, datasets.split, data, (9,), seed=-1)

@@ -86,6 +86,17 @@ def test_every_mode_gives_the_numbers_of_the_readable_loss(dtype, mode):
         assert (slope[::5] == 0).all()
 
 
+@each_mode
+def test_a_bfloat16_gradient_is_the_float32_one_rounded_to_nearest(mode):
+    loss_fn = FusedLabelSmoothingCrossEntropy(0.1, **mode)
+    upstream = mode.get("scale", 1.0)  # another one would be a second rounding
+    for num_classes in CLASSES:
+        z, y = draw(21, num_classes, dtype=torch.bfloat16)
+        _, slope = gradient(loss_fn, z, y, upstream)
+        _, exact = gradient(loss_fn, z.float(), y, upstream)
+        assert torch.equal(slope, exact.bfloat16())
+
+
 def test_gradients_are_right_by_finite_differences():
     z, y = draw(4, 5)
     y[1] = -100

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from lsr_utils import models
 
@@ -52,6 +53,17 @@ def test_the_mlp_has_the_layers_it_was_asked_for():
     linear = models.build("mlp", (2,), widths=())
     x = torch.randn(3, 2)
     assert torch.equal(linear.features(x), x)
+
+
+def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
+    model, x = models.build("cnn", (2, 9, 6), seed=3), torch.randn(5, 2, 9, 6)
+    found = model.features(x)
+    *convolutions, hidden = (m for m in model.body if list(m.parameters()))
+    for layer in convolutions:
+        x = functional.conv2d(x, layer.weight, layer.bias, padding=1)
+        x = functional.max_pool2d(x.relu(), 2)
+    assert len(convolutions) == 2
+    torch.testing.assert_close(found, hidden(x.flatten(1)).relu())
 
 
 def test_the_cnn_takes_any_channels_and_size():

@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 import contract
+import matplotlib.pyplot as plt
 import pytest
+import seaborn as sns
 import torch
 from nbformat.v4 import new_output
 from notebook_files import (
@@ -19,6 +21,7 @@ from notebook_files import (
     definitions,
     notebook_paths,
     read,
+    run_cells,
     without_docstring,
 )
 from prose_numbers import missing_numbers
@@ -198,6 +201,35 @@ def taught():
 def test_docstrings_name_a_section_that_exists(number, section):
     prose = "\n".join(cell.source for cell in contract.prose_cells(by_number(number)))
     assert f"\n## {section}. " in prose
+
+
+# What figures show that a notebook draws itself ------------------------------------
+
+
+@pytest.mark.usefixtures("course_style")
+def test_no_bar_of_the_smoothed_targets_is_cut_off():
+    cells = contract.code_cells(by_number("01"))
+    last = next(k for k, cell in enumerate(cells) if "barplot" in cell.source)
+    with torch.random.fork_rng():
+        names = run_cells(cells[: last + 1])
+    assert len(names["pictured"]) == len(names["axes"]) == 3
+    for axis, row in zip(names["axes"], names["pictured"], strict=True):
+        low, high = axis.get_ylim()
+        assert [bar.get_height() for bar in axis.patches] == pytest.approx(list(row))
+        assert low <= min(row) and max(row) < high
+
+
+@pytest.mark.usefixtures("course_style")
+def test_bands_over_networks_hold_the_middle_nine_tenths():
+    code = "\n".join(cell.source for cell in contract.code_cells(by_number("05")))
+    (band,) = re.findall(r"^band = (.*)$", code, re.MULTILINE)
+    band, values = ast.literal_eval(band), [k**2 for k in range(101)]
+    _, axis = plt.subplots()
+    sns.lineplot(x=[0] * 101 + [1] * 101, y=[*values, *values], ax=axis, **band)
+    heights = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (5**2, 95**2)
+    (line,) = axis.lines
+    assert line.get_ydata() == pytest.approx([sum(values) / 101] * 2)
 
 
 # The contract itself: a planted fault of each kind is reported ---------------------

@@ -12,9 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lsr_utils import plots, style
-from lsr_utils.plots import comparisons
-from lsr_utils.plots import curves as curves_module
-from lsr_utils.plots.reliability import GREY, INK
+from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
 
@@ -192,10 +190,10 @@ def test_no_two_eps_look_alike_in_colour_line_or_marker():
 
 @pytest.mark.parametrize("eps", style.EPS_GRID)
 def test_an_arm_that_is_an_eps_looks_like_it(eps):
-    looks = comparisons.look_of_arm(float(eps), 3)
+    looks = charts.look_of_arm(float(eps), 3)
     assert looks == style.eps_style(eps)
-    assert comparisons.look_of_arm(f"ε = {eps:g}", 1) == looks
-    of_place = comparisons.look_of_arm("ε = 0.3", 1)
+    assert charts.look_of_arm(f"ε = {eps:g}", 1) == looks
+    of_place = charts.look_of_arm("ε = 0.3", 1)
     assert style.class_style(1).items() <= of_place.items()
     assert of_place["linestyle"] == style.eps_style(0.05)["linestyle"]
 
@@ -208,7 +206,7 @@ def test_the_theme_is_the_courses_and_its_words_are_legible():
     assert rc["figure.constrained_layout.use"] and rc["savefig.dpi"] == 110
     assert rc["font.size"] == rc["xtick.labelsize"] == rc["legend.fontsize"] == 11
     words = [rc[f"{part}.color"] for part in ("text", "xtick", "ytick")]
-    for color in [*words, rc["axes.labelcolor"], curves_module.FLOOR, GREY, INK]:
+    for color in [*words, rc["axes.labelcolor"], charts.LINE, charts.GREY, charts.INK]:
         red, green, blue = (  # relative luminance, WCAG 2.2
             v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
             for v in to_rgb(color)

@@ -154,10 +154,12 @@ def test_a_frame_that_cannot_be_drawn_is_named(changes, message):
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("names", [[], ["x"] * 7])
-def test_names_must_be_one_to_six(names):
-    with pytest.raises(ValueError, match=f"1 to 6 groups, got {len(names)}"):
-        sliders(names=names)
+def test_a_group_needs_one_of_at_most_six_names():
+    with pytest.raises(ValueError, match="frame must give named groups, got 0.$"):
+        sliders(names=[])
+    groups = {"groups": [0, 1, 6]}
+    with pytest.raises(ValueError, match="frame must give named groups, got 6.$"):
+        sliders(frame=lambda c, e: frame(c, e) | groups, names=list("abcdefg"))
 
 
 def test_start_and_key_are_checked_as_those_of_bars():

@@ -171,7 +171,5 @@ def test_dropout_needs_a_layer_for_it(data):
     plain = torch.nn.Linear(2, 6)
     with pytest.raises(ValueError) as caught:
         training.fit(plain, data, dropout=0.2, steps=1, progress=False)
-    assert str(caught.value) == (
-        "dropout must be 0 for a network without models.Dropout, got 0.2."
-    )
+    assert str(caught.value) == ("dropout is 0.2 for a network without models.Dropout.")
     training.fit(plain, data, dropout=0.0, steps=1, progress=False)

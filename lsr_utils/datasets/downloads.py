@@ -45,19 +45,18 @@ def fetch(name):
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
-    places, digest = FILES[name]
-    folder, reasons = cache_folder(), []
+    (places, digest), folder, reasons = FILES[name], cache_folder(), []
     for place in filter(None, [os.environ.get("LSR_DATA_MIRROR"), *places]):
         source = f"{place.rstrip('/')}/{name}"
         try:
-            path = pooch.retrieve(source, digest, name, folder, downloader=_download)
-            return pathlib.Path(path)
+            found = pooch.retrieve(source, digest, name, folder, downloader=_download)
+            return pathlib.Path(found)
         except (OSError, ValueError) as error:
             reasons.append(f"{source} {_reason(error)}")
-    if folder.joinpath(name).exists():
-        reasons.insert(0, "the copy there is another file, its SHA-256 differs")
+    damaged = "the copy there is another file, its SHA-256 differs; "
     raise DownloadError(
-        f"{name} could not be downloaded into {folder}: {'; '.join(reasons)}; copy the "
+        f"{name} could not be downloaded into {folder}: "
+        f"{damaged * folder.joinpath(name).exists()}{'; '.join(reasons)}; copy the "
         "file there by hand (LSR_DATA_HOME names another folder), or go on with "
         "'digits', 'shapes' or 'questions', which need no download."
     )
@@ -69,12 +68,11 @@ def _download(source, output_file, _):
 
     if "://" not in source:
         shutil.copyfile(os.path.expanduser(source), output_file)
-    elif os.environ.get("LSR_OFFLINE", "") not in ("", "0"):
+    elif os.environ.get("LSR_OFFLINE", "0") not in ("", "0"):
         raise OSError(None, "LSR_OFFLINE is set")
     else:
-        progress = os.environ.get("TQDM_DISABLE", "") in ("", "0")
-        download = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)
-        download(source, output_file, None)
+        bar = os.environ.get("TQDM_DISABLE", "0") in ("", "0")
+        pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)(source, output_file, _)
     os.chmod(output_file, 0o644)  # pooch's temporary files are for one user alone
 
 
@@ -82,23 +80,23 @@ def _reason(error):
     """Why a source did not give the file, in a few words that follow its name."""
     import requests
 
-    if isinstance(error, requests.HTTPError):
-        return f"answers HTTP {error.response.status_code}"
-    if "timed out" in str(error):
+    said, kind = str(error), type(error).__name__
+    if "timed out" in said:
         return f"gives nothing for {TIMEOUT} seconds"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "breaks off"
-    if isinstance(error, requests.ConnectionError):
-        return f"gives no answer ({type(error).__name__}, is there a network?)"
-    if isinstance(error, OSError):
-        return f"fails ({error.strerror or type(error).__name__})"
-    return "gives another file: its SHA-256 differs"
+    reasons = [  # the first that fits
+        (requests.HTTPError, f"answers HTTP {said[:3]}"),
+        (requests.exceptions.ChunkedEncodingError, "breaks off"),
+        (requests.ConnectionError, f"gives no answer ({kind}, is there a network?)"),
+        (OSError, f"fails ({getattr(error, 'strerror', None) or kind})"),
+        (ValueError, "gives another file: its SHA-256 differs"),
+    ]
+    return next(words for wanted, words in reasons if isinstance(error, wanted))
 
 
 def stand_in(task, part):
     """Inputs, labels and name of a copy from ``tools/import_data.py``, or None."""
     path = cache_folder() / f"{task}-copy.npz"
-    if not path.exists():
-        return None
-    with np.load(path, allow_pickle=False) as stored:
-        return stored[f"x_{part}"], stored[f"y_{part}"], str(stored["variant"])
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            return stored[f"x_{part}"], stored[f"y_{part}"], str(stored["variant"])
+    return None

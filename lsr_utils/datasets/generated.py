@@ -1,4 +1,4 @@
-"""The generated tasks: clouds, and outlines by their radius at each angle."""
+"""The generated tasks: clouds, and outlines with one radius for every angle."""
 
 import numpy as np
 import torch
@@ -7,6 +7,7 @@ from .. import check
 from .sixclass import SixClass
 
 RADIUS = 2.45  # of the hexagon of means, in standard deviations
+_ANGLES = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 OUTLINES = ("circle", "triangle", "square", "pentagon", "star", "cross")
 SIZE = 20  # pixels of a side
 PIXEL_NOISE = 0.1  # standard deviation; ink against paper is 0.5 to 1
@@ -15,8 +16,7 @@ PIXEL_NOISE = 0.1  # standard deviation; ink against paper is 0.5 to 1
 def gaussians(n=2000, seed=0):
     """Six unit Gaussians on a hexagon, with the exact posterior: x (n, 2).
 
-    n    : number of points, classes drawn uniformly
-    seed : of the draw; another seed is a fresh data set
+    Classes are drawn uniformly; another seed gives a fresh data set.
     """
     rng = np.random.default_rng([check.seed(seed), 1])  # 1: shapes have stream 2
     y = rng.integers(0, 6, check.whole(n, "n", least=1))
@@ -63,9 +63,6 @@ def shapes(n=2000, seed=0, ambiguous=0.3):
     images = contrast * (ink - 0.3) + PIXEL_NOISE * rng.standard_normal(ink.shape)
     x = torch.tensor(images[:, None], dtype=torch.float32)
     return SixClass(x, torch.tensor(y), torch.tensor(posterior), OUTLINES)
-
-
-_ANGLES = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 
 
 def _polygon(angle, corners):

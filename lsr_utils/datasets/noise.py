@@ -8,29 +8,23 @@ from .. import check
 
 
 def symmetric_noise(rate, num_classes=6):
-    """Transition matrix of symmetric noise: every other class is equally likely.
-
-    returns : (K, K) float64 tensor; 1 - rate on the diagonal, rate / (K - 1) elsewhere
-    """
+    """Transition matrix (K, K) of symmetric noise: others have rate / (K - 1) each."""
     rate = check.real(rate, "rate", "[0, 1]")
     shape, other = (num_classes, num_classes), rate / (num_classes - 1)
     return torch.full(shape, other, dtype=torch.float64).fill_diagonal_(1 - rate)
 
 
 def pair_noise(rate, pairs, num_classes=6):
-    """Transition matrix of class-dependent noise: ``a`` is taken for ``b`` at ``rate``.
+    """Transition matrix (K, K) of class-dependent noise: a becomes b at ``rate``.
 
-    pairs   : the confusions, as ((a, b), ...); other classes keep their labels
-    returns : (K, K) float64 tensor
+    pairs : the confusions, as ((a, b), ...); other classes keep their labels
     """
     rate = check.real(rate, "rate", "[0, 1]")
     transition = torch.eye(num_classes, dtype=torch.float64)
     for a, b in pairs:
         if a == b or min(a, b) < 0:
-            raise ValueError(
-                f"pairs must hold two different classes of 0 ... {num_classes - 1} "
-                f"each, got {(a, b)}."
-            )
+            known = f"classes of 0 ... {num_classes - 1} each, got {(a, b)}."
+            raise ValueError(f"pairs must hold two different {known}")
         transition[a, a] -= rate
         transition[a, b] += rate
     return transition.clamp_min(0)  # rounding may leave -1e-17
@@ -45,12 +39,9 @@ def corrupt(data, transition, seed=0):
     returns    : SixClass; its posterior, where known, is that of the noisy label
     """
     transition = check.probabilities(transition, "transition").double().cpu()
-    num_classes = len(data.class_names)
-    if transition.shape != (num_classes, num_classes):
-        raise ValueError(
-            f"transition must have shape {(num_classes, num_classes)}, got "
-            f"{tuple(transition.shape)}."
-        )
+    num_classes, shape = len(data.class_names), tuple(transition.shape)
+    if shape != (wanted := (num_classes, num_classes)):
+        raise ValueError(f"transition must have shape {wanted}, got {shape}.")
     generator, y = torch.Generator("cpu").manual_seed(check.seed(seed)), data.y.cpu()
     draws = torch.rand(y.shape, generator=generator, dtype=torch.float64, device="cpu")
     # The true class takes the low draws at every rate, the others what is above.

@@ -28,10 +28,10 @@ def animals(part="train"):
     check.one_of(part, "part", PARTS)
     found = stand_in("animals", part)
     images, labels, variant = found or (*read_archive(fetch(ARCHIVE), part), "official")
-    x, y = torch.from_numpy(images).float(), torch.from_numpy(labels).long()
     mean, std = (255 * torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
-    x = x.sub_(mean).div_(std)
-    return SixClass(x, y, None, tuple(ANIMALS.values()), variant=variant)
+    x = torch.from_numpy(images).float().sub_(mean).div_(std)
+    y, names = torch.from_numpy(labels).long(), tuple(ANIMALS.values())
+    return SixClass(x, y, None, names, variant=variant)
 
 
 def read_archive(path, part):
@@ -40,13 +40,7 @@ def read_archive(path, part):
     ``fetch`` has compared the archive with its SHA-256. Nothing is unpacked on disk.
     """
     with tarfile.open(path, "r:gz") as archive:
-        found = {
-            member.name: archive.extractfile(member).read()
-            for member in archive
-            if member.name in PARTS[part]
-        }
-    content = b"".join(found[name] for name in PARTS[part])
+        content = b"".join(archive.extractfile(name).read() for name in PARTS[part])
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
-    labels = records[:, 0]
-    kept = np.isin(labels, list(ANIMALS))
-    return records[kept, 1:].reshape(-1, 3, 32, 32), labels[kept] - min(ANIMALS)
+    records = records[np.isin(records[:, 0], list(ANIMALS))]
+    return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0] - min(ANIMALS)

@@ -49,19 +49,15 @@ class SixClass:
 
 
 def split(data, sizes, seed=0):
-    """Disjoint random parts of a data set, each with the classes in proportion.
+    """Disjoint random parts, a SixClass each, with the classes in proportion.
 
-    sizes   : number of rows of each part, at least 6, e.g. (500, 200, 383)
-    returns : a SixClass for each size
+    sizes : number of rows of each part, at least 6, e.g. (500, 200, 383)
     """
     from sklearn.model_selection import train_test_split
 
     sizes = [check.whole(size, "sizes", least=6) for size in sizes]
     seed = check.seed(seed)
-    if sum(sizes) > len(data):
-        raise ValueError(
-            f"sizes must sum to at most {len(data)} rows, got {sizes} = {sum(sizes)}."
-        )
+    check.whole(sum(sizes), "sum of sizes", most=len(data))
     rest, labels, parts = np.arange(len(data)), data.y.cpu().numpy(), []
     for size in sizes:
         if len(rest) - size < 6:  # what is left is too small to hold every class

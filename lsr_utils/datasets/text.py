@@ -39,9 +39,8 @@ def trec(part="train", at_least=2):
 
 def _encoded(read, part, at_least):
     """A part as SixClass, by the vocabulary of the training part."""
-    check.one_of(part, "part", TREC)
-    train, _, _ = read("train")
-    texts, labels, variant = read(part)
+    texts, labels, variant = read(check.one_of(part, "part", TREC))
+    train, *_ = read("train")
     words = vocabulary(train, at_least)
     x = encode(texts, words, max(len(tokenize(text)) for text in train))
     texts = np.array(texts, dtype=object)
@@ -61,14 +60,13 @@ def _read_trec(part):
 
 
 def read_trec(path, size):
-    """Questions and types of one of TREC's files: two lists.
+    """Questions and types, two lists, of a file of TREC's with ``size`` lines.
 
-    path : a file of ``COARSE:fine question`` in Latin-1, one a line
-    size : how many lines it must have
+    A line is ``COARSE:fine question``, in Latin-1.
     """
+    form = rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*"
     lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
-    form = re.compile(rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*")
-    found = [form.fullmatch(line) for line in lines]
+    found = [re.fullmatch(form, line) for line in lines]
     if len(lines) != size or None in found:
         raise ValueError(
             f"{path.name} must have {size} lines such as 'NUM:date When was it ?', got "

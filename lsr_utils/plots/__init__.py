@@ -1,9 +1,13 @@
 """Pictures of this course that seaborn has not: arrays in, a matplotlib Figure out."""
 
-from .comparisons import differences, student_interval
-from .curves import name_lines, times_the_floor
+from .charts import (
+    differences,
+    image_grid,
+    name_lines,
+    student_interval,
+    times_the_floor,
+)
 from .geometry import draw_groups, template_plane, template_triples
-from .panels import image_grid
 from .reliability import reliability_diagram
 
 __all__ = [

@@ -7,15 +7,14 @@ import numpy as np
 import seaborn as sns
 
 from .. import style
-from .panels import grid
+from .charts import LINE, grid
 
 
 @style.used()
 def template_plane(planes, points, labels, titles, class_names):
     """Features in the plane of three templates: a row a part, a column an eps.
 
-    A column has one scale, so that its parts can be compared; axes are equally long in
-    both directions, so that right angles are right.
+    A column has one scale, equal in both directions, so that right angles are right.
 
     planes      : eps to the ``geometry.TemplatePlane`` of one network
     points      : part to eps to points (N, 2) of that plane
@@ -31,8 +30,8 @@ def template_plane(planes, points, labels, titles, class_names):
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
-            scale = [_own(plane, p[eps], labels[q][eps]) for q, p in points.items()]
-            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], np.vstack(scale))
+            scale = [(p[eps], labels[q][eps]) for q, p in points.items()]
+            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], scale)
             above = part == next(iter(points))
             axis.set_title(above * f"{textwrap.fill(titles[eps], 28)}\n" + part)
     triples = [plane.triple for plane in planes.values()]
@@ -41,8 +40,7 @@ def template_plane(planes, points, labels, titles, class_names):
         first, second = (f"template {class_names[k]}" for k in triples[0][:2])
     figure.supxlabel(f"from {first} to {second}", fontsize=11)
     figure.supylabel("across that side", fontsize=11)
-    _name_classes(figure, triples, class_names)
-    return figure
+    return _name_classes(figure, triples, class_names)
 
 
 @style.used()
@@ -50,28 +48,23 @@ def template_triples(planes, points, labels, class_names):
     """The planes of many triples as small multiples, ten a row, one scale for each.
 
     planes  : list of ``geometry.TemplatePlane``
-    points  : list of (N, 2), the same features in each plane
-    labels  : (N,) their classes
-    returns : matplotlib Figure, each panel with a scale of its own
+    points  : list of (N, 2), the same features in each plane; labels (N,)
+    returns : matplotlib Figure
     """
     figure, axes = grid(len(planes), 10, style.PANELS[0], 0.92)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
-        _draw_plane(axis, plane, at, labels, _own(plane, at, labels), small=True)
+        _draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
         names = ", ".join(str(class_names[k]) for k in plane.triple)
         axis.set_title(names, weight="normal", fontsize=8)
         axis.set(xticks=[], yticks=[])
     figure.supxlabel("from the first template to the second", fontsize=10)
     figure.supylabel("across it, to the third", fontsize=10)
-    _name_classes(figure, [plane.triple for plane in planes], class_names)
-    return figure
+    return _name_classes(figure, [plane.triple for plane in planes], class_names)
 
 
 def draw_groups(axis, points, labels, class_names):
-    """Groups of a flat map (PCA, t-SNE) on an axis, each with its name beside it.
-
-    points : (N, 2), labels (N,) their classes
-    """
-    points, labels = _numbers(points), np.asarray(labels)
+    """Points (N, 2) of a flat map (PCA, t-SNE) with labels (N,), each group named."""
+    points, labels = np.asarray(points), np.asarray(labels)
     sns.scatterplot(
         x=points[:, 0], y=points[:, 1], hue=labels, style=labels, s=16, linewidth=0,
         palette=list(style.CLASS_COLORS[: len(class_names)]), legend=False, ax=axis,
@@ -88,40 +81,33 @@ def draw_groups(axis, points, labels, class_names):
         )  # fmt: skip
 
 
-def _numbers(values):
-    return np.asarray(values, dtype=float)
-
-
-def _own(plane, points, labels):
-    """Points of the plane's three classes."""
-    return _numbers(points)[np.isin(np.asarray(labels), plane.triple)]
-
-
 def _draw_plane(axis, plane, points, labels, within, small=False):
-    """Points, templates and decision lines; ``within`` (N, 2) sets the limits."""
-    points, labels = _numbers(points), np.asarray(labels)
-    templates, centre = _numbers(plane.templates), _numbers(plane.centre)
-    shown = np.vstack([within, templates])
+    """Points, templates and decision lines; points and labels ``within`` set limits."""
+    every = points, labels, plane.templates, plane.centre, plane.directions
+    points, labels, templates, centre, directions = map(np.asarray, every)
+    own = [np.asarray(p)[np.isin(np.asarray(y), plane.triple)] for p, y in within]
+    shown = np.vstack([*own, templates])
     low, high = shown.min(0), shown.max(0)
     middle, half = (low + high) / 2, 0.55 * (high - low).max()
     reach = 4 * half + 2 * np.abs(middle - centre).max()
-    for end in centre + reach * _numbers(plane.directions):
-        axis.plot(*zip(centre, end, strict=True), color="#444444", lw=1.2, zorder=1)
+    for end in centre + reach * directions:
+        axis.plot(*zip(centre, end, strict=True), color=LINE, lw=1.2, zorder=1)
     # Templates are large, but not so as to hide the points of small panels.
     size, large, edge = (7, 21, 0.8) if small else (16, 96, 1.5)
     for k, template in zip(plane.triple, templates, strict=True):
         look = style.class_style(k)
         axis.scatter(*points[labels == k].T, s=size, lw=0, **look)
         axis.scatter(*template, s=large, ec="black", lw=edge, zorder=3, **look)
-    (left, bottom), (right, top) = middle - half, middle + half
-    axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    x, y = zip(middle - half, middle + half, strict=True)
+    axis.set(xlim=x, ylim=y, aspect="equal")
     axis.grid(visible=False)
 
 
 def _name_classes(figure, triples, class_names):
-    """One legend for all panels, beside them."""
+    """The figure with one legend for all panels, beside them."""
     marks = [
         plt.Line2D([], [], ls="", label=str(class_names[k]), **style.class_style(k))
         for k in sorted({k for triple in triples for k in triple})
     ]
     figure.legend(handles=marks, loc="outside right center", title="class")
+    return figure

@@ -8,12 +8,11 @@ import seaborn as sns
 import torch
 
 from .. import calibration, check, style
-from .comparisons import look_of_arm
+from .charts import GREY, INK, look_of_arm
 
 POINTS = {"n_bins": 10, "strategy": "quantile"}  # equal mass: each point weighs alike
 BINS = 15  # of equal width, for the errors in the table
 AS_THEY_ARE = ("NLL", "Brier")  # rows of the table with three decimals; others in %
-INK, GREY = "#333333", "#666666"
 
 
 @style.used()
@@ -26,13 +25,11 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
     posterior : (N, K) or (S, N, K) known p(class | input), or name to such: draws the
                 true curve, without the noise of labels
     resamples : of the bootstrap, the band and the floor
-    returns   : matplotlib Figure. One network alone has a Clopper-Pearson interval and
-                its signed gap at each point. Of a fleet every network is a thin line,
-                and a point the mean of a bin over networks. Points: ten bins of equal
-                mass, empty ones left out. Band: 95 % of a calibrated network's points,
-                bin by bin. Table: ``calibration.summary``
-    raises    : as ``calibration.summary``; KeyError for a name that targets or
-                posterior lack
+    returns   : matplotlib Figure. A point is one of ten bins of equal mass, without the
+                empty ones; one network alone has a Clopper-Pearson interval and its gap
+                there, a fleet a thin line for each network and their mean. Band: 95 %
+                of a calibrated network's points, bin by bin. Table: its ``summary``
+    raises    : as ``calibration.summary``; KeyError for a name without targets
 
     Bröcker & Smith 2007 (band). Taught in 06.
     """
@@ -60,7 +57,10 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
         columns[name] = dict(zip(summary.index, summary.to_numpy(), strict=True))
         bins = calibration.reliability_bins(p, y, **POINTS)
         ends = calibration.consistency_band(p, **POINTS, resamples=resamples)
-        _band(picture, bins.confidence, *ends, look["color"], 0.18 if alone else 0.1)
+        middle, low, high = _means(bins, *ends)
+        area = {"color": look["color"], "alpha": 0.18 if alone else 0.1}
+        one_bin = len(middle) == 1  # has a line for a band
+        picture.fill_between(middle, low, high, lw=12 * one_bin, **area)
         if known is not None:
             truth = calibration.true_calibration_error(p, known, BINS).mean().item()
             columns[name]["true ECE"] = [truth]
@@ -76,18 +76,20 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
             x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1), **area,
             stat="percent", element="step", color=look["color"], ax=counts,
         )  # fmt: skip
-    _finish(picture, counts, title, curve)
+    least = min(np.nanmin(line.get_xydata()) for line in picture.lines)
+    least = max(0.0, np.floor(10 * least - 0.2) / 10)
+    picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
+    picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
+    picture.tick_params(labelbottom=False)
+    if curve:  # the models are named at the head of the table
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
+        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
+    picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
+                 transform=picture.transAxes)  # fmt: skip
+    counts.set(xlabel="confidence", ylabel="% of rows")
+    counts.grid(axis="x", visible=False)
     _write(table, columns, looks)
     return figure
-
-
-def _band(axis, middle, low, high, color, alpha):
-    kept = ~_mean(middle).isnan()
-    middle, low, high = (_mean(values)[kept] for values in (middle, low, high))
-    if len(middle) > 1:
-        axis.fill_between(middle, low, high, lw=0, color=color, alpha=alpha)
-    else:  # one bin is a line
-        axis.vlines(middle, low, high, lw=12, color=color, alpha=alpha)
 
 
 def _points(axis, bins, look, alone):
@@ -106,30 +108,11 @@ def _points(axis, bins, look, alone):
     axis.plot(*_means(bins), ms=7, mec="white", mew=0.8, zorder=4, **look)
 
 
-def _mean(values):
-    """Mean over the networks of a fleet, bin by bin: (B,); nan where all are empty."""
-    return values.reshape(-1, values.shape[-1]).nanmean(0)
-
-
-def _means(bins):
-    """Confidence and accuracy of the bins that hold a row, means over networks."""
-    x, share = _mean(bins.confidence), _mean(bins.accuracy)
-    return x[~x.isnan()], share[~x.isnan()]
-
-
-def _finish(picture, counts, title, curve):
-    least = min(np.nanmin(line.get_xydata()) for line in picture.lines)
-    least = max(0.0, np.floor(10 * least - 0.2) / 10)
-    picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
-    picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
-    picture.tick_params(labelbottom=False)
-    if curve:  # the models are named at the head of the table
-        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
-        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
-    picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
-                 transform=picture.transAxes)  # fmt: skip
-    counts.set(xlabel="confidence", ylabel="% of rows")
-    counts.grid(axis="x", visible=False)
+def _means(bins, *ends):
+    """Confidence and accuracy, or ends, of the bins that hold a row: means over S."""
+    values = torch.stack([bins.confidence, *(ends or [bins.accuracy])])
+    means = values.reshape(len(values), -1, values.shape[-1]).nanmean(1)
+    return means[:, ~means[0].isnan()]
 
 
 def _write(axis, columns, looks):
