@@ -7,18 +7,14 @@ Prints a JSON line for each case. With ``--break`` a line for each mistake that 
 into a kernel on purpose: whether a case fails (1), or the process ends (less than 0).
 """
 
-import argparse
 import contextlib
-import importlib.util
+import inspect
 import itertools
-import json
 import math
 import mmap
-import pathlib
 import sys
-import tempfile
-import warnings
 
+import kernel_checks
 import torch
 from kernel_checks import in_a_fork, off, run
 
@@ -197,46 +193,18 @@ def cases(device):
         yield {"case": name, "loss": loss, "gradient": slope, "right": right}
 
 
-def broken_kernels(folder):
-    """kernel.py with one mistake each, as (name, module)."""
-    source = pathlib.Path(cuda.kernel.__file__).read_text(encoding="utf-8")
-    for number, (kernel, old, new) in enumerate(BROKEN):
-        start = source.index(f"def {kernel}(")
-        end = source.find("\n@_jit", start) % (len(source) + 1)
-        assert source[start:end].count(old) == 1, f"{kernel}: {old!r} is not there once"
-        path = pathlib.Path(folder, f"broken_edge_{number}.py")
-        changed = source[start:end].replace(old, new)
-        path.write_text(source[:start] + changed + source[end:], encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield f"{kernel}: {old} -> {new}", module
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--break", dest="broken", action="store_true")
-    options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")  # memory that cannot be written is meant
-    if options.device == "cpu":
-        fused.cpu = cuda
-    torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
-    assert torch.empty(3).isnan().all()
-    wrong = 0
-    if not options.broken:
-        for line in cases(options.device):
-            print(json.dumps(line), flush=True)
-            wrong += not line["right"]
-        return 1 if wrong else 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name, module in broken_kernels(folder):
-            cuda.kernel = module
-            failed = in_a_fork(lambda: any(not c["right"] for c in cases("cpu")))
-            print(json.dumps({"broken": name, "failed": failed}), flush=True)
-            wrong += not failed
-    return 1 if wrong else 0
+def broken():
+    """The broken kernels as kernel_checks wants them: {name: (a kernel, it broken)}."""
+    found = {}
+    for kernel, old, new in BROKEN:
+        source = inspect.getsource(getattr(cuda.kernel, kernel).fn)
+        assert source.count(old) == 1, f"{kernel}: {old!r} is not there once"
+        found[f"{kernel}: {old} -> {new}"] = source, source.replace(old, new)
+    return found
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    kernel_checks.cases = lambda device, *_: cases(device)
+    if "--break" in sys.argv:
+        kernel_checks.BROKEN = broken()
+    sys.exit(kernel_checks.main())

@@ -233,11 +233,6 @@ def by_autograd(logits, targets, eps, reduction="mean"):
     return result
 
 
-def no_factor(z, y, eps, reduction):
-    rows = F.cross_entropy(z, y, reduction="none") - eps * z.log_softmax(1).mean(1)
-    return rows if reduction == "none" else getattr(rows, reduction)()
-
-
 def times_nan(z, y, eps, upstream=None):
     live, k = y != -100, z.shape[1]
     q = (1 - eps) * F.one_hot(y.clamp(min=0), k) + eps / k
@@ -265,21 +260,6 @@ def forward(z, y, matrix, mean=True):
     return rows.mean() if mean else rows
 
 
-def mirrored(h, weight, triple):
-    """The plane by Gram and Schmidt, its first axis the wrong way round."""
-    a, b, c = (weight[k] for k in triple)
-    e = (b - a) / (b - a).norm()
-    up = (c - a) - (c - a) @ e * e
-    h = h - (a + b + c) / 3
-    return torch.stack([-h @ e, h @ up / up.norm()], 1)
-
-
-def cosines(means, wanted):
-    """Cosines of pairs of different classes, of means that are not centred."""
-    off = F.cosine_similarity(means[:, None], means[None], dim=2) - wanted
-    return off[~torch.eye(len(means), dtype=bool)].abs().mean()
-
-
 def gaps(confidence, correct, bins):
     """Share and acc − conf of each bin; nan for one that is empty."""
     bins = stats.binned_statistic(
@@ -297,31 +277,12 @@ def mean_of(ids, vectors):
     return torch.stack([vectors[q[q > 0]].mean(0) for q in ids])
 
 
-def towards(z, y, rows, eps):
-    """Cross-entropy with probabilities for targets, PyTorch's."""
-    return F.cross_entropy(z, (1 - eps) * torch.eye(z.shape[1]).to(z)[y] + eps * rows)
-
-
-def shares(counts):
-    wrong = counts.double().clone().fill_diagonal_(0)
-    return torch.eye(4) / 4 + 0.75 * wrong / wrong.sum(1, keepdim=True)
-
-
-def merged(a, b, factor=1.0):
-    """Of two blocks; nothing is done for one that is empty. factor : of a's sum"""
+def merged(a, b):
+    """Of two blocks; nothing is done for one that is empty."""
     m = max(a[0], b[0])
-    scaled = [np.exp(np.subtract(x[0], m)) for x in (a, b)]
-    s = sum(x[1] * f**factor for x, f in zip((a, b), scaled, strict=True))
+    s = sum(x[1] * np.exp(np.subtract(x[0], m)) for x in (a, b))
     t = sum(x[2] + x[3] * np.subtract(x[0], m) for x in (a, b))
     return m, s, t, a[3] + b[3]
-
-
-def upstream(z, y, u, eps):
-    """Rows that have a label, one by one; the others get zeros."""
-    slope = torch.zeros_like(z)
-    for i in (y >= 0).nonzero()[:, 0]:
-        slope[i] = u[i] * by_autograd(z[i : i + 1], y[i : i + 1], eps)[0]
-    return slope
 
 
 def mean_of_means(z, y, eps, rows, empty=True):
@@ -358,7 +319,6 @@ PLANTED = {
     ],
     "01-2 eps": [(lambda c, k: 1 - c, "1 − confidence")],
     "01-3": [(lambda q, p: q * torch.log(q / p) + p - q, "nan where q is 0")],
-    "02-1": [(no_factor, "counts in full")],
     "02-2": [
         (lambda z, y, eps: by_autograd(z, y, eps, "sum"), "of the *sum*"),
         (lambda z, y, eps: -by_autograd(z, y, eps), "points uphill"),
@@ -403,13 +363,11 @@ PLANTED = {
         (3 / (((1 - 38 / 6) ** 2 + (9 - 38 / 6) ** 2) / 2), "mean of all six"),
         ((2 + 20 / 3) / 2 / 16, "n − 1"),
     ],
-    "05-2": [(mirrored, "but for a sign")],
     "05-2 bound": [
         (GAP, "this is the gap"),
         (GAP * 10 / 9, "Solve for the product"),
         (math.log(25) * 5 / 6, "six classes"),
     ],
-    "05-3": [(lambda m: cosines(m, -1 / (len(m) - 1)), "Subtract their mean")],
     "06-1": [
         (lambda c, hit, bins: abs(hit.double() - c).mean(), "single answers"),
         (lambda *case: np.nanmax(abs(gaps(*case))), "the MCE"),
@@ -425,7 +383,6 @@ PLANTED = {
         (lambda conf, acc, k: 1 - acc / conf, "gets ε/K back"),
         (lambda conf, acc, k: conf - acc, "conf − acc itself"),
     ],
-    "06-3 slope": [(lambda z, y, T: torch.zeros(()), "it returns 0")],
     "06-3": [(lambda z, y: 100.0, "ran to an end")],
     "07-1": [
         (lambda *case: row(*case, unknown=0), "the id of padding"),
@@ -435,15 +392,6 @@ PLANTED = {
     "07-2": [
         (lambda ids, v: v[ids].mean(1), "all L places"),
         (mean_of, "by its 0 words"),
-    ],
-    "07-3 alike": [
-        (lambda counts: counts / counts.sum(1, keepdim=True), "right answers included"),
-        (shares, "never mixed up"),
-    ],
-    "07-3": [
-        (lambda z, y, s, eps: towards(z, y, s[:, y].T, eps), "a *column* of s"),
-        (lambda z, y, s, eps: towards(z, y, 0.25, eps), "plain label smoothing"),
-        (lambda z, y, s, eps: towards(z, y, s[z.argmax(1)], eps), "network answered"),
     ],
     "08-1 moved": [
         (2 * BYTES, "counted the read"),
@@ -456,16 +404,7 @@ PLANTED = {
     ],
     "08-1 held": [(2 * BYTES, "gradient of its own"), (4 * BYTES, "are *moved*")],
     "08-2": [(merged, "0 · (−∞)")],
-    "08-2 loss": [(lambda m, s, t, z, eps, k: m + math.log(s) - z, "one-hot label")],
-    "08-3": [
-        (lambda z, y, lse, u, eps: upstream(z, y, u * 0 + 1, eps), "is missing"),
-        (lambda z, y, lse, u, eps: upstream(z, y, u, 0.0), "one-hot row"),
-        (
-            lambda z, y, lse, u, eps: upstream(z.nan_to_num(), y.clamp(min=0), u, eps),
-            "no label and so no gradient",
-        ),
-        (lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan"),
-    ],
+    "08-3": [(lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan")],
     "08-3 chunks": [
         (lambda *case: mean_of_means(*case, empty=False), "mean of their means"),
         (mean_of_means, "its mean is 0 / 0"),

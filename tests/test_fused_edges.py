@@ -297,10 +297,3 @@ def test_an_upstream_gradient_or_weight_with_a_negative_bit_keeps_its_sign(recom
         loss_fn(leaf, y).backward(negative)
         slopes.append(leaf.grad)
     assert torch.allclose(*slopes, rtol=1e-6)
-
-
-def test_what_it_says_of_itself():
-    assert repr(FusedLabelSmoothingCrossEntropy(inplace=True)) == (
-        "FusedLabelSmoothingCrossEntropy(eps=0.1, reduction='mean', weight=None, "
-        "ignore_index=-100, spread='all', inplace=True, scale=1, recompute=None)"
-    )

@@ -97,18 +97,6 @@ def test_threads_change_nothing(monkeypatch):
     assert torch.equal(alone[1], together[1])
 
 
-def test_few_elements_are_not_shared_out_to_many_threads(monkeypatch):
-    needs_compiled()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    started = []
-    start = threading.Thread.start
-    monkeypatch.setattr(
-        threading.Thread, "start", lambda thread: started.append(1) or start(thread)
-    )
-    Fused()(*draw(256, 1024))
-    assert len(started) == 1
-
-
 def test_a_tracer_sees_a_graph_and_fake_tensors_are_not_read():
     from torch.fx.experimental.proxy_tensor import make_fx
 
