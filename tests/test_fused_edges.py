@@ -86,6 +86,7 @@ def test_every_mode_gives_the_numbers_of_the_readable_loss(dtype, mode):
         assert (slope[::5] == 0).all()
 
 
+@pytest.mark.skipif(KERNEL, reason="Triton's interpreter cuts bfloat16 off")
 @each_mode
 def test_a_bfloat16_gradient_is_the_float32_one_rounded_to_nearest(mode):
     loss_fn = FusedLabelSmoothingCrossEntropy(0.1, **mode)
