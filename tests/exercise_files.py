@@ -3,11 +3,8 @@
 import contextlib
 import io
 
-import pytest
 import torch
 from notebook_files import ROOT, read
-
-from lsr_utils.exercises import EXERCISES, verdict
 
 FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
 
@@ -29,28 +26,3 @@ def answers(path):
             if "check" in names:  # from the set-up cell on, listen instead
                 names["check"] = found.__setitem__
     return found
-
-
-def planted_cases(planted):
-    """Parameters (name of the check, wrong answer, words of the verdict) for pytest.
-
-    planted : {name: [(wrong answer, words that its verdict holds), ...]}
-    """
-    return [
-        pytest.param(name, answer, words, id=f"{name}: {words}")
-        for name, wrong in planted.items()
-        for answer, words in wrong
-    ]
-
-
-def check_planted(planted, numbers):
-    """At least three verdicts by name for each exercise of these notebooks, all told
-    apart."""
-    told = {}
-    for name, wrong in planted.items():
-        told.setdefault(name.split()[0], []).extend(words for _, words in wrong)
-    assert set(planted) == {name for name in EXERCISES if name[:2] in numbers}
-    for name, wrong in planted.items():
-        verdicts = [verdict(name, answer) for answer, _ in wrong]
-        assert len(set(verdicts)) == len(verdicts)
-    assert all(len(words) >= 3 for words in told.values())

@@ -60,31 +60,24 @@ def usage(made):
 
 def main():
     flags = {"WIDE": tl.float32, "WEIGHTED": False, "OTHERS": False}
-    out = {"SLOPE": True, "KEEP": False}
-    for num_classes in (6, 1000, 4096, 8192, 32_000):
-        rows, block = cuda._tile(num_classes)
-        made = compiled(
-            kernel.short_rows,
-            {"ROWS": rows, "BLOCK": block, "EACH": False, **flags, **out},
-            cuda._warps(rows * block),
-        )
-        report(f"short rows, {rows} x {block}", made)
-    block = cuda.STRETCH
-    made = compiled(
-        kernel.long_row,
-        {"BLOCK": block, **flags, **out},
-        cuda._warps(block),
-    )
-    report(f"long rows, {block}", made)
-    again = {"ROWS": 1, "BLOCK": 4096, **flags}
-    report("gradient again", compiled(kernel.gradient_again, again, 4))
-    again = {"ROWS": 1, "BLOCK": 4096, "WIDE": tl.float32}
-    report("rescale", compiled(kernel.rescale_rows, again, 4))
-
-
-def report(name, made):
-    registers, spilled = usage(made)
-    print(json.dumps({"kernel": name, "registers": registers, "spilled": spilled}))
+    out = flags | {"SLOPE": True, "KEEP": False}
+    tiles = [cuda._tile(num_classes) for num_classes in (6, 4096, 32_000)]
+    kernels = [
+        (kernel.short_rows, {"ROWS": rows, "BLOCK": block, "EACH": False, **out})
+        for rows, block in tiles
+    ]
+    again = {"ROWS": 1, "BLOCK": 4096}
+    kernels += [
+        (kernel.long_row, {"BLOCK": cuda.STRETCH, **out}),
+        (kernel.gradient_again, again | flags),
+        (kernel.rescale_rows, again | {"WIDE": tl.float32}),
+    ]
+    for function, constants in kernels:
+        rows, block = constants.get("ROWS", 1), constants["BLOCK"]
+        made = compiled(function, constants, cuda._warps(rows * block))
+        registers, spilled = usage(made)
+        name = f"{function.__name__}, {rows} x {block}"
+        print(json.dumps({"kernel": name, "registers": registers, "spilled": spilled}))
 
 
 if __name__ == "__main__":

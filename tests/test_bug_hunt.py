@@ -5,63 +5,50 @@ Each broken loss is taken from the notebook itself and given to the named test o
 """
 
 import ast
-import functools
 import re
 
 import pytest
 import test_losses
+import torch
 from contract import code_cells
 from notebook_files import by_number, cells_tagged, definitions, run_cells
 
 NOTEBOOK = by_number("02")
 BROKEN = cells_tagged(NOTEBOOK, "bug:")
+NOT_OF_STEP_4 = {  # what the notebook adds to it later
+    "test_only_ignore_index_is_ignored",
+    "test_half_precision_is_summed_in_float32",
+    "test_class_shards_add_up",
+}
 
 
-@functools.cache  # one of the cells compiles: not while tests are only collected
+@pytest.fixture(scope="module")
 def shown():
-    return run_cells([cell for _, cell in cells_tagged(NOTEBOOK, "benchmark")])
-
-
-def broken_loss(cell):
-    names = dict(shown())
-    (name, tree), *_ = definitions(cell.source)
-    exec(compile(ast.Module([tree], type_ignores=[]), cell.id, "exec"), names)
-    return names[name]
+    """What the notebook defines, its compiled loss left as it is written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda function, **_: function)
+        return run_cells([cell for _, cell in cells_tagged(NOTEBOOK, "benchmark")])
 
 
 @pytest.mark.parametrize(("test", "cell"), BROKEN, ids=[test for test, _ in BROKEN])
-def test_named_test_catches_the_broken_loss(test, cell):
+def test_named_test_catches_the_broken_loss(test, cell, shown):
+    (name, tree), *_ = definitions(cell.source)
+    names = dict(shown)
+    exec(compile(ast.Module([tree], type_ignores=[]), cell.id, "exec"), names)
     with pytest.raises(AssertionError):
-        getattr(test_losses, test)(broken_loss(cell))
+        getattr(test_losses, test)(names[name])
 
 
-def test_the_log_of_softmax_of_bug_8_is_caught():
+def test_the_log_of_softmax_of_bug_8_is_caught(shown):
     with pytest.raises(AssertionError):
-        test_losses.test_large_logits_stay_finite(shown()["step_1"])
+        test_losses.test_large_logits_stay_finite(shown["step_1"])
 
 
-def hunted():
+def test_the_hunt_names_ten_tests_which_the_loss_of_step_4_passes(shown):
     source = "\n".join(cell.source for cell in code_cells(NOTEBOOK))
-    return re.findall(r'"(test_\w+)"', source)
-
-
-def test_the_hunt_names_ten_tests_that_exist():
-    assert len(hunted()) == 10
-    for test in hunted():
+    hunted = re.findall(r'"(test_\w+)"', source)
+    assert len(hunted) == 10
+    for test in hunted:
         assert callable(getattr(test_losses, test))
-
-
-@pytest.mark.parametrize(
-    "test",
-    [
-        "test_target_mass_sums_to_one",
-        "test_sum_reduction_scales_with_rows",
-        "test_none_reduction_is_per_row",
-        "test_weights_reach_every_class",
-        "test_ignored_rows_add_nothing",
-        "test_large_logits_stay_finite",
-        "test_class_axis_is_one",
-    ],
-)
-def test_the_loss_of_step_4_passes(test):
-    getattr(test_losses, test)(shown()["step_4"])
+        if test not in NOT_OF_STEP_4:
+            getattr(test_losses, test)(shown["step_4"])

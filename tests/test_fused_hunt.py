@@ -1,6 +1,7 @@
-"""What a hostile review of the fused loss found: each was wrong once."""
+"""The fused loss on the CPU alone: compilers, threads, memory, who answers."""
 
 import os
+import pathlib
 import platform
 import subprocess
 import sys
@@ -11,34 +12,13 @@ import torch
 from test_fused_edges import draw, gradient, needs_compiled
 from torch.autograd import forward_ad
 
-from lsr_utils import measure
+from lsr_utils import fused, measure
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
 from lsr_utils.fused import build, cpu, cuda
 from lsr_utils.losses import LabelSmoothingCrossEntropy as Readable
 
-
-def test_in_place_on_a_leaf_that_is_a_view_of_something_else_is_refused():
-    z = torch.zeros(24).view(4, 6).requires_grad_()
-    with pytest.raises(
-        ValueError, match="^inplace=True would overwrite a leaf .* 6\\)"
-    ):
-        Fused(inplace=True)(z, torch.tensor([0, 1, 2, 3]))
-    assert (z == 0).all()
-
-
-@pytest.mark.parametrize("recompute", [False, True])
-def test_an_upstream_gradient_or_weight_with_a_negative_bit_keeps_its_sign(recompute):
-    z, y = draw(4, 6)
-    two, weight = torch.tensor(-2.0).double(), -torch.arange(1.0, 7).double()
-    negative = torch.complex(0 * two, two).conj().imag
-    weight = torch.complex(0 * weight, weight).conj().imag
-    assert negative.is_neg() and negative == 2 and weight.is_neg()
-    slopes = []
-    for loss_fn in (Fused(weight=weight, recompute=recompute), Readable(weight=weight)):
-        leaf = z.clone().requires_grad_()
-        loss_fn(leaf, y).backward(negative)
-        slopes.append(leaf.grad)
-    assert torch.allclose(*slopes, rtol=1e-6)
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "benchmarks"))
+import fused_ways  # noqa: E402
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -107,16 +87,14 @@ def _no_thread(thread):
     raise RuntimeError("can't start new thread")
 
 
-def test_few_elements_are_not_shared_out_to_many_threads(monkeypatch):
-    needs_compiled()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    started = []
-    start = threading.Thread.start
-    monkeypatch.setattr(
-        threading.Thread, "start", lambda thread: started.append(1) or start(thread)
-    )
-    Fused()(*draw(256, 1024))
-    assert len(started) == 1
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr(cpu, "SHARE", 1)
+    z, y = draw(37, 50)
+    alone = gradient(Fused(), z, y)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    together = gradient(Fused(), z, y)
+    assert torch.allclose(alone[0], together[0], rtol=1e-15)
+    assert torch.equal(alone[1], together[1])
 
 
 def test_a_tracer_sees_a_graph_and_fake_tensors_are_not_read():
@@ -142,23 +120,17 @@ def test_forward_derivatives_come_from_the_readable_loss():
 @pytest.mark.parametrize("recompute", [False, True])
 def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute):
     z, y = draw(3, 6)
-    loss_fn = Fused(reduction="none", recompute=recompute)
+    loss_fn, each = Fused(reduction="none", recompute=recompute), torch.eye(3).double()
     leaf = z.clone().requires_grad_()
-    with pytest.raises(RuntimeError, match="^the fused loss takes one upstream grad"):
-        rows = loss_fn(leaf * 1, y)
-        torch.autograd.grad(rows, leaf, torch.eye(3).double(), is_grads_batched=True)
-    with pytest.raises(RuntimeError, match="use lsr_utils.losses.LabelSmoothing"):
-        torch.autograd.functional.jacobian(
-            lambda x: loss_fn(x * 1, y), z, vectorize=True
-        )
-    with pytest.raises(RuntimeError, match="takes one upstream gradient at a time"):
-        rows = loss_fn(leaf * 1, y)
-        torch.func.vmap(lambda u: torch.autograd.grad(rows, leaf, u))(
-            torch.eye(3).double()
-        )
+    rows = loss_fn(leaf * 1, y)
+    refused = pytest.raises(RuntimeError, match="^the fused loss takes one upstream gr")
+    with refused:
+        torch.autograd.grad(rows, leaf, each, True, is_grads_batched=True)
+    with refused:
+        torch.func.vmap(lambda u: torch.autograd.grad(rows, leaf, u))(each)
     one_by_one = torch.autograd.functional.jacobian(lambda x: loss_fn(x * 1, y), z)
     wanted = torch.autograd.functional.jacobian(
-        lambda x: Readable(reduction="none")(x, y), z, vectorize=True
+        lambda x: Readable(reduction="none")(x, y), z
     )
     assert torch.allclose(one_by_one, wanted, rtol=1e-6)
 
@@ -167,15 +139,10 @@ def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute)
 def test_a_copy_made_for_its_layout_is_written_on(recompute):
     z, y = draw(64, 2000, dtype=torch.float32)
     z = z.t().contiguous().t().requires_grad_()
-    given = torch.autograd.Function
-
-    class Given(given):
-        forward = staticmethod(lambda ctx, x: x.detach())
-        backward = staticmethod(lambda ctx, g: None)
-
     loss_fn = Fused(recompute=recompute)
     copies = (
-        measure.peak_bytes(lambda: loss_fn(Given.apply(z), y).backward()) / z.nbytes
+        measure.peak_bytes(lambda: loss_fn(fused_ways.Given.apply(z), y).backward())
+        / z.nbytes
     )
     assert copies < 1.3
     leaf = z.detach().clone().requires_grad_()
@@ -186,29 +153,57 @@ def test_a_copy_made_for_its_layout_is_written_on(recompute):
     assert torch.equal(leaf.detach(), before)
 
 
-COMPILED = """
+# In a process of its own, by other compilers or by none -------------------------------
+
+ALONE = """
 import torch
-from lsr_utils.fused import cpu
-tiny = torch.tensor(2e-38)
-print(cpu.compiled(), (tiny / 4).item() > 0)
+from lsr_utils import fused
+z = torch.zeros(3, 6, requires_grad=True)
+fused.FusedLabelSmoothingCrossEntropy()(z, torch.tensor([0, 1, -100])).backward()
+tiny = (torch.tensor(2e-38) / 4).item() > 0
+print(fused.cpu.compiled(), tiny, f"{z.grad.abs().sum():.4f}")
 """
 
 
-@pytest.mark.parametrize("kind", ["true", "garbage", "quote", "fast"])
+def alone(folder, **variables):
+    env = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", ALONE]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("kind", ["garbage", "c++ -ffast-math"])
 def test_where_one_compiler_does_not_do_the_next_is_tried(kind, tmp_path):
     needs_compiled()
-    names = {"true": "true", "quote": "'", "fast": "c++ -ffast-math"}
     script = tmp_path / "garbage"
     script.write_text(
         '#!/bin/sh\nfor a; do [ "$last" = -o ] && echo no > "$a"; last="$a"; done\n'
     )
     script.chmod(0o755)
-    env = {**os.environ, "CXX": names.get(kind, str(script))}
-    env["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED], env=env, capture_output=True, text=True
-    )
-    assert done.stdout.split() == ["True", "True"], done.stderr
+    compiler = str(script) if kind == "garbage" else kind
+    assert alone(tmp_path, CXX=compiler) == ["True", "True", "1.5000"]
+
+
+@pytest.mark.parametrize("more", [{"CXX": "'"}, {"TMPDIR": "there-is-none"}], ids=str)
+def test_without_a_compiler_it_works_all_the_same(more, tmp_path):
+    assert alone(tmp_path, PATH="", **more) == ["False", "True", "1.5000"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
+    needs_compiled()
+    library = cpu._library()
+    assert cpu._agrees(library)
+    monkeypatch.setattr(cpu, "_in_threads", lambda rows, *job: 0.0)
+    assert not cpu._agrees(library)
+
+
+def test_the_backend_is_chosen_by_what_is_asked_for():
+    z, y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
+    assert fused._backend(z, y, None) is cpu
+    for logits, targets in ((z, z), (z.to("meta"), y.to("meta")), (z[:0], y[:0])):
+        assert fused._backend(logits, targets, None) is None
 
 
 def test_one_kernel_that_works_does_not_speak_for_the_others(monkeypatch):

@@ -1,18 +1,94 @@
-"""The loss under torch's own transforms, where no single value can be looked at."""
+"""What only the readable loss does: probability targets, torch's transforms, CUDA."""
+
+import inspect
+import itertools
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from loss_oracle import loss_and_gradient
+from test_losses_contract import (
+    EPSILONS,
+    REDUCTIONS,
+    assert_equal,
+    draw_labels,
+    draw_logits,
+    value_and_gradients,
+    weights,
+)
 
+from lsr_utils import losses
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
-from lsr_utils.targets import smooth_targets
 
 
-def batch(models=3, rows=4, classes=6):
-    generator = torch.Generator().manual_seed(0)
-    z = torch.randn(models, rows, classes, generator=generator, dtype=torch.float64)
-    return z, torch.randint(classes, (models, rows), generator=generator)
+def draw_probabilities(shape):
+    return draw_logits(shape, seed=2).softmax(min(1, len(shape) - 1))
+
+
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (0, 6), (2, 3, 2, 2)], ids=str)
+def test_with_probabilities_it_equals_pytorch(shape):
+    given = draw_logits(shape), draw_probabilities(shape)
+    for reduction, weight, eps in itertools.product(
+        REDUCTIONS, weights(shape), EPSILONS
+    ):
+        options = {"weight": weight, "reduction": reduction}
+        ours = LabelSmoothingCrossEntropy(eps, **options)
+        theirs = torch.nn.CrossEntropyLoss(label_smoothing=eps, **options)
+        # Gradients of both: also the targets can come out of a network.
+        found = value_and_gradients(ours, *given)
+        assert_equal(found, value_and_gradients(theirs, *given), f"{eps=} {options}")
+
+
+def test_with_probabilities_the_others_convention_equals_its_definition():
+    z, q = draw_logits((4, 6, 3)), draw_probabilities((4, 6, 3))
+    for eps, reduction, weight in itertools.product(
+        EPSILONS, REDUCTIONS, weights(z.shape)
+    ):
+        options = {"weight": weight, "spread": "others"}
+        loss = label_smoothing_cross_entropy(z, q, eps, reduction, **options)
+        value, _ = loss_and_gradient(z, q, eps, reduction, **options)
+        np.testing.assert_allclose(loss, value, 1e-10, 1e-12)
+
+
+def test_a_class_without_probability_may_be_masked():
+    z, q = draw_logits((1, 6)), torch.tensor([[0.02, 0.02, 0.92, 0.02, 0.02, 0.0]])
+    z[0, 5] = -torch.inf
+    loss, slope, _ = value_and_gradients(LabelSmoothingCrossEntropy(0.0), z, q)
+    five, slope_five, _ = value_and_gradients(
+        LabelSmoothingCrossEntropy(0.0), z[:, :5], q[:, :5]
+    )
+    assert loss == pytest.approx(five.item(), rel=1e-12)
+    assert torch.allclose(slope[:, :5], slope_five) and slope[0, 5] == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_probabilities_that_rounding_keeps_from_one_are_taken(dtype):
+    z = draw_logits((50, 1000)).float()
+    q = z.flip(1).softmax(1).to(dtype)
+    wanted = F.cross_entropy(z, q.float(), label_smoothing=0.1)
+    loss = label_smoothing_cross_entropy(z, q)
+    torch.testing.assert_close(loss, wanted, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("spread", ["all", "others"])
+@pytest.mark.parametrize("targets", [draw_labels, draw_probabilities])
+def test_first_and_second_derivatives_are_right(targets, spread):
+    y, leaf = targets((2, 3, 2)), draw_logits((2, 3, 2)).requires_grad_()
+    if targets is draw_labels:
+        y[0] = -100
+    for reduction in ("mean", "none"):
+        loss_fn = LabelSmoothingCrossEntropy(
+            0.2, reduction, weight=weights((2, 3))[1], spread=spread
+        )
+        assert torch.autograd.gradgradcheck(lambda z, f=loss_fn: f(z, y), leaf)
+
+
+# Under torch's own transforms, where no single value can be looked at -----------------
+
+
+def batch():
+    return draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
 
 
 def test_it_maps_over_many_models_at_once():
@@ -22,96 +98,111 @@ def test_it_maps_over_many_models_at_once():
         leaf = one_z.clone().requires_grad_()
         F.cross_entropy(leaf, one_y, label_smoothing=0.1).backward()
         torch.testing.assert_close(grad, leaf.grad, rtol=0, atol=1e-12)
-
-
-def test_under_a_map_a_class_out_of_range_gives_nan_not_a_number():
-    z, y = batch()
-    y[1, 2] = 6
-    losses = torch.func.vmap(label_smoothing_cross_entropy)(z, y)
-    assert losses.isnan().tolist() == [False, True, False]
-
-
-def test_it_is_one_graph_for_the_compiler():
-    z, y = batch()
-    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=torch.rand(6).double())
-    compiled = torch.compile(loss_fn, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(z[0], y[0]), loss_fn(z[0], y[0]))
+    y[1, 2] = 6  # out of range: nan, not a number
+    rows = torch.func.vmap(label_smoothing_cross_entropy)(z, y)
+    assert rows.isnan().tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_one_compiled_function_serves_every_eps(kind, weighted):
+def test_one_compiled_function_serves_every_eps(kind):
     from torch._dynamo.testing import CompileCounter  # counts the graphs
 
     z, targets = (x[0] for x in batch())
     targets = z.flip(0).softmax(1) if kind == "probabilities" else targets
-    weight = torch.rand(6).double() if weighted else None
+    options = {"weight": weights((4, 6))[1]}
     torch._dynamo.reset()
-    graphs = CompileCounter()
-    function = label_smoothing_cross_entropy
+    graphs, function = CompileCounter(), label_smoothing_cross_entropy
     compiled = torch.compile(function, fullgraph=True, backend=graphs)
     for eps in (0.1, 0.2, 0.3):
-        found = compiled(z, targets, eps, weight=weight)
-        wanted = function(z, targets, eps, weight=weight)
+        found = compiled(z, targets, eps, **options)
+        wanted = function(z, targets, eps, **options)
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
     assert graphs.frame_count <= 2
 
 
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
 @pytest.mark.parametrize("spread", ["all", "others"])
-@pytest.mark.parametrize("reduction", ["mean", "none"])
-def test_it_can_be_traced(reduction, spread):
+def test_it_can_be_traced(spread):
     z, y = torch.randn(8, 6), torch.zeros(8).long()
-    loss_fn = LabelSmoothingCrossEntropy(0.1, reduction, spread=spread)
-    traced = torch.jit.trace(loss_fn, (z, y))
+    loss_fn = LabelSmoothingCrossEntropy(0.1, spread=spread)
     other, labels = torch.randn(5, 6), torch.tensor([0, 5, -100, 2, 3])
+    traced = torch.jit.trace(loss_fn, (z, y))
     torch.testing.assert_close(traced(other, labels), loss_fn(other, labels))
-    if spread == "all":
-        theirs = torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction=reduction)
-        torch.testing.assert_close(traced(other, labels), theirs(other, labels))
-        q = z.softmax(1)
-        traced = torch.jit.trace(loss_fn, (z, q))
-        torch.testing.assert_close(traced(2 * z, q), theirs(2 * z, q))
 
 
 def test_it_can_be_exported():
     z, y = (x[0] for x in batch())
-    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=torch.rand(6).double())
+    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=weights((4, 6))[1])
     for targets in (y, z.softmax(1)):
         exported = torch.export.export(loss_fn, (z, targets)).module()
         torch.testing.assert_close(exported(2 * z, targets), loss_fn(2 * z, targets))
 
 
-@pytest.mark.parametrize("target", [2**64 - 100, 2**63 + 1])
-def test_huge_unsigned_targets_are_out_of_range_not_ignored(target):
-    z, _ = batch()
-    y = torch.tensor([0, 1, 2, target], dtype=torch.uint64)
-    with pytest.raises(IndexError, match="^targets must lie in 0 ... 5 or equal"):
-        label_smoothing_cross_entropy(z[0], y)
+def test_its_arguments_can_be_read():
+    options = "eps=0.1, reduction='mean', *, weight=None, ignore_index=-100"
+    options += ", spread='all', check_targets=False"
+    module, function = LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
+    assert str(inspect.signature(module)) == f"({options})"
+    assert str(inspect.signature(function)) == f"(logits, targets, {options})"
+    assert repr(module(0.2, "sum", weight=torch.ones(6))) == (
+        "LabelSmoothingCrossEntropy(eps=0.2, reduction='sum', weight=(6,), "
+        "ignore_index=-100, spread='all')"
+    )
 
 
-@pytest.mark.parametrize(
-    "eps", [True, torch.tensor(True), np.True_, torch.tensor(0.1, requires_grad=True)]
-)
-def test_an_eps_that_hides_a_mistake_is_refused(eps):
-    with pytest.raises(TypeError, match="^eps must be a number in"):
-        LabelSmoothingCrossEntropy(eps)
+# On CUDA nothing waits for a look at the targets --------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("option", "error"),
-    [
-        ({"ignore_index": 2**70}, ValueError),
-        ({"reduction": torch.ones(2)}, ValueError),
-        ({"spread": torch.ones(2)}, ValueError),
-    ],
-)
-def test_options_of_another_kind_are_named(option, error):
-    (name,) = option
-    with pytest.raises(error, match=f"^{name} must"):
-        LabelSmoothingCrossEntropy(0.1, **option)
+class OnCuda(torch.Tensor):
+    """A tensor on the CPU that says it is on CUDA."""
+
+    device = property(lambda self: torch.device("cuda", 0))
 
 
-def test_probabilities_cannot_be_whole_numbers():
-    with pytest.raises(TypeError, match="^dtype must be floating point, got torch.int"):
-        smooth_targets(torch.tensor([1]), 3, 0.1, dtype=torch.int64)
+def check_the_cuda_contract(to_cuda):
+    z, y = map(to_cuda, (torch.randn(4, 6), torch.tensor([0, 6, -1, -100])))
+    rows = label_smoothing_cross_entropy(z, y, reduction="none")
+    assert rows.isnan().tolist() == [False, True, True, False] and rows[3] == 0
+    clean = label_smoothing_cross_entropy(z[:1], y[:1])
+    assert torch.allclose(rows[:1].mean(), clean)
+    assert LabelSmoothingCrossEntropy()(z, y).isnan()
+    no_distribution = to_cuda(torch.full((4, 6), 0.5))
+    assert LabelSmoothingCrossEntropy()(z, no_distribution).isfinite()
+    checking = LabelSmoothingCrossEntropy(check_targets=True)
+    with pytest.raises(ValueError, match="^targets must sum to 1 in each row, got 3"):
+        checking(z, no_distribution)
+    with pytest.raises(IndexError, match=r"^targets must lie in 0 ... 5 .*, got 6\.$"):
+        checking(z, y)
+    assert checking(z[:1], y[:1]) == clean
+
+
+def test_on_cuda_a_label_out_of_range_makes_its_row_nan(monkeypatch):
+    check_the_cuda_contract(lambda tensor: tensor.clone().as_subclass(OnCuda))
+    asked = []
+    monkeypatch.setattr(losses, "_raise_out_of_range", lambda *a: asked.append(a))
+    z, y = torch.zeros(1, 6), torch.tensor([0])
+    label_smoothing_cross_entropy(z.as_subclass(OnCuda), y.as_subclass(OnCuda))
+    assert not asked  # not even looked at: that would wait for the device
+    label_smoothing_cross_entropy(z, y)
+    assert asked
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_on_a_real_gpu_the_loss_is_the_same_and_nothing_waits_for_it():
+    check_the_cuda_contract(lambda tensor: tensor.to("cuda"))
+    z, y, weight = torch.randn(64, 6), torch.arange(64) % 6, torch.rand(6)
+    y[::7] = -100
+    wanted = label_smoothing_cross_entropy(z, y, weight=weight)
+    z, y, weight = z.cuda().requires_grad_(), y.cuda(), weight.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss = label_smoothing_cross_entropy(z, y, weight=weight)
+        loss.backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.allclose(loss.cpu(), wanted, rtol=1e-5)
+
+
+def test_on_the_meta_device_only_the_shape_is_computed():
+    z, y = torch.zeros(3, 6, 4, device="meta"), torch.zeros(3, 4, device="meta").long()
+    assert label_smoothing_cross_entropy(z, y, reduction="none").shape == (3, 4)

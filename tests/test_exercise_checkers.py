@@ -1,0 +1,419 @@
+"""Checkers: right answers pass, open ones are "not done yet", nothing ever raises."""
+
+import itertools
+import math
+import re
+import sys
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from contract import prose_cells
+from exercise_files import answers, exercise_paths
+from notebook_files import by_number
+from scipy import stats
+
+from lsr_utils.exercises import EXERCISES, check, engine, verdict
+
+every_exercise = pytest.mark.parametrize("name", EXERCISES)
+
+
+@pytest.fixture(scope="module")
+def given():
+    """What the notebooks of a folder hand to ``check``: {folder: {name: answer}}."""
+    return {
+        kind: {k: v for path in exercise_paths(kind) for k, v in answers(path).items()}
+        for kind in ("solutions", "exercises")
+    }
+
+
+def wants_function(name):
+    return hasattr(EXERCISES[name], "cases")
+
+
+@every_exercise
+def test_the_solution_is_right_and_the_stub_not_done(name, given, capsys):
+    check(name, given["solutions"][name])
+    assert capsys.readouterr().out.startswith(f"Exercise {name}: right: ")
+    for value in (given["exercises"][name], None, ..., [None], (1.0, ...)):
+        assert verdict(name, value) == f"Exercise {name}: not done yet."
+    if wants_function(name):
+        assert verdict(name, lambda *_: None).endswith("; is a `return` missing?")
+
+
+@every_exercise
+def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
+    exercise = EXERCISES[name]
+    said = engine.sentences(exercise)
+    assert list(said) == ["right", *engine.misconceptions(exercise)]
+    assert len(set(said.values())) == len(said)
+    for key, wrong in engine.misconceptions(exercise).items():
+        ((number, section),) = re.findall(r"\((\d\d) section (\d+)", said[key])
+        prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
+        assert f"\n## {section}. " in prose
+        if not isinstance(wrong, engine.sign):
+            assert verdict(name, wrong) == f"Exercise {name}: not yet: {said[key]}"
+
+
+def test_each_exercise_knows_at_least_three_misconceptions():
+    known = Counter()
+    for name, exercise in EXERCISES.items():
+        known[name.split()[0]] += len(engine.misconceptions(exercise))
+    assert min(known.values()) >= 3
+
+
+# The same answer in other clothes --------------------------------------------------
+
+
+def converted(value, convert):
+    if isinstance(value, tuple):
+        return tuple(converted(part, convert) for part in value)
+    if isinstance(value, (str, bool)):
+        return value
+    return convert(value)
+
+
+def as_list(value):
+    return torch.as_tensor(value).tolist()
+
+
+CLOTHES = {
+    "tensor": torch.as_tensor,
+    "with a gradient": lambda v: torch.as_tensor(v, dtype=float).requires_grad_(),
+    "numpy": lambda v: np.asarray(torch.as_tensor(v)),
+    "list": as_list,
+    "float32": lambda v: torch.as_tensor(v).float(),
+    "pandas": lambda v: pd.Series(as_list(v)) if np.ndim(v) == 1 else as_list(v),
+    "list of tensors": lambda v: list(torch.as_tensor(v)) if np.ndim(v) else v,
+    "one element": lambda v: v if np.ndim(v) else torch.as_tensor([v]),
+}
+
+
+def detached(value):
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
+@every_exercise
+def test_a_right_answer_passes_whatever_its_type(name, given):
+    right = given["solutions"][name]
+    for clothes, convert in CLOTHES.items():
+        if wants_function(name):
+
+            def answer(*case, convert=convert):
+                return converted(right(*case), lambda v: convert(detached(v)))
+
+        else:
+            answer = converted(right, convert)
+        assert verdict(name, answer).startswith(f"Exercise {name}: right: "), clothes
+    if isinstance(right, float):
+        assert "where a number is wanted" in verdict(name, repr(right))
+
+
+# Whatever it gets ------------------------------------------------------------------
+
+
+class Evil:
+    """Raises at every touch."""
+
+    def _raise(self, *_, **__):
+        raise RuntimeError("touched")
+
+    __bool__ = __eq__ = __float__ = __len__ = __iter__ = __repr__ = __str__ = _raise
+    __getattr__ = __array__ = __hash__ = __index__ = _raise
+
+
+class EvilError(Exception):
+    def __str__(self):
+        raise RuntimeError("touched")
+
+
+def recursion():
+    return recursion()
+
+
+def endless_list():
+    loop = []
+    loop.append(loop)
+    return loop
+
+
+VALUES = {
+    "text": "abc",
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "bool": True,
+    "huge integer": 10**400,
+    "object": object(),
+    "evil": Evil(),
+    "endless": itertools.count(),
+    "dict": {"a": 1},
+    "empty list": [],
+    "list in itself": endless_list(),
+    "list of evil": [Evil()] * 4,
+    "long list": [0.0] * 1_000_000,
+    "huge view": np.broadcast_to(0.0, (10**6, 10**6)),
+    "huge expanded": torch.zeros(1).expand(10**6, 10**6),
+    "bfloat16": torch.ones(3, dtype=torch.bfloat16),
+    "complex tensor": torch.ones(4, dtype=torch.complex64),
+    "sparse": torch.eye(4).to_sparse(),
+    "meta": torch.empty(4, device="meta"),
+    "object array": np.array([None, "a"], dtype=object),
+    "frame": pd.DataFrame({"a": [1]}),
+    "not implemented": NotImplemented,
+}
+RETURNED = ("text", "evil", "endless", "list in itself", "huge view", "bfloat16")
+FUNCTIONS = {
+    "raises evil": lambda *_: (_ for _ in ()).throw(EvilError()),
+    "exits": lambda *_: sys.exit(3),
+    "recursion": lambda *_: recursion(),
+    "no arguments": lambda: 1,
+    "wrong axis": lambda x, *_: [x[:, 7] for _ in range(3)],
+    "clears": lambda *case: [a.zero_() for a in case if isinstance(a, torch.Tensor)],
+    "resizes": lambda *case: [
+        a.resize_(0) for a in case if isinstance(a, torch.Tensor)
+    ],
+    "generator function": lambda *_: (yield 1),
+    "arguments back": lambda *case: case,
+    "builtin": len,
+    "network": torch.nn.Linear(2, 2),
+}
+
+
+def returning(value):
+    return lambda *_: value
+
+
+@every_exercise
+def test_nothing_raises_and_nothing_wrong_passes(name):
+    functions = FUNCTIONS
+    if wants_function(name):
+        functions = FUNCTIONS | {f"returns {k}": returning(VALUES[k]) for k in RETURNED}
+    for kind, answer in (VALUES | functions).items():
+        line = verdict(name, answer)
+        assert line.startswith(f"Exercise {name}: not yet: "), kind
+        assert "\n" not in line and len(line) < 400, kind
+
+
+def test_an_unknown_exercise_is_answered_with_those_that_exist():
+    for name in ("99-9", "", None, 3, [], Evil(), "01-2"):
+        assert "They are 01-1, " in verdict(name, 1.0)
+
+
+def test_ctrl_c_stops_a_function_that_does_not_end():
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict("01-1", interrupted)
+
+
+def test_a_right_function_that_writes_into_its_arguments_is_caught(given):
+    def writes(q, p):
+        result = given["solutions"]["01-3"](q, p)
+        q.mul_(2)
+        return result
+
+    assert "changes its arguments" in verdict("01-3", writes)
+
+
+# Wrong answers, as a reader would write them ------------------------------------------
+
+
+def by_autograd(logits, targets, eps, reduction="mean"):
+    """PyTorch's gradient; rows without a label are left out before, so nan is too."""
+    live = targets != -100
+    leaf = logits[live].clone().requires_grad_()
+    options = {"label_smoothing": eps, "reduction": reduction}
+    F.cross_entropy(leaf, targets[live], **options).backward()
+    result = torch.zeros_like(logits)
+    result[live] = leaf.grad
+    return result
+
+
+def times_nan(z, y, eps, upstream=None):
+    live, k = y != -100, z.shape[1]
+    q = (1 - eps) * F.one_hot(y.clamp(min=0), k) + eps / k
+    per_row = live / live.sum() if upstream is None else upstream * live
+    return (z.softmax(1) - q) * per_row[:, None]
+
+
+def smoothed(z, y, allowed, eps):
+    z = torch.where(allowed, z, -math.inf)
+    return F.cross_entropy(z, y, label_smoothing=eps, reduction="none")
+
+
+def times_inf(z, y, allowed, eps):
+    q = eps * allowed / allowed.sum(1, keepdim=True) + (1 - eps) * F.one_hot(y, 6)
+    return -(q * torch.where(allowed, z, -math.inf).log_softmax(1)).sum(1)
+
+
+def interval(treated, control, level=0.95):
+    return tuple(stats.ttest_rel(treated, control).confidence_interval(level))
+
+
+def forward(z, y, matrix, mean=True):
+    p = torch.einsum("na,ab->nb", z.softmax(1), matrix)
+    rows = torch.stack([-p[i, b].log() for i, b in enumerate(y)])
+    return rows.mean() if mean else rows
+
+
+def gaps(confidence, correct, bins):
+    """Share and acc − conf of each bin; nan for one that is empty."""
+    bins = stats.binned_statistic(
+        1 - confidence, [confidence, correct], bins=bins, range=(0, 1)
+    )
+    return bins.statistic[1] - bins.statistic[0]
+
+
+def row(words, vocabulary, length, unknown=1, padding=0):
+    ids = [vocabulary.get(word, unknown) for word in words]
+    return np.array((ids + [padding] * length)[:length])
+
+
+def mean_of(ids, vectors):
+    return torch.stack([vectors[q[q > 0]].mean(0) for q in ids])
+
+
+def merged(a, b):
+    """Of two blocks; nothing is done for one that is empty."""
+    m = max(a[0], b[0])
+    s = sum(x[1] * np.exp(np.subtract(x[0], m)) for x in (a, b))
+    t = sum(x[2] + x[3] * np.subtract(x[0], m) for x in (a, b))
+    return m, s, t, a[3] + b[3]
+
+
+def mean_of_means(z, y, eps, rows, empty=True):
+    found = [
+        F.cross_entropy(z[i : i + rows], y[i : i + rows], label_smoothing=eps)
+        for i in range(0, len(y), rows)
+    ]
+    return torch.stack(found).mean() if empty else torch.stack(found).nanmean()
+
+
+LOSSES, EPS = np.array([0.0310, 0.4283, 0.7402]), np.array([0.0, 0.1, 0.2])
+GAP = math.log(41)
+BYTES = 4096 * 32_000 / 1e9
+PLANTED = {
+    "01-1": [
+        (lambda eps, k: eps, "passes ε on"),
+        (lambda eps, k: eps - eps / k, "the way back"),
+        (lambda eps, k: eps * k, "at 0.1, 6 it returns 0.6, where 0.12 is right"),
+    ],
+    "01-2 row": [
+        (np.array([1, 1, 12, 1]) / 15, "spread ε over the K−1 others"),
+        ([0.05, 0.05, 0.8, 0.05], "not a distribution"),
+        ([0.25] * 4, "this is not it"),
+    ],
+    "01-2 floor": [
+        (0.138, "the term of the true class"),
+        (stats.entropy([0.85, 0.05, 0.05, 0.05], base=2), "in bits"),
+        (stats.entropy([0.8] + [0.2 / 3] * 3), "goes to the K−1 others"),
+    ],
+    "01-2 gap": [
+        (math.log(0.8 / 0.05), "ln 16"),
+        (0.85 / 0.05, "ratio of the two"),
+        (float("inf"), "infinite gap"),
+    ],
+    "01-2 eps": [(lambda c, k: 1 - c, "1 − confidence")],
+    "01-3": [(lambda q, p: q * torch.log(q / p) + p - q, "nan where q is 0")],
+    "02-2": [
+        (lambda z, y, eps: by_autograd(z, y, eps, "sum"), "of the *sum*"),
+        (lambda z, y, eps: -by_autograd(z, y, eps), "points uphill"),
+        (times_nan, "0 · nan"),
+    ],
+    "02-3": [
+        (smoothed, "infinite"),
+        (lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
+        (times_inf, "0 · (−∞)"),
+    ],
+    "03-1 excess": [
+        (LOSSES, "as trained"),
+        (LOSSES - EPS, "took ε away"),
+        (LOSSES - 0.4210, "from all three"),
+    ],
+    "03-1 best": [(0, "lowest *number*"), (0.2, "highest floor"), (0.5, "not it")],
+    "03-2": [
+        (lambda a, b: interval(b, a), "control minus treated"),
+        (lambda a, b: interval(a, b, 0.9), "90 % interval"),
+        (lambda a, b: interval(a, b)[::-1], "it returns (0.0"),
+    ],
+    "03-2 speaks": [("b", "the same for all twenty"), ("C", "one more pair")],
+    "04-1": [(lambda rate, k: rate, "two shares differ")],
+    "04-1 clicks": [(0.3, "by luck"), (0.36, "upside down")],
+    "04-2 total": [
+        (0.3 + 0.1, "plain sum"),
+        (0.343, "ρ itself"),
+        (0.63, "share that is kept"),
+    ],
+    "04-2 gap": [
+        (math.log(91), "gap of ε alone"),
+        (math.log(1 + 7 / 0.3), "noise alone"),
+        (math.log(1 + 6 * 0.63 / 0.37), "six classes"),
+    ],
+    "04-2 eps": [(lambda total, rate, k: (total - rate) / (1 - rate), "1 − ρ")],
+    "04-3": [
+        (lambda z, y, t: forward(z, y, t.T), "wrong side"),
+        (lambda z, y, t: forward(z, y, t, mean=False), "one loss a row"),
+    ],
+    "05-1 pencil": [
+        ((2 * 1 + 4 * 5) / 6 / 16, "counts twice"),
+        (3 / (((1 - 38 / 6) ** 2 + (9 - 38 / 6) ** 2) / 2), "mean of all six"),
+        ((2 + 20 / 3) / 2 / 16, "n − 1"),
+    ],
+    "05-2 bound": [
+        (GAP, "this is the gap"),
+        (GAP * 10 / 9, "Solve for the product"),
+        (math.log(25) * 5 / 6, "six classes"),
+    ],
+    "06-1": [
+        (lambda c, hit, bins: abs(hit.double() - c).mean(), "single answers"),
+        (lambda *case: np.nanmax(abs(gaps(*case))), "the MCE"),
+        (lambda *case: abs(gaps(*case)).mean(), "nan: an empty bin"),
+    ],
+    "06-2 law": [
+        (0.15, "size is right"),
+        (-0.17, "forgot the 1/K"),
+        (-0.2 * 0.85 + 0.2 / 6, "at six classes"),
+        (0.8 * 0.85 + 0.2 / 9 * 0.15 - 0.85, "K−1 others"),
+    ],
+    "06-2 eps": [
+        (lambda conf, acc, k: 1 - acc / conf, "gets ε/K back"),
+        (lambda conf, acc, k: conf - acc, "conf − acc itself"),
+    ],
+    "06-3": [(lambda z, y: 100.0, "ran to an end")],
+    "07-1": [
+        (lambda *case: row(*case, unknown=0), "the id of padding"),
+        (lambda *case: row(*case, padding=1), "filled with 1"),
+        (lambda words, *case: row(words[-case[1] :], *case), "*last* words"),
+    ],
+    "07-2": [
+        (lambda ids, v: v[ids].mean(1), "all L places"),
+        (mean_of, "by its 0 words"),
+    ],
+    "08-1 moved": [
+        (2 * BYTES, "counted the read"),
+        (8 * BYTES, "as in float32"),
+        (4 * 4096 * 32_000 / 1024**3, "GiB"),
+    ],
+    "08-1 scaled": [
+        (4 * BYTES, "upstream gradient is one"),
+        (8 * 4096 * 32_000 / 1024**3, "GiB"),
+    ],
+    "08-1 held": [(2 * BYTES, "gradient of its own"), (4 * BYTES, "are *moved*")],
+    "08-2": [(merged, "0 · (−∞)")],
+    "08-3": [(lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan")],
+    "08-3 chunks": [
+        (lambda *case: mean_of_means(*case, empty=False), "mean of their means"),
+        (mean_of_means, "its mean is 0 / 0"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_wrong_answer_is_named(name):
+    for answer, words in PLANTED[name]:
+        line = verdict(name, answer)
+        assert line.startswith(f"Exercise {name}: not yet: ") and words in line, line
