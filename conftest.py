@@ -1,8 +1,12 @@
-"""Notebooks are tested under the variables under which `course.py refresh` ran them."""
+"""Groups of tests, each of which can run alone; and how notebooks are tested.
+
+They run under the variables under which `course.py refresh` ran them.
+"""
 
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import nbval.kernel
@@ -12,6 +16,38 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from isolation import isolate  # noqa: E402
+
+GROUPS = ("units", "kernels", "notebooks", "browser")
+
+
+def group(path):
+    """The group of a test file: kernels are those of the fused loss."""
+    path = Path(path)
+    if path.suffix == ".ipynb":
+        return "notebooks"
+    if path.parent.name == "browser":
+        return "browser"
+    return "kernels" if path.name.startswith("test_fused") else "units"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--only", choices=GROUPS, help="run this group of tests alone")
+
+
+def pytest_ignore_collect(collection_path, config):
+    only = config.getoption("only")
+    if only and collection_path.is_file() and group(collection_path) != only:
+        return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how long each group took, with its fixtures."""
+    seconds = Counter()
+    for report in sum(terminalreporter.stats.values(), []):
+        if hasattr(report, "duration"):
+            seconds[group(report.nodeid.partition("::")[0])] += report.duration
+    times = [f"{name} {seconds[name]:.0f} s" for name in GROUPS if name in seconds]
+    terminalreporter.write_line(f"Time in tests: {', '.join(times)}.")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,16 +20,22 @@ def variables(home, **more):
     ours = ("PIP_", "PYTEST_", "JUPYTER", "IPYTHON", "LSR_", "XDG_", "VIRTUAL_ENV")
     result = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     result.update(HOME=str(home), USERPROFILE=str(home), PIP_CONFIG_FILE=os.devnull)
-    result.update(CHROMIUM="")  # none, so that nothing is added for it
+    result.update(CHROMIUM="")  # none, so that nothing is installed for it
     return {**result, **more}
 
 
-def course(folder, *arguments, env=None, **options):
+def course(folder, *arguments, env=None, before=(sys.executable,)):
     """Run `course.py` of the copy to its end, output captured as text."""
-    command = [sys.executable, "course.py", *arguments]
-    env = env or variables(folder)
-    options = {"capture_output": True, "text": True, "timeout": 120, **options}
-    return subprocess.run(command, cwd=folder, env=env, **options)
+    command = [*before, "course.py", *arguments]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=env or variables(folder),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=240,
+    )
 
 
 def one_sentence(result, *words):
@@ -38,39 +44,57 @@ def one_sentence(result, *words):
     assert "Traceback" not in result.stdout + result.stderr
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith(
-        ("course.py: ", "refresh: ", "slides: ", "site: ")
+        ("course.py: ", "refresh: ", "slides: ", "site: ", "lab: ")
     ) and last.endswith(".")
     for word in words:
         assert word in last
     return last
 
 
-def wait_until(holds, seconds=30):
+def wait_until(holds, seconds=60):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
 
 
-def tiny_course(folder, wheels):
-    """The real course.py over a package that needs little, and one test."""
+def tiny_course(folder):
+    """The real course.py over a package that needs little; `site` looks for it."""
     shutil.copytree(ROOT / "tools", folder / "tools")
     shutil.copy(ROOT / "course.py", folder)
+    (folder / "tools" / "website.py").write_text(
+        "import lantern, lsr_utils, sys; print(lsr_utils.NAME, *sys.argv[1:])"
+    )
     (folder / "lsr_utils").mkdir()
     (folder / "lsr_utils" / "__init__.py").write_text("NAME = 'tiny'\n")
-    (folder / "test_tiny.py").write_text(
-        "def test_tiny():\n    import lsr_utils\n    assert lsr_utils.NAME == 'tiny'\n"
-    )
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = ["setuptools"]\n'
         'build-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "lsr-utils"\nversion = "0.1.0"\n'
-        '[project.optional-dependencies]\ntest = ["pytest-xdist"]\n'
-        'browser = ["lantern"]\nsite = ["lantern"]\n'
+        '[project]\nname = "lsr-utils"\nversion = "0.1.0"\n[project.'
+        'optional-dependencies]\ntest = ["lantern"]\nsite = []\nbrowser = ["candle"]\n'
         '[tool.setuptools]\npackages = ["lsr_utils"]\n'
     )
-    pins = [path.name.split("-")[:2] for path in sorted(wheels.iterdir())]
-    (folder / "constraints.txt").write_text("\n".join(map("==".join, pins)) + "\n")
+    version = metadata.version("setuptools")
+    (folder / "constraints.txt").write_text(f"setuptools=={version}\nlantern==1.0\n")
+    return folder
+
+
+def tiny_wheels(folder):
+    """What the tiny course needs, as wheels, for pip without a network."""
+    tools = metadata.distribution("setuptools")
+    target = folder / f"setuptools-{tools.version}-py3-none-any.whl"
+    with zipfile.ZipFile(target, "w") as wheel:
+        for file in tools.files:
+            if ".." not in file.parts and file.suffix != ".pyc":
+                wheel.write(file.locate(), file.as_posix())
+    for name in ("lantern", "candle"):
+        info = f"{name}-1.0.dist-info"
+        tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}.py", "LIGHT = True\n")
+            wheel.writestr(f"{info}/METADATA", f"Name: {name}\nVersion: 1.0\n")
+            wheel.writestr(f"{info}/WHEEL", tag)
+            wheel.writestr(f"{info}/RECORD", "")
     return folder
 
 
@@ -87,14 +111,15 @@ def whole_course(folder):
 
     env = folder / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    shutil.copytree(ROOT / "tools" / "jupyter", env, dirs_exist_ok=True)
     inside = next(env.rglob("site-packages"))
     (inside / "borrowed.pth").write_text("\n".join([str(folder), *SITE_PACKAGES]))
-    stamp = (
-        "import sys, json; sys.path.insert(0, 'tools'); import environment as e;"
-        "extras = ['browser', 'site'];"
-        "e.STAMP.write_text(json.dumps({**e.description(), 'extras': extras}))"
+    ready = (
+        "import json, sys; sys.path.insert(0, 'tools'); import lab, environment as e;"
+        "lab.update(); e.STAMP.write_text(json.dumps(e.wanted()))"
     )
-    subprocess.run([sys.executable, "-c", stamp], cwd=folder, check=True)
+    command = [sys.executable, "-c", ready]
+    subprocess.run(command, cwd=folder, env=variables(folder), check=True)
     return folder
 
 
@@ -115,34 +140,3 @@ def notebook(path, *cells, tagged=()):
     body = {"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     return path
-
-
-def installed_as_wheels(folder, *names):
-    """Wheels of installed packages and what those need: what pip installs offline."""
-    from packaging.requirements import Requirement
-
-    waiting, done = list(names), set()
-    while waiting:
-        package = metadata.distribution(waiting.pop())
-        if package.name in done:
-            continue
-        done.add(package.name)
-        pack(package, folder)
-        for need in map(Requirement, package.requires or []):
-            if need.marker is None or need.marker.evaluate({"extra": ""}):
-                waiting.append(need.name)
-    return folder
-
-
-def pack(package, folder):
-    name = package.name.replace("-", "_").lower()
-    target = folder / f"{name}-{package.version}-py3-none-any.whl"
-    with zipfile.ZipFile(target, "w") as wheel:
-        for file in package.files:
-            inside = ".." not in file.parts and file.suffix != ".pyc"
-            if inside and file.name not in (
-                "INSTALLER",
-                "REQUESTED",
-                "direct_url.json",
-            ):
-                wheel.write(file.locate(), file.as_posix())

@@ -7,9 +7,19 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
+import jupyterlab
 import pytest
-from course_copy import ROOT, course, one_sentence, variables, wait_until, whole_course
+from course_copy import (
+    ROOT,
+    course,
+    notebook,
+    one_sentence,
+    variables,
+    wait_until,
+    whole_course,
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +27,11 @@ def whole(tmp_path_factory):
     return whole_course(tmp_path_factory.mktemp("the whole course"))
 
 
-def test_unknown_command():
-    one_sentence(course(ROOT, "tset"), "'tset'", "did you mean 'test'", "doctor")
-
-
-def test_no_command_prints_the_usage():
-    assert course(ROOT).returncode == 2
-    usage = course(ROOT, "--help")
-    assert usage.returncode == 0
-    for command in ("lab", "test", "refresh", "doctor"):
+def test_usage():
+    usage = course(ROOT)
+    assert (usage.returncode, usage.stderr) == (0, "")
+    assert usage.stdout == course(ROOT, "--help").stdout
+    for command in ("setup", "lab", "test", "refresh", "slides", "site"):
         assert re.search(rf"^  {command} ", usage.stdout, re.MULTILINE)
 
 
@@ -33,76 +39,85 @@ def test_refresh_says_what_is_wrong(whole):
     one_sentence(course(whole, "refresh", "99"), "'99'", "00_start_here")
 
 
-def test_doctor_finds_nothing(whole):
-    result = course(whole, "doctor")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "MEND" not in result.stdout
-    assert re.search("ok +loss +0.420956, in closed form 0.420956", result.stdout)
+@pytest.mark.parametrize(
+    ("file", "group"),
+    [
+        ("tests/test_losses.py", "units"),
+        ("tests/test_fused_contract.py", "kernels"),
+        ("notebooks/exercises/01_a.ipynb", "notebooks"),
+        ("tests/browser/test_site.py", "browser"),
+    ],
+)
+def test_groups_of_tests(file, group, pytestconfig):
+    plugin = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py"))
+    assert plugin.group(file) == group in plugin.GROUPS
 
 
-def test_doctor_shows_what_is_wrong_and_its_mend(tmp_path):
-    folder = whole_course(tmp_path)
-    (folder / "a file").touch()
-    with (folder / "lsr_utils" / "targets.py").open("a") as file:
-        file.write("\n\ndef minimum_loss(*_, **__):\n    return 0.5\n")
-    info = next(folder.rglob("site-packages")) / "lsr_utils-0.1.0.dist-info"
-    info.mkdir()
-    needs = "Requires-Dist: numpy>=99\nRequires-Dist: no-such-package"
-    (info / "METADATA").write_text(f"Name: lsr-utils\nVersion: 0.1.0\n{needs}\n")
-    env = variables(folder, LSR_DATA_HOME=str(folder / "a file"))
-    result = course(folder, "doctor", env=env)
-    assert result.returncode == 1 and "Traceback" not in result.stderr
-    lines = {line.split()[1]: line for line in result.stdout.splitlines()}
-    for name, *words in (
-        ("packages", "numpy>=99", "no-such-package (missing)", "remove .venv"),
-        ("loss", "0.420956, in closed form 0.500000", "lsr_utils has been changed"),
-        ("data", "a file", "set LSR_DATA_HOME"),
-    ):
-        assert lines[name].startswith("MEND") and " -> " in lines[name]
-        assert all(word in lines[name] for word in words), lines[name]
+def test_one_group_runs_alone(whole):
+    file = whole / "tests" / "test_fused_a.py"
+    file.write_text("def test_a(): pass\ndef test_b(): pass\n")
+    said = course(whole, "test", "-n0", "--only", "kernels").stdout
+    assert "2 passed" in said and "Time in tests: kernels 0 s.\n" in said
+    file.unlink()
 
 
-@pytest.mark.parametrize("taken", [False, True], ids=["free port", "taken port"])
-def test_lab_serves_notebook_00(taken, whole):
-    """At the port that was asked for, or, with a word on it, at Jupyter's next one."""
+def test_lab(whole, tmp_path):
+    """At a port that is taken, with a kernel of the user's that is not this Python."""
+    changed = notebook(whole / "notebooks" / "01_changed.ipynb", "1")
+    home = tmp_path / "home"
+    theirs = home / ".local" / "share" / "jupyter" / "kernels" / "python3"
+    theirs.mkdir(parents=True)
+    kernel = {"argv": ["another-python"], "display_name": "", "language": "python"}
+    (theirs / "kernel.json").write_text(json.dumps(kernel))
+    # What an environment of its own would hold.
+    inside = Path("share", "jupyter")
+    places = (folder / inside for folder in Path(jupyterlab.__file__).parents)
+    installed = next(place for place in places if (place / "lab" / "static").exists())
+    for name in ("lab/static", "lab/schemas", "lab/themes", "kernels"):
+        (whole / ".venv" / inside / name).symlink_to(installed / name)
+
     other = socket.create_server(("127.0.0.1", 0))
     port = other.getsockname()[1]
-    if not taken:
-        other.close()
-    # Where JupyterLab lies in the environment that the copy borrows.
-    from jupyterlab.commands import get_app_dir
-
-    env = variables(whole, JUPYTERLAB_DIR=get_app_dir())
     server = subprocess.Popen(
         [sys.executable, "course.py", "lab", "--no-browser", f"--port={port}"],
         cwd=whole,
-        env=env,
+        env=variables(home, JUPYTER_PREFER_ENV_PATH="0"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        address = r"(http://127\.0\.0\.1:\d+)(/lab/tree/\S+)\?(token=\w+)"
         said = ""
+        address = r"(http://127\.0\.0\.1:\d+)(/lab/tree/\S+)\?(token=\w+)"
         while not (found := re.search(address, said)):
             said += (line := server.stderr.readline())
-            assert line, "the server ended before it said its address"
+            assert line, f"the server ended before it said its address: {said}"
         base, page, token = found.groups()
         assert page == "/lab/tree/notebooks/00_start_here.ipynb"
-        assert (base == f"http://127.0.0.1:{port}") != taken
-        sentence = f"The port {port} is already in use, trying another port."
-        assert (sentence in said) == taken
+        assert f"The port {port} is already in use, trying another port." in said
         wait_until(lambda: answers(base) or server.poll() is not None)
-        with urllib.request.urlopen(f"{base}{page}?{token}", timeout=20) as answer:
-            assert '"news": {"disabled": true}' in answer.read().decode()
-        path = page.replace("/lab/tree/", "/api/contents/")
-        with urllib.request.urlopen(f"{base}{path}?{token}", timeout=20) as answer:
-            cells = json.load(answer)["content"]["cells"]
-        assert [cell["source"] for cell in cells] == ["1 + 1", "2 + 2;"]
+
+        def asked(path):
+            with urllib.request.urlopen(f"{base}{path}?{token}", timeout=20) as answer:
+                return json.load(answer)
+
+        def trusted(name):
+            cells = asked(f"/api/contents/notebooks/{name}")["content"]["cells"]
+            return [cell["metadata"]["trusted"] for cell in cells]
+
+        assert trusted("00_start_here.ipynb") == [True, True]
+        assert trusted(changed.name) == [False]
+        extension = "@jupyterlab/apputils-extension:notification"
+        settings = asked(f"/lab/api/settings/{extension}")["schema"]["properties"]
+        assert settings["fetchNews"]["default"] == "false"
+        assert settings["checkForUpdates"]["default"] is False
+        argv = asked("/api/kernelspecs")["kernelspecs"]["python3"]["spec"]["argv"]
+        assert argv[0] != "another-python"
     finally:
         other.close()
         server.terminate()
         server.communicate(timeout=20)
+        changed.unlink()
     assert not answers(base), "the server outlived course.py"
 
 
@@ -112,3 +127,27 @@ def answers(address):
     except urllib.error.URLError:
         return False
     return True
+
+
+def test_lab_without_a_place_to_write(whole, tmp_path):
+    (tmp_path / "file").touch()
+    env = variables(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "file" / "data"))
+    one_sentence(course(whole, "lab", env=env), "Not a directory", "JUPYTER_DATA_DIR")
+
+
+def test_the_list_of_notebooks_is_that_of_the_course(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import lab
+
+    assert lab.update(write=False) == [], "run `python3 course.py refresh 00`"
+    one = notebook(tmp_path / "notebooks" / "01_a.ipynb", "1")
+    (tmp_path / "notebooks" / ".ipynb_checkpoints").mkdir()
+    notebook(tmp_path / "notebooks" / ".ipynb_checkpoints" / "01_a.ipynb", "1")
+    assert lab.update(tmp_path, write=False) == [lab.LIST]
+    assert not (tmp_path / lab.LIST).exists()
+    assert lab.update(tmp_path) == [lab.LIST] and lab.update(tmp_path) == []
+    before = (tmp_path / lab.LIST).read_text()
+    assert re.fullmatch(r"[0-9a-f]{64}  notebooks/01_a.ipynb\n", before)
+    one.write_text(one.read_text() + "\n")
+    assert lab.update(tmp_path) == [lab.LIST]
+    assert (tmp_path / lab.LIST).read_text() != before

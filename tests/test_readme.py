@@ -10,6 +10,8 @@ from notebook_files import ROOT, notebook_paths, read
 from page_links import links
 from prose_numbers import unprinted
 
+import course
+
 sys.path.insert(0, str(ROOT / "tools"))
 import figures  # noqa: E402
 
@@ -142,23 +144,17 @@ BOTH = (TEXT + MORE).replace("\n", " ")
 INLINE = set(re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", BOTH))
 
 
-def course_commands():
-    code = (ROOT / "course.py").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"^COMMANDS = \((.*)\)$", code, re.MULTILINE)
-    return re.findall(r'"(\w+)"', listed)
-
-
 @pytest.mark.parametrize("command", sorted(INLINE))
 def test_commands_in_the_text_name_what_exists(command):
     _, script, *arguments = command.split()
     assert (ROOT / script).is_file()
     if script == "course.py":
-        assert arguments[0] in course_commands()
+        assert arguments[0] in course.COMMANDS
 
 
 def test_short_forms_name_commands_too():
     short = re.findall(r"`course\.py\s+(\w+)", BOTH)
-    assert len(short) >= 3 and set(short) <= set(course_commands())
+    assert len(short) >= 3 and set(short) <= set(course.COMMANDS)
 
 
 def test_bibtex_says_what_the_citation_file_says():

@@ -7,145 +7,137 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 from course_copy import (
     CLOSED_PORT,
     ROOT,
     course,
-    installed_as_wheels,
     one_sentence,
     tiny_course,
+    tiny_wheels,
     variables,
     wait_until,
     whole_course,
 )
 
 STAMP = ".venv/course-is-ready.json"
-posix_only = pytest.mark.skipif(os.name == "nt", reason="uses POSIX signals or modes")
+NOWHERE = {"PIP_INDEX_URL": CLOSED_PORT, "PIP_RETRIES": "1"}
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheels")
-    return installed_as_wheels(folder, "setuptools", "pytest-xdist")
+    return tiny_wheels(tmp_path_factory.mktemp("wheels"))
 
 
-@pytest.fixture(scope="module")
-def offline(tmp_path_factory, wheels):
-    """pip's variables for a set-up that takes everything from the folder of wheels."""
-    home = tmp_path_factory.mktemp("home")
-    return variables(home, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
-
-
-def test_set_up(tmp_path, wheels, offline):
-    """One copy's life: a kill, two calls at once, a call that skips, an update."""
-    folder = tmp_path / "a folder with spaces"
-    folder.mkdir()
-    tiny_course(folder, wheels)
-    if os.name == "posix":
-        kill_during_set_up(folder, offline)
-
-    command = [sys.executable, "course.py", "test", "-q"]
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    calls = [
-        subprocess.Popen(command, cwd=folder, env=offline, **piped) for _ in range(2)
-    ]
-    outputs = [call.communicate(timeout=120) for call in calls]
-    assert [call.returncode for call in calls] == [0, 0], outputs
-    assert all("1 passed" in out for out, _ in outputs)
-    assert sorted("Setting up" in err for _, err in outputs) == [False, True]
-    assert sorted("waiting" in err for _, err in outputs) == [False, True]
-    if os.name == "posix":
-        assert any("unfinished" in err for _, err in outputs)
-
-    # The second call: nothing to install from, and nothing to say about set-up.
-    again = course(folder, "test", "-q")
-    assert again.returncode == 0 and "1 passed" in again.stdout
-    assert again.stderr == ""
-    assert course(folder, "test", "-k", "absent").returncode == 5  # pytest's own
-
-    with (folder / "constraints.txt").open("a") as file:
-        file.write("# changed\n")
-    updated = course(folder, "test", "-q", env=offline)
-    assert updated.returncode == 0 and "updating .venv" in updated.stderr
-    assert "1 passed" in updated.stdout
-
-    # Outdated and no network: what worked before still works, and is not thrown away.
-    with (folder / "pyproject.toml").open("a") as file:
-        file.write("# changed too\n")
-    adrift = variables(folder, PIP_INDEX_URL=CLOSED_PORT, PIP_RETRIES="1")
-    (folder / "constraints.txt").write_text("pytest==0.0.1\n")
-    stranded = course(folder, "test", "-q", env=adrift)
-    assert "1 passed" in stranded.stdout, stranded
-    assert "No network" in stranded.stderr and "stays as it is" in stranded.stderr
-    assert state(folder) == "outdated"  # "unfinished" would be made anew
-
-    # Versions that cannot be had: a sentence, and the environment is left alone.
-    one_sentence(course(folder, "test", env=offline), "versions of constraints.txt")
-    assert ".venv is outdated -> " in course(folder, "doctor").stdout
-
-
-def kill_during_set_up(folder, env):
-    """Leave what a kill leaves, and a package of which only a part was written."""
-    call = subprocess.Popen(
-        [sys.executable, "course.py", "test"],
+def start(folder, env, interrupt=None):
+    """Start a set-up in a group of its own, which heeds Ctrl-C or ignores it."""
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    if os.name == "posix":  # what the tests themselves were started with is inherited
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, interrupt)
+    return subprocess.Popen(
+        [sys.executable, "course.py", "setup"],
         cwd=folder,
         env=env,
         start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        **options,
     )
-    wait_until(lambda: [*folder.glob(".venv/lib/*/site-packages/pip")])
-    os.killpg(call.pid, signal.SIGKILL)
-    call.wait()
-    assert not (folder / STAMP).exists()
-    (packages,) = folder.glob(".venv/lib/*/site-packages")
-    version = metadata.version("pytest")
-    half = packages / f"pytest-{version}.dist-info"
-    half.mkdir()
-    (half / "METADATA").write_text(f"Name: pytest\nVersion: {version}\n")
 
 
-@posix_only
-def test_a_new_environment_is_not_made_from_the_old_one(tmp_path):
-    folder = whole_course(tmp_path)
-    code = "import environment; print(environment.base_python())"
-    command = [folder / ".venv" / "bin" / "python", "-c", code]
-    base = subprocess.check_output(command, cwd=folder / "tools", text=True).strip()
-    assert os.path.exists(base) and not base.startswith(str(folder))
-
-
-def test_an_environment_that_moved_or_lost_its_python_is_unfinished(tmp_path):
-    before = tmp_path / "before"
-    before.mkdir()
-    after = whole_course(before).rename(tmp_path / "after")
-    assert ".venv is unfinished -> " in course(after, "doctor").stdout
-    after.rename(before)
-    assert state(before) == "ready"
-    (before / ".venv" / "pyvenv.cfg").rename(tmp_path / "pyvenv.cfg")
-    assert state(before) == "unfinished", "pip would install outside .venv"
-    (tmp_path / "pyvenv.cfg").rename(before / ".venv" / "pyvenv.cfg")
+def test_set_up(tmp_path, wheels):
+    """One copy's life: stopped, killed, set up by two calls at once, updated."""
+    folder = tmp_path / "课程 1"
+    folder.mkdir()
+    tiny_course(folder)
+    here = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), LC_ALL="C")
+    nowhere = variables(tmp_path, **NOWHERE)
     if os.name == "posix":
-        python = before / ".venv" / "bin" / "python"
-        python.unlink()
-        python.symlink_to(tmp_path / "python that was uninstalled")
-        assert state(before) == "unfinished"
+        for how in (signal.SIGINT, signal.SIGKILL):
+            call = start(folder, here, signal.SIG_DFL)
+            wait_until(lambda: [*folder.glob(".venv/lib/*/site-packages/pip")])
+            os.killpg(call.pid, how)
+            said = call.communicate(timeout=60)[1]
+            assert (how == signal.SIGINT) == ("Interrupted: run the same" in said)
+            assert (folder / ".venv").exists() == (how == signal.SIGKILL)
+        # As if pip had been half-way through a package.
+        (packages,) = folder.glob(".venv/lib/*/site-packages")
+        (packages / "lantern-1.0.dist-info").mkdir()
+        half = packages / "lantern-1.0.dist-info" / "METADATA"
+        half.write_text("Name: lantern\nVersion: 1.0\n")
+
+    calls = [start(folder, here, signal.SIG_IGN) for _ in range(2)]
+    said = [call.communicate(timeout=240)[1] for call in calls]
+    assert [call.returncode for call in calls] == [0, 0], said
+    for words in ("Setting up", "waiting", "unfinished"):
+        assert sorted(words in text for text in said) == [False, True]
+
+    # The second call: nothing to install from, and nothing to say about set-up.
+    again = course(folder, "site", "1", "2", env=nowhere)
+    assert (again.stdout, again.stderr, again.returncode) == ("tiny 1 2\n", "", 0)
+
+    # More is needed, and there is no network: what worked still works.
+    candle = {"CHROMIUM": sys.executable}
+    stranded = course(folder, "site", env={**nowhere, **candle})
+    assert stranded.stdout.endswith("tiny\n") and stranded.returncode == 0
+    assert "No network" in stranded.stderr and "stays as it is" in stranded.stderr
+    assert not [*folder.rglob("candle.py")]
+    updated = course(folder, "site", env={**here, **candle})
+    assert "Updating .venv" in updated.stderr and [*folder.rglob("candle.py")]
+    for env in ({**nowhere, **candle}, nowhere):  # once, and it stays
+        assert course(folder, "site", env=env).stderr == ""
+
+    # Versions that cannot be had: a sentence, and the environment is left alone.
+    pins = (folder / "constraints.txt").read_text()
+    (folder / "constraints.txt").write_text(pins.replace("==1.0", "==9"))
+    one_sentence(course(folder, "site", env=here), "ERROR: ", "CONTRIBUTING.md")
+    assert [*folder.rglob("lantern.py")]
+
+    # Made anew, by the Python that is about to be removed.
+    (folder / "constraints.txt").write_text(pins)
+    (folder / STAMP).write_text("{}")
+    (python,) = [*folder.glob(".venv/bin/python"), *folder.glob(".venv/*/python.exe")]
+    anew = course(folder, "site", env=here, before=[python])
+    assert "unfinished" in anew.stderr and anew.stdout.endswith("tiny\n"), anew.stderr
+    cfg = (folder / ".venv" / "pyvenv.cfg").read_text(encoding="utf-8")
+    assert not re.search(f"home = .*{folder.name}", cfg)
 
 
-def state(folder):
-    code = "import environment; print(environment.state())"
-    command = [sys.executable, "-c", code]
-    return subprocess.check_output(command, cwd=folder / "tools", text=True).strip()
+# What stands in the way of set-up: (what is done before), and words of the sentence.
 
 
-def test_no_network(tmp_path, wheels):
-    folder = tiny_course(tmp_path, wheels)
-    env = variables(folder, PIP_INDEX_URL=CLOSED_PORT, PIP_RETRIES="1")
-    one_sentence(course(folder, "lab", env=env), "No network", "PIP_INDEX_URL")
-    assert not (folder / ".venv").exists(), "nothing half-written may stay"
-    assert ".venv is absent -> " in course(folder, "doctor").stdout
+def nothing(folder):
+    pass
+
+
+def environment_of_an_editor(folder):
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin")
+
+
+def file_in_its_place(folder):
+    (folder / ".venv").write_text("not a folder")
+
+
+@pytest.mark.parametrize(
+    ("prepared", "arguments", "words"),
+    [
+        (nothing, ["setup"], ["No network: pip cannot reach", "run the same command"]),
+        (nothing, ["tset"], ["'tset'", "did you mean 'test'?", "setup, lab, test, "]),
+        (environment_of_an_editor, ["lab"], ["not made by course.py", "rename or"]),
+        (file_in_its_place, ["test"], [".venv was not made by course.py"]),
+    ],
+)
+def test_refused_in_one_sentence(
+    prepared, arguments, words, tmp_path, tmp_path_factory
+):
+    home = tmp_path_factory.mktemp("home")
+    prepared(tiny_course(tmp_path))
+    before = {path.name for path in tmp_path.iterdir()}
+    result = course(tmp_path, *arguments, env=variables(home, **NOWHERE))
+    one_sentence(result, *words)
+    assert {path.name for path in tmp_path.iterdir()} <= before | {".venv.lock"}
+    for file in tmp_path.glob(".venv/*"):
+        assert file.read_text() == "home = /usr/bin"
 
 
 @pytest.fixture
@@ -153,7 +145,7 @@ def read_only(tmp_path):
     """A folder, and a function that runs its course.py when it may not be written."""
     if os.name == "nt":
         pytest.skip("takes POSIX modes")
-    command = [sys.executable, "course.py"]
+    command = [sys.executable]
     if os.geteuid() == 0:  # root writes anywhere, unless this right is taken away
         if not shutil.which("setpriv"):
             pytest.skip("root, and no setpriv to take root's right to write away")
@@ -161,52 +153,40 @@ def read_only(tmp_path):
 
     def run(*arguments):
         tmp_path.chmod(0o555)
-        env = variables(tmp_path)
-        options = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True}
-        return subprocess.run([*command, *arguments], **options)
+        return course(tmp_path, *arguments, before=command)
 
     yield tmp_path, run
     tmp_path.chmod(0o755)
 
 
-def test_no_write_permission(read_only, wheels):
+def test_no_write_permission(read_only):
     folder, run = read_only
-    tiny_course(folder, wheels)
-    words = ("No permission to write in", str(folder), "make it writable")
-    one_sentence(run("test"), *words)
+    tiny_course(folder)
+    one_sentence(run("test"), "Permission denied", str(folder), "or copy the course")
     assert not (folder / ".venv").exists()
-    doctor = run("doctor").stdout
-    assert re.search("MEND +folder .* -> not writable: make it so", doctor)
 
 
 def test_a_ready_course_runs_without_write_permission(read_only):
     folder, run = read_only
     whole_course(folder)
     result = run("test", "--version")
-    assert result.returncode == 0, result.stderr
-
-
-def test_a_file_in_the_place_of_the_environment(tmp_path, wheels):
-    folder = tiny_course(tmp_path, wheels)
-    (folder / ".venv").write_text("not mine")
-    one_sentence(course(folder, "test"), str(folder / ".venv"), "remove it")
-    assert (folder / ".venv").read_text() == "not mine"
+    assert result.returncode == 0 and "course.py" not in result.stderr, result.stderr
 
 
 def run_after(folder, lines):
     """Run `course.py test` in a Python that these lines have changed."""
     end = "\nsys.argv[1:] = ['test']\nrunpy.run_path('course.py', run_name='__main__')"
-    code = f"import runpy, sys\n{lines}{end}"
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return course(
+        folder, before=[sys.executable, "-c", f"import runpy, sys\n{lines}{end}"]
+    )
 
 
-def test_python_too_old(tmp_path, wheels):
-    folder = tiny_course(tmp_path, wheels)
+def test_python_too_old(tmp_path):
     old = "import platform\nplatform.python_version = lambda: '3.9.18'\n"
-    result = run_after(folder, old + "sys.version_info = (3, 9, 18, 'final', 0)")
+    old += "sys.version_info = (3, 9, 18, 'final', 0)"
+    result = run_after(tiny_course(tmp_path), old)
     one_sentence(result, "3.10 or newer", "3.9.18", "install a newer one")
-    assert not (folder / ".venv").exists()
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_course_py_can_be_parsed_by_python_3_6():
@@ -217,31 +197,73 @@ def test_course_py_can_be_parsed_by_python_3_6():
     assert imported == {"difflib", "os", "platform", "sys"}
 
 
-def test_ensurepip_missing(tmp_path, wheels):
-    folder = tiny_course(tmp_path, wheels)
-    hide = (
-        "import importlib.util as util\nfind = util.find_spec\n"
-        "util.find_spec = lambda name: None if name == 'ensurepip' else find(name)"
-    )
-    one_sentence(run_after(folder, hide), "ensurepip is missing", "-venv`")
-    assert not (folder / ".venv").exists()
-
-
-@pytest.mark.parametrize(
-    ("said", "word"),
-    [
-        ("No space left on device: /x", "The disk is full"),
-        ("WARNING: Retrying NameResolutionError\nERROR: No matching distribution "
-         "found for torch", "No network"),
-        ("ERROR: [Errno 13] Permission denied: '/x/.venv'", "No permission"),
-        ("ERROR: No matching distribution found for torch==2.13.0", "no torch==2.13.0"),
-        ("Collecting a\nERROR: a is broken\nsee above", "failed: ERROR: a is broken"),
-        ("", "Installing failed: it did not say why"),
-    ],
-)  # fmt: skip
-def test_what_pip_says_becomes_one_sentence(said, word, monkeypatch):
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """tools/environment.py, for a .venv of the test's."""
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import environment
 
-    sentence = environment.explain(said, "installing")
-    assert word in sentence and "\n" not in sentence
+    for name in ("ENV", "PYTHON", "STAMP"):
+        place = tmp_path / getattr(environment, name).relative_to(environment.ROOT)
+        monkeypatch.setattr(environment, name, place)
+    return environment
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("ERROR: No space left on device.\n", "ERROR: No space left on device;"),
+        ("WARNING: Retrying NameResolutionError\nERROR: No matching distribution "
+         "found for torch\n", "No network: "),
+        ("ERROR: No matching distribution found for torch==2.13", "for torch==2.13;"),
+        ("Collecting a\nERROR: a is broken\nsee above", "ERROR: a is broken;"),
+        ("/x/python: No module named ensurepip\n", "No module named ensurepip;"),
+        ("", "Set-up failed;"),
+    ],
+)  # fmt: skip
+def test_what_pip_says_becomes_one_sentence(said, words, environment, monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, stderr=said.encode())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(environment.Stop) as caught:
+        environment.inside("pip", "install", "a")
+    sentence = str(caught.value)
+    assert words in sentence and "\n" not in sentence and sentence.endswith("again.")
+
+
+def test_where_venv_lies_and_its_python_are_known(tmp_path, environment, monkeypatch):
+    """It moved, lost its Python or its pyvenv.cfg: pip would install outside it."""
+    whole = environment.origin
+    assert whole() is None
+    env = tmp_path / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    found = whole()
+    assert found[0] == os.fsencode(env).hex() and re.match(r"python", found[1])
+    (env / "pyvenv.cfg").rename(tmp_path / "cfg")
+    assert whole() is None
+    (tmp_path / "cfg").rename(env / "pyvenv.cfg")
+    assert whole() == found
+    if os.name == "posix":
+        environment.PYTHON.unlink()
+        environment.PYTHON.symlink_to(tmp_path / "python that was uninstalled")
+        assert whole() is None
+        (tmp_path / "python3.99").touch()
+        environment.PYTHON.unlink()
+        environment.PYTHON.symlink_to(tmp_path / "python3.99")
+        assert whole()[1] == "python3.99"
+    env.rename(tmp_path / "moved")
+    monkeypatch.setattr(environment, "ENV", tmp_path / "moved")
+    monkeypatch.setattr(environment, "PYTHON", tmp_path / "moved" / "bin" / "python")
+    assert (whole() or [None])[0] != found[0]
+
+
+@pytest.mark.skipif(not shutil.which("localedef"), reason="makes a locale")
+def test_a_ready_environment_is_known_in_another_locale(tmp_path):
+    folder = tmp_path / "课程"
+    folder.mkdir()
+    whole_course(folder)
+    make = ["localedef", "-i", "zh_CN", "-f", "GBK", tmp_path / "zh_CN.GBK"]
+    if subprocess.run(make, capture_output=True).returncode > 1:
+        pytest.skip("this system has no GBK")
+    env = variables(tmp_path, LOCPATH=str(tmp_path), LC_ALL="zh_CN.GBK")
+    result = course(folder, "setup", env=env)
+    assert (result.stdout.strip()[-3:], result.stderr) == ("lab", "")

@@ -17,6 +17,7 @@ import claims
 import exercises
 import figures
 import folding
+import lab
 import nbformat
 from environment import ROOT
 from isolation import isolate
@@ -193,7 +194,7 @@ def write(path, text):
 def front_page(write):
     """Bring CLAIMS.md and the figures of README.md up to date; names what changed."""
     changed = []
-    for tool in (claims, figures):
+    for tool in (claims, figures, lab):
         try:
             changed += tool.update(ROOT, write)
         except ValueError as problem:
