@@ -76,7 +76,7 @@ class RecordedFleet:
 def networks(name):
     """Recorded networks: a RecordedFleet.
 
-    name : "animals", as ``python tools/record_animals.py`` makes them
+    name : "animals", as ``python data/recorded/record_animals.py`` makes them
     """
     with np.load(_path(name, ".npz"), allow_pickle=False) as stored:
         return RecordedFleet(run(name), dict(stored))

@@ -96,7 +96,7 @@ def _reason(error):
 
 
 def stand_in(task, part):
-    """Inputs, labels and name of a copy from ``tools/import_data.py``, or None."""
+    """Inputs, labels and name of a copy from ``data/recorded/import_data.py``, or None."""
     path = cache_folder() / f"{task}-copy.npz"
     if not path.exists():
         return None
