@@ -1,4 +1,4 @@
-"""``data/recorded/import_data.py``: a copy from elsewhere, which then says that it is one."""
+"""A copy of a data set from elsewhere, which then says that it is one."""
 
 import sys
 

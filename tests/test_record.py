@@ -72,7 +72,7 @@ def test_provenance_needs_no_git(monkeypatch):
     assert provenance.provenance("command")["commit"] is None
 
 
-# A tiny run of each experiment has the columns and rows of the stored one --------------
+# A tiny run of each experiment has the columns and rows of the stored one -------------
 
 
 def fits(made, name, **rows):
