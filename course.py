@@ -30,8 +30,8 @@ COMMANDS = {
     # tests in a browser take longest and come first.
     "test": "-m pytest -n 2 --dist loadscope --no-loadscope-reorder".split(),
     "refresh": ["tools/refresh.py"],
-    "slides": ["tools/slides.py"],
-    "site": ["tools/website.py"],
+    "slides": ["tools/slides"],
+    "site": ["tools/site"],
 }
 
 
