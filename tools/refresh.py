@@ -38,6 +38,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 UNREPEATABLE = "nbval-ignore-output"
+# Its ids are random, and without a kernel it is dead; a picture stays.
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Failure(Exception):
@@ -125,11 +127,8 @@ def execute(notebook, path):
             except DeadKernelError:
                 reason = "it ended the kernel, perhaps for want of memory"
             else:
-                # Ids of widgets are random, and without a kernel they are dead.
                 for output in cell.get("outputs", []):
-                    output.get("data", {}).pop(
-                        "application/vnd.jupyter.widget-view+json", None
-                    )
+                    output.get("data", {}).pop(VIEW, None)
                 continue
             raise Failure(f"{place(path, number, cell)} failed: {reason}.")
 

@@ -21,17 +21,13 @@ TARGET = Path("build", "slides")  # seen from the course, where commands start
 REVEAL = ("reset.css", "reveal.css", "reveal.js")
 
 
-class Failure(Exception):
-    """One sentence: what could not be made, and why."""
-
-
 def chosen(names):
     """The notebooks that begin with these names, such as 01; none means all."""
     every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     for name in names:
         if not any(path.name.startswith(name) for path in every):
             there = ", ".join(path.stem for path in every) or "none"
-            raise Failure(f"No notebook begins with {name!r}: there are {there}.")
+            sys.exit(f"slides: No notebook begins with {name!r}: there are {there}.")
     return [p for p in every if not names or p.name.startswith(tuple(names))]
 
 
@@ -80,7 +76,7 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (Failure, npm.Unreachable) as failure:
+    except npm.Unreachable as failure:
         sys.exit(f"slides: {failure}")
     except KeyboardInterrupt:
         sys.exit(130)
