@@ -29,8 +29,8 @@ COMMANDS = {
     # Two processes: more would want more memory. Tests in a browser come first.
     "test": "-m pytest -n 2 --dist loadscope --no-loadscope-reorder".split(),
     "refresh": ["tools/refresh.py"],
-    "slides": ["tools/slides.py"],
-    "site": ["tools/website.py"],
+    "slides": ["tools/slides"],
+    "site": ["tools/site"],
 }
 
 

@@ -69,7 +69,7 @@ class RecordedFleet:
 
 
 def networks(name):
-    """RecordedFleet of a name: "animals", which ``tools/record_animals.py`` makes."""
+    """RecordedFleet of "animals", which ``data/recorded/record_animals.py`` makes."""
     with np.load(_path(name, ".npz"), allow_pickle=False) as stored:
         return RecordedFleet(run(name), dict(stored))
 

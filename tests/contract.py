@@ -106,7 +106,7 @@ def _format(notebook):
         yield f"is not a valid notebook: {error.message}"
     if None in ids or len(set(ids)) < len(ids):
         yield "has cells without an id, or an id twice"
-    if set(notebook.metadata) - {"kernelspec", "language_info"}:
+    if set(notebook.metadata) - {"kernelspec", "language_info", "stub"}:
         yield "holds metadata beyond kernelspec and language_info (widget state?)"
     if len(nbformat.writes(notebook)) > MAX_BYTES:
         yield f"is larger than {MAX_BYTES} bytes"

@@ -62,7 +62,7 @@ def tiny_course(folder):
     """The real course.py over a package that needs little; `site` looks for it."""
     shutil.copytree(ROOT / "tools", folder / "tools")
     shutil.copy(ROOT / "course.py", folder)
-    (folder / "tools" / "website.py").write_text(
+    (folder / "tools" / "site" / "__main__.py").write_text(
         "import lantern, lsr_utils, sys; print(lsr_utils.NAME, *sys.argv[1:])"
     )
     (folder / "lsr_utils").mkdir()

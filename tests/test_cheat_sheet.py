@@ -2,16 +2,15 @@
 
 import math
 import re
-import sys
 
+import cheat_sheet
+import chromium
+import claims
 import contract
+import printing
 import pytest
-from notebook_files import ROOT, read
+from notebook_files import read
 from prose_numbers import missing_numbers
-
-sys.path.insert(0, str(ROOT / "tools"))
-import cheat_sheet  # noqa: E402
-import claims  # noqa: E402
 
 SHEET = read(cheat_sheet.NOTEBOOK)
 
@@ -109,19 +108,22 @@ def test_page_shows_no_code_and_asks_no_network(page):
     assert page.count("<table") == 5 and "device: cpu" not in page
 
 
-@pytest.mark.skipif(cheat_sheet.browser() is None, reason="no browser to print with")
-def test_prints_on_one_page(page, tmp_path):
-    html, pdf = tmp_path / "sheet.html", tmp_path / "sheet.pdf"
-    html.write_text(page, encoding="utf-8")
-    cheat_sheet.print_pdf(html, pdf)
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes())) == 1
-    # There is room for other fonts: with letters a twentieth larger it still fits.
-    html.write_text(page.replace("font: 8pt", "font: 8.4pt"), encoding="utf-8")
-    cheat_sheet.print_pdf(html, pdf)
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes())) == 1
+@pytest.mark.skipif(not chromium.find(), reason=chromium.MISSING)
+@pytest.mark.parametrize("size", ["8pt", "8.4pt"])  # with other fonts it fits, too
+def test_prints_on_one_page(page, tmp_path, size):
+    html = tmp_path / "sheet.html"
+    html.write_text(page.replace("font: 8pt", f"font: {size}"), encoding="utf-8")
+    printing.print_pdf(html.as_uri(), tmp_path / "sheet.pdf", pages=1)
+    box = rb"/MediaBox\s*\[0 0 (\d+)[.\d]* (\d+)"
+    assert re.search(box, (tmp_path / "sheet.pdf").read_bytes()).groups() in (
+        *((b"594", b"841"), (b"595", b"841"), (b"595", b"842")),  # A4
+    )
 
 
-def test_without_a_browser_it_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(cheat_sheet, "browser", lambda: None)
-    with pytest.raises(OSError, match="open a.html and print it yourself"):
-        cheat_sheet.print_pdf(tmp_path / "a.html", tmp_path / "a.pdf")
+def test_without_a_browser_the_page_is_there_and_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(chromium, "find", lambda: None)
+    monkeypatch.setattr(cheat_sheet, "ROOT", tmp_path)
+    monkeypatch.setattr(cheat_sheet, "PAGE", tmp_path / "build" / "a.html")
+    with pytest.raises(printing.NotPrinted, match="Chromium was not found"):
+        cheat_sheet.main(["--pdf"])
+    assert "<table" in cheat_sheet.PAGE.read_text("utf-8")

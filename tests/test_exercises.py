@@ -2,9 +2,9 @@
 
 import copy
 import re
-import sys
 
 import contract
+import exercises as tool
 import nbformat
 import pytest
 from contract import exercise_problems
@@ -13,9 +13,6 @@ from notebook_files import ROOT, read, tags
 from prose_numbers import missing_numbers
 
 from lsr_utils.exercises import EXERCISES
-
-sys.path.insert(0, str(ROOT / "tools"))
-import exercises as tool  # noqa: E402
 
 BOTH = [(kind, p) for kind in ("solutions", "exercises") for p in exercise_paths(kind)]
 every = pytest.mark.parametrize(
@@ -46,11 +43,14 @@ def test_every_number_in_a_solutions_prose_stands_in_an_output(path):
 
 
 def test_exercises_are_those_of_the_solutions_byte_for_byte():
-    stale = tool.derive_all(ROOT / "notebooks", write=False)
-    assert stale == [], "run `python3 course.py refresh`"
-    sources = exercise_paths("solutions")
-    assert [tool.exercises_path(p) for p in sources] == exercise_paths("exercises")
-    assert sources
+    folder = ROOT / "notebooks"
+    assert all(map(tool.is_stub, exercise_paths("exercises"))), (
+        "an answer is written in"
+    )
+    assert tool.stale(folder) == [], "run `python3 course.py refresh`"
+    pairs = tool.sources(folder)
+    assert list(pairs) == exercise_paths("exercises") != []
+    assert list(pairs.values()) == exercise_paths("solutions")
 
 
 def test_every_exercise_of_the_package_is_asked_and_no_other():
@@ -91,25 +91,23 @@ def test_stub(code, expected):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("# solution\nx = 1", "no end"),
-        ("x = 1\n# end", "did not begin"),
-        ("# solution\n# solution\n# end", "inside another"),
+        ("# solution\nx = 1", "pairs"),
+        ("x = 1\n# end", "pairs"),
+        ("# solution\nx = 1\n# solution\ny = 1\n# end\nprint(x, y)", "pairs"),
+        ("# solution\nx = 1\n# end\n# end\nprint(x)", "pairs"),
         ("# solution\nx = 1\n# end", "assigns nothing"),
     ],
 )
 def test_a_malformed_solution_is_refused(code, words, tmp_path):
-    with pytest.raises(ValueError, match=words):
-        tool.stub(code)
-    (tmp_path / "solutions").mkdir()
+    source = tmp_path / "01_x_solutions.ipynb"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    nbformat.write(notebook, tmp_path / "solutions" / "01_x_solutions.ipynb")
+    nbformat.write(notebook, source)
     with pytest.raises(tool.Malformed, match=f"01_x_solutions.*{words}"):
-        tool.derive_all(tmp_path)
+        tool.derived(source, tmp_path / "none.ipynb")
 
 
-def test_deriving_again_writes_what_changed_and_keeps_other_outputs(tmp_path):
-    source = tmp_path / "solutions" / "01_x_solutions.ipynb"
-    source.parent.mkdir()
+def test_deriving_again_keeps_the_outputs_of_code_that_is_the_same(tmp_path):
+    source, target = tmp_path / "solution.ipynb", tmp_path / "exercise.ipynb"
     cells = [
         nbformat.v4.new_markdown_cell("# 01 · Solutions: x"),
         nbformat.v4.new_code_cell("# solution\nx = 1\n# end\nprint(x)"),
@@ -117,22 +115,19 @@ def test_deriving_again_writes_what_changed_and_keeps_other_outputs(tmp_path):
         nbformat.v4.new_markdown_cell("Why.", metadata={"tags": ["solution"]}),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
-    (target,) = tool.derive_all(tmp_path)
-    made = read(target)
+    made = tool.derived(source, target)
     assert [cell.source for cell in made.cells] == [
         "# 01 · Exercises: x", "x = ...\nprint(x)", "y = 2",
     ]  # fmt: skip
     for count, cell in enumerate(made.cells[1:], start=1):
         cell.execution_count = count
     nbformat.write(made, target)
-    assert tool.derive_all(tmp_path) == []
+    assert tool.is_stub(target) and tool.derived(source, target) == made
     cells[2].source = "y = 3"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
-    before = target.read_bytes()
-    assert tool.derive_all(tmp_path, write=False) == [target]
-    assert target.read_bytes() == before
-    assert tool.derive_all(tmp_path) == [target]
-    counts = [cell.get("execution_count") for cell in read(target).cells]
+    counts = [
+        cell.get("execution_count") for cell in tool.derived(source, target).cells
+    ]
     assert counts == [None, 1, None]
 
 

@@ -1,13 +1,9 @@
 """The one rule of what is folded in notebooks, decks and the site."""
 
-import sys
-
+import folding
 import nbformat
 import pytest
-from notebook_files import ROOT, notebook_paths, read
-
-sys.path.insert(0, str(ROOT / "tools"))
-import folding  # noqa: E402
+from notebook_files import notebook_paths, read
 
 DRAW = (
     "figure, axes = plt.subplots()\nrows = [1]\naxes.plot(rows)\nshow(figure, alt='a')"

@@ -1,9 +1,8 @@
 """README.md as the front door, one page; CONTRIBUTING.md as the rest of it."""
 
 import re
-import shutil
-import sys
 
+import claims
 import pytest
 import yaml
 from notebook_files import ROOT, notebook_paths, read
@@ -11,9 +10,6 @@ from page_links import links
 from prose_numbers import unprinted
 
 import course
-
-sys.path.insert(0, str(ROOT / "tools"))
-import figures  # noqa: E402
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -95,9 +91,8 @@ def test_the_table_gives_every_notebook_with_its_question_and_minutes():
 
 
 def test_the_picture_is_light_and_described_as_in_its_notebook():
-    ((name, (number, which)),) = figures.FIGURES.items()
-    _, alt = figures.figure(number, which)
-    path = (figures.FOLDER / name).as_posix()
+    ((path, (number, which)),) = claims.FIGURES.items()
+    _, alt = claims.figure(number, which)
     assert re.findall(r"!\[(.+?)\]\((.+?)\)", TEXT) == [(alt, path)]
     assert (ROOT / path).stat().st_size <= 150_000
     below = TEXT.split(f"]({path})")[1].split("\n\n")[1]
@@ -105,27 +100,8 @@ def test_the_picture_is_light_and_described_as_in_its_notebook():
 
 
 def test_no_picture_is_left_over():
-    there = {path.name for path in (ROOT / figures.FOLDER).iterdir()}
-    assert there == set(figures.FIGURES)
-
-
-def test_a_picture_that_changed_is_copied_and_one_that_is_not_there_an_error(tmp_path):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "README.md").touch()
-    with pytest.raises(ValueError, match="notebook 00 stores no figure 1"):
-        figures.update(tmp_path)
-    shutil.copy(LESSONS[0], tmp_path / "notebooks")
-    path = tmp_path / figures.FOLDER / "one_picture.png"
-    assert figures.update(tmp_path, write=False) == [
-        "notebooks/figures/one_picture.png"
-    ]
-    assert not path.exists()
-    assert len(figures.update(tmp_path)) == 1 and figures.update(tmp_path) == []
-    assert path.read_bytes() == (ROOT / figures.FOLDER / path.name).read_bytes()
-    path.write_bytes(b"another")
-    assert len(figures.update(tmp_path)) == 1
-    with pytest.raises(ValueError, match="notebook 00 stores no figure 2"):
-        figures.figure("00", 2, tmp_path)
+    there = (ROOT / "notebooks" / "figures").iterdir()
+    assert {path.relative_to(ROOT).as_posix() for path in there} == set(claims.FIGURES)
 
 
 # -- commands and folders ------------------------------------------------------------

@@ -10,7 +10,7 @@ from notebook_files import ROOT
 
 from lsr_utils import datasets, recorded
 
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "data" / "recorded"))
 import record_animals  # noqa: E402
 
 

@@ -1,15 +1,17 @@
 """`course.py refresh`: the same bytes on every run, and nothing half-written."""
 
+import contextlib
+import io
 import json
 import os
 import sys
 from unittest import mock
 
+import exercises
+import nbformat
 import pytest
-from course_copy import ROOT, notebook
-
-sys.path.insert(0, str(ROOT / "tools"))
-import refresh as tool  # noqa: E402
+import refresh as tool
+from course_copy import notebook
 
 
 @pytest.fixture
@@ -24,6 +26,16 @@ def refresh(*arguments):
     """Run it here, as importing its libraries in a process of its own takes long."""
     with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", ["", *arguments]):
         return tool.main()
+
+
+def executed(notebook, path):
+    """What `refresh` stores, without the seconds that a kernel takes to start."""
+    names = {}
+    for count, cell in enumerate(notebook.cells, start=1):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(cell.source, names)
+        cell.outputs = [nbformat.v4.new_output("stream", text=said.getvalue())]
+        cell.execution_count = count
 
 
 def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
@@ -66,19 +78,21 @@ def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
     assert renewed[3]["outputs"] != cells[3]["outputs"]
 
 
-def test_refresh_renews_the_table_of_claims(course, capsys):
+def test_refresh_renews_the_table_of_claims(course, capsys, monkeypatch):
+    monkeypatch.setattr(tool, "execute", executed)
     page = course / "CLAIMS.md"
     claim = "def claim(name, text):\n    print(f'✓ {name}  {text}')\n\n\n"
     notebook(course / "notebooks" / "01_a.ipynb", claim + "claim('01-1', 'one is one')")
     assert refresh("--check") == 1
     assert refresh() == 0
-    assert "CLAIMS.md: written" in capsys.readouterr().out
+    assert "CLAIMS.md, notebooks/SHA256SUMS: written" in capsys.readouterr().out
     assert "| 01-1 | one is one |" in page.read_text(encoding="utf-8")
     assert refresh("--check") == 0
 
 
-def test_refresh_folds_by_the_rule_and_opens_what_a_reader_folded(course, capsys):
-    draw = "import matplotlib.pyplot as plt\nshow = display\nshow(plt.figure())"
+def test_refresh_folds_by_the_rule_and_opens_what_a_reader_folded(course, monkeypatch):
+    monkeypatch.setattr(tool, "execute", executed)
+    draw = "show = str\nshow(1)"
     path = notebook(course / "notebooks" / "01_fold.ipynb", "x = 1", draw, "x")
     cells = json.loads(path.read_bytes())
     cells["cells"][0]["metadata"].update(tags=["checks"], jupyter={})
@@ -130,23 +144,95 @@ def test_refresh_of_a_broken_file(course):
     assert path.read_text() == "{"
 
 
-def test_refresh_derives_exercises_from_solutions_and_runs_them(course, capsys):
-    (course / "notebooks").mkdir()
+# Exercises --------------------------------------------------------------------------
+
+SOLUTION = "# solution\nx = 1\n# end\nprint(x)"
+
+
+@pytest.fixture
+def exercise(course, monkeypatch):
+    """The exercises notebook that `refresh` made from a solution, and its source."""
+    monkeypatch.setattr(tool, "execute", executed)
     source = course / "notebooks" / "solutions" / "01_x_solutions.ipynb"
-    notebook(source, "# solution\nx = 1\n# end\nprint(x)")
-    target = course / "notebooks" / "exercises" / "01_x_exercises.ipynb"
-    assert refresh(str(source)) == 0
+    source.parent.mkdir(parents=True)
+    notebook(source, SOLUTION)
+    assert refresh("01") == 0
+    return course / "notebooks" / "exercises" / "01_x_exercises.ipynb", source
+
+
+def test_refresh_derives_exercises_from_solutions_and_runs_them(exercise, capsys):
+    target, source = exercise
     (cell,) = json.loads(target.read_bytes())["cells"]
     assert "".join(cell["source"]) == "x = ...\nprint(x)"
     assert cell["execution_count"] == 1
     assert cell["outputs"][0]["text"] == ["Ellipsis\n"]
 
     stored = target.read_bytes()
-    notebook(source, "# solution\nx = 1\n# end\nprint(x, x)")
+    notebook(source, SOLUTION.replace("(x)", "(x, x)"))
     capsys.readouterr()
     assert refresh("--check", "01_x_s") == 1
     assert "notebooks/exercises/01_x_exercises.ipynb" in capsys.readouterr().out
     assert target.read_bytes() == stored
+    assert refresh("01_x_s") == 0
+    assert b"Ellipsis Ellipsis" in target.read_bytes()
     notebook(source, "# solution\nx = 1")
-    with pytest.raises(tool.Failure, match="01_x_solutions.*no end"):
+    with pytest.raises(exercises.Malformed, match="01_x_solutions.*pairs"):
         refresh("01")
+
+
+def answer(cells):
+    cells[0]["source"] = "x = 5\nprint(x)"
+
+
+def note(cells):
+    cells.append({"cell_type": "markdown", "id": "a", "metadata": {}, "source": "Hm."})
+
+
+@pytest.mark.parametrize("edit", [answer, note, list.clear, None])
+def test_refresh_never_writes_over_an_answer(exercise, capsys, edit):
+    """Whatever is asked for, also where the solution changed; None breaks the file."""
+    target, source = exercise
+    body = json.loads(target.read_bytes())
+    if edit:
+        edit(body["cells"])
+    text = json.dumps(body) if edit else "{"
+    target.write_text(text)
+    notebook(source, SOLUTION.replace("(x)", "(x, x)"))
+    linked = target.parents[2] / "linked"
+    linked.symlink_to(target.parent, target_is_directory=True)
+    path = str(linked / target.name)
+    for arguments in ((), ("01",), ("--record",), ("--check",), (path,)):
+        capsys.readouterr()
+        refresh(*arguments)
+        assert target.read_text() == text
+        assert "01_x_exercises.ipynb: left alone" in capsys.readouterr().out
+    target.unlink()
+    assert refresh("01") == 0
+    assert exercises.is_stub(target)
+
+
+def test_refresh_leaves_a_file_of_a_reader_among_the_exercises_alone(exercise, capsys):
+    mine = notebook(exercise[0].parent / "01_mine.ipynb", "1 + 1")
+    before = mine.read_bytes()
+    refresh("01_mine")
+    assert mine.read_bytes() == before
+    assert "01_mine.ipynb: left alone" in capsys.readouterr().out
+
+
+def test_a_run_and_saved_exercise_without_an_answer_is_renewed(exercise):
+    target, source = exercise
+    body = json.loads(target.read_bytes())
+    body["cells"][0]["outputs"] = []
+    body["metadata"]["language_info"]["version"] = "3.12"
+    target.write_text(json.dumps(body))
+    assert refresh("01_x_e") == 0
+    assert b"Ellipsis" in target.read_bytes()
+
+
+def test_an_interrupted_refresh_leaves_no_half_written_exercise(exercise, monkeypatch):
+    target, source = exercise
+    before = target.read_bytes()
+    notebook(source, SOLUTION + "\n1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        refresh("01_x_e")
+    assert target.read_bytes() == before

@@ -1,6 +1,4 @@
-"""Derive notebooks/exercises from notebooks/solutions; `course.py refresh` does it too.
-
-usage: python tools/exercises.py [--check]
+"""Derive notebooks/exercises from notebooks/solutions, for `course.py refresh`.
 
 A solutions notebook is the source. What its exercises notebook leaves out:
 
@@ -11,50 +9,76 @@ A solutions notebook is the source. What its exercises notebook leaves out:
 * cells tagged `solution`;
 * the word "Solutions" in the title, which becomes "Exercises".
 
-Outputs stay as they are stored where the code is unchanged; the others are left open,
-for `course.py refresh` to run.
+Its metadata hold a digest of its cells. A reader who writes an answer changes the cells
+and not the digest, so `is_stub` can tell, and the answer is never written over.
 """
 
 import ast
 import copy
+import hashlib
+import json
 import re
-import sys
 import textwrap
 
 import nbformat
-from environment import ROOT
 
-BEGIN, END = re.compile(r"( *)# solution(?:: (.+))?"), re.compile(r" *# end")
+BLOCK = re.compile(
+    r"^( *)# solution(?:: (.+))?\n((?:(?! *# solution).*\n)*?) *# end$", re.MULTILINE
+)
+LEFT = re.compile(r"^ *# (solution(: .+)?|end)$", re.MULTILINE)
 
 
 class Malformed(Exception):
     """One sentence: which solutions notebook, which cell, what is wrong."""
 
 
-def derive_all(notebooks, write=True):
-    """The exercises notebooks that are not as their solutions ask; written, if so told.
-
-    notebooks : the folder that holds `solutions` and `exercises`
-    """
-    stale = []
-    for source in sorted((notebooks / "solutions").glob("*_solutions.ipynb")):
-        target = exercises_path(source)
-        text = derived(source, target)
-        if not target.exists() or target.read_bytes() != text.encode():
-            stale.append(target)
-            if write:
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(text.encode())
-    return stale
+def sources(notebooks):
+    """{exercises notebook: its solutions notebook}, in reading order, as paths."""
+    return {
+        notebooks / "exercises" / path.name.replace("_solutions", "_exercises"): path
+        for path in sorted((notebooks / "solutions").glob("*_solutions.ipynb"))
+    }
 
 
-def exercises_path(source):
-    name = source.name.replace("_solutions.ipynb", "_exercises.ipynb")
-    return source.parent.parent / "exercises" / name
+def stale(notebooks):
+    """The exercises notebooks that are not as they should be, answered ones aside."""
+    return [
+        path
+        for path, solution in sources(notebooks).items()
+        if is_stub(path) and not holds(path, as_text(derived(solution, path)))
+    ]
+
+
+def holds(path, text):
+    return path.exists() and path.read_bytes() == text.encode()
+
+
+def is_stub(path):
+    """Whether nobody has changed a cell of this notebook since it was generated."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, nbformat.ValidationError):
+        return False
+    return notebook.metadata.get("stub") == digest(notebook)
+
+
+def digest(notebook):
+    cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def as_text(notebook):
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
 def derived(source, target):
-    """The text of the exercises notebook of a solutions notebook."""
+    """The exercises notebook of a solutions notebook.
+
+    source, target : paths. What the file `target` stores as the outputs of a cell stays
+                     where the cell's code is the same; the other outputs are empty.
+    """
     notebook = nbformat.read(source, as_version=4)
     stored = nbformat.read(target, as_version=4).cells if target.exists() else []
     before = {cell.id: cell for cell in stored if cell.cell_type == "code"}
@@ -76,49 +100,27 @@ def derived(source, target):
             cell.execution_count = old.execution_count if same else None
         cells.append(cell)
     notebook.cells = cells
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    notebook.metadata["stub"] = digest(notebook)
+    return notebook
 
 
 def stub(code):
-    """The code of a cell without its solutions."""
-    lines, kept, blocks = code.splitlines(), [], []
-    begin = None
-    for number, line in enumerate(lines):
-        if found := BEGIN.fullmatch(line):
-            if begin is not None:
-                raise ValueError("a solution begins inside another")
-            begin = number
-            blocks.append((len(kept), found.group(1), found.group(2), number))
-        elif END.fullmatch(line):
-            if begin is None:
-                raise ValueError("a solution ends that did not begin")
-            blocks[-1] += (number,)
-            begin = None
-        elif begin is None:
-            kept.append(line)
-    if begin is not None:
-        raise ValueError("a solution has no end")
-    read = _names("\n".join(_closed(kept, blocks)), ast.Load)
-    for place, indent, remark, first, last in reversed(blocks):
-        body = textwrap.dedent("\n".join(lines[first + 1 : last]))
+    """The code of a cell without its solutions; ValueError where they are malformed."""
+    if LEFT.search(BLOCK.sub("", code)):
+        raise ValueError("`# solution` and `# end` do not come in pairs")
+    read = _names(BLOCK.sub(r"\1pass", code), ast.Load)
+
+    def opened(found):
+        indent, remark, body = found.groups()
         comment = f"  # {remark}" if remark else ""
         if indent:
-            open_lines = [f"{indent}raise NotImplementedError{comment}"]
-        else:
-            names = [name for name in _names(body, ast.Store) if name in read]
-            if not names:
-                raise ValueError("a solution assigns nothing that the cell then reads")
-            open_lines = [f"{name} = ...{comment}" for name in names]
-        kept[place:place] = open_lines
-    return "\n".join(kept)
+            return f"{indent}raise NotImplementedError{comment}"
+        names = [n for n in _names(textwrap.dedent(body), ast.Store) if n in read]
+        if not names:
+            raise ValueError("a solution assigns nothing that the cell then reads")
+        return "\n".join(f"{name} = ...{comment}" for name in names)
 
-
-def _closed(kept, blocks):
-    """What is kept, with `pass` for each solution, so that it can be parsed."""
-    lines = list(kept)
-    for place, indent, *_ in reversed(blocks):
-        lines.insert(place, f"{indent}pass")
-    return lines
+    return BLOCK.sub(opened, code)
 
 
 def _names(code, context):
@@ -128,15 +130,3 @@ def _names(code, context):
         tree.body = [node for node in tree.body if isinstance(node, ast.Assign)]
     found = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
     return list(dict.fromkeys(n.id for n in found if isinstance(n.ctx, context)))
-
-
-def main():
-    stale = derive_all(ROOT / "notebooks", write="--check" not in sys.argv[1:])
-    for path in stale:
-        print(f"{path.relative_to(ROOT).as_posix()} is not as its solutions ask.")
-    print("Run `course.py refresh`." if stale else "All exercises are up to date.")
-    return bool(stale)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,25 +60,27 @@ def called(node):
 
 
 def names(source):
-    """The names that code binds, and those that it reads before it has bound them.
-
-    A name counts as both when one of its items is set. What functions bind is theirs.
-    """
+    """The names that code binds, or an item of them, and those read before that."""
     bound, read = set(), set()
     for statement in ast.parse(source).body:
         table = symtable.symtable(ast.unparse(statement), "", "exec")
         symbols = table.get_symbols()
         binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-        reads = {s.get_name() for s in symbols if s.is_referenced()}
-        reads |= _globals(table)
+        reads = {s.get_name() for s in symbols if s.is_referenced()} | _globals(table)
         if not isinstance(statement, ast.Assign):
             reads -= binds  # a loop binds its variable before its body reads it
-        changed = set()
         if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            changed = {_changed(node) for node in ast.walk(statement)} - {None}
-        read |= (reads | changed) - bound
-        bound |= binds | changed
-    return bound, read
+            for node in ast.walk(statement):
+                item = isinstance(node, ast.Subscript) and isinstance(
+                    node.ctx, ast.Store
+                )
+                changed = node.target if isinstance(node, ast.AugAssign) else node
+                if changed is not node or item:
+                    name = {getattr(getattr(changed, "value", changed), "id", None)}
+                    reads, binds = reads | name, binds | name
+        read |= reads - bound
+        bound |= binds
+    return bound - {None}, read - {None}
 
 
 def _globals(table):
@@ -88,13 +90,3 @@ def _globals(table):
         found |= {s.get_name() for s in child.get_symbols() if s.is_global()}
         found |= _globals(child)
     return found
-
-
-def _changed(node):
-    """The name in `name += 1` and `name[0] = 1`; None for other nodes."""
-    target = node.target if isinstance(node, ast.AugAssign) else node
-    if isinstance(target, ast.Subscript) and isinstance(target.ctx, ast.Store):
-        target = target.value
-    elif target is node:
-        return None
-    return getattr(target, "id", None)

@@ -1,6 +1,8 @@
 """Execute notebooks and store their outputs, the same bytes on every run.
 
 usage: course.py refresh [--check] [--record] [NN or path ...]
+
+Exercises are derived from their solutions. One that holds an answer is left alone.
 """
 
 import argparse
@@ -15,7 +17,6 @@ from pathlib import Path
 
 import claims
 import exercises
-import figures
 import folding
 import lab
 import nbformat
@@ -28,44 +29,40 @@ NOTEBOOKS = ROOT / "notebooks"
 # What editors leave behind, and what tells one machine from another.
 PASSING_CELL = ("execution", "collapsed", "scrolled", "ExecuteTime")
 PASSING_NOTEBOOK = ("widgets", "signature")
-KERNEL = {
-    "display_name": "Python 3 (ipykernel)",
-    "language": "python",
-    "name": "python3",
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
 }
 UNREPEATABLE = "nbval-ignore-output"
+# Its ids are random, and without a kernel it is dead; a picture stays.
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Failure(Exception):
     """One sentence: which notebook, which cell, what is wrong."""
 
 
-# -- which notebooks -----------------------------------------------------------------
-
-
 def chosen(names):
     """The notebooks that `names` mean: paths, or beginnings like 01; none means all."""
-    every = sorted(
-        path
-        for path in NOTEBOOKS.rglob("*.ipynb")
-        if ".ipynb_checkpoints" not in path.parts
-    )
-    if not names:
-        return every
-    found = set()
+    every = [
+        p for p in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts
+    ]
+    found = set() if names else set(every)
     for name in names:
         path = Path(name)
         if path.suffix == ".ipynb" and path.is_file():
-            found.add(path.resolve())
+            found.add(Path(os.path.abspath(path)))
             continue
         matches = {path for path in every if path.name.startswith(name)}
         if not matches:
-            raise Failure(
-                f"No notebook begins with {name!r}: there are "
-                f"{', '.join(path.stem for path in every) or 'none'}."
-            )
+            there = ", ".join(sorted(path.stem for path in every)) or "none"
+            raise Failure(f"No notebook begins with {name!r}: there are {there}.")
         found |= matches
-    return sorted(found)
+    return found
 
 
 def shown(path):
@@ -73,22 +70,32 @@ def shown(path):
     return path.relative_to(ROOT).as_posix() if ROOT in path.parents else str(path)
 
 
-# -- one notebook --------------------------------------------------------------------
+def is_exercise(path):
+    """Whether it lies in notebooks/exercises, however the path is written."""
+    folder = NOTEBOOKS / "exercises"
+    return folder.exists() and any(
+        p.samefile(folder) for p in path.parents if p.exists()
+    )
 
 
-def refreshed(path, record):
-    """The text of the notebook after its cells ran, or Failure."""
+def source(path, solutions):
+    """The notebook to execute: as it is stored or, of an exercise, as it should be."""
+    if path in solutions:
+        return exercises.derived(solutions[path], path)
     try:
-        stored = nbformat.read(path, as_version=4)
+        return nbformat.read(path, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise Failure(f"{shown(path)} is not a notebook: {error}") from error
+
+
+def refreshed(stored, path, record):
+    """The text of the notebook after its cells ran, or Failure."""
     for cell in stored.cells:
         for key in PASSING_CELL:
             cell.metadata.pop(key, None)
     for key in PASSING_NOTEBOOK:
         stored.metadata.pop(key, None)
-    stored.metadata["kernelspec"] = nbformat.from_dict(KERNEL)
-    stored.metadata["language_info"] = nbformat.from_dict({"name": "python"})
+    stored.metadata.update(nbformat.from_dict(METADATA))
     folding.fold(stored)
 
     notebook = nbformat.from_dict(stored)
@@ -96,7 +103,7 @@ def refreshed(path, record):
     keep_recorded(notebook, stored, record)
     refuse_paths(notebook, path)
     nbformat.validate(notebook)
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    return exercises.as_text(notebook)
 
 
 def execute(notebook, path):
@@ -120,20 +127,15 @@ def execute(notebook, path):
             except DeadKernelError:
                 reason = "it ended the kernel, perhaps for want of memory"
             else:
-                drop_widget_views(cell)
+                for output in cell.get("outputs", []):
+                    output.get("data", {}).pop(VIEW, None)
                 continue
-            raise Failure(f"{place(path, number, cell)} failed: {reason}")
+            raise Failure(f"{place(path, number, cell)} failed: {reason}.")
 
 
 def place(path, number, cell):
     first = next(iter(cell.source.strip().splitlines()), "")
     return f"{shown(path)}, cell {number} (`{first}`)"
-
-
-def drop_widget_views(cell):
-    """Their ids are random, and without a kernel they are dead; a picture stays."""
-    for output in cell.get("outputs", []):
-        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def keep_recorded(notebook, stored, record):
@@ -167,13 +169,10 @@ def refuse_paths(notebook, path):
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             texts = [output.get("text", ""), *output.get("traceback", [])]
-            texts += [
-                text
-                for kind, text in output.get("data", {}).items()
-                if isinstance(text, str) and not kind.startswith("image/")
-            ]
-            found = pattern.search("\n".join(texts))
-            if found:
+            for kind, text in output.get("data", {}).items():
+                if isinstance(text, str) and not kind.startswith("image/"):
+                    texts.append(text)
+            if found := pattern.search("\n".join(texts)):
                 raise Failure(
                     f"{place(path, number, cell)} shows a path of this machine, "
                     f"{found.group()}: show it relative to the course, or its name."
@@ -182,19 +181,21 @@ def refuse_paths(notebook, path):
 
 def write(path, text):
     """Replace the file in one step, so that an interruption leaves the old one."""
+    path.parent.mkdir(exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     try:
         new.write_bytes(text.encode())
-        shutil.copymode(path, new)
+        if path.exists():
+            shutil.copymode(path, new)
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
 
 
-def front_page(write):
-    """Bring CLAIMS.md and the figures of README.md up to date; names what changed."""
+def repeat(write):
+    """Bring the files that repeat notebooks up to date; returns the names of those."""
     changed = []
-    for tool in (claims, figures, lab):
+    for tool in (claims, lab):
         try:
             changed += tool.update(ROOT, write)
         except ValueError as problem:
@@ -202,9 +203,6 @@ def front_page(write):
     if write and changed:
         print(f"{', '.join(changed)}: written")
     return changed
-
-
-# -- the command ---------------------------------------------------------------------
 
 
 def main():
@@ -222,31 +220,27 @@ def main():
     changed = []
     with tempfile.TemporaryDirectory() as folder:
         isolate(folder)
-        wanted = chosen(options.names)
-        try:
-            derived = exercises.derive_all(NOTEBOOKS, write=not options.check)
-        except exercises.Malformed as error:
-            raise Failure(str(error)) from error
-        if options.check:
-            changed += map(shown, derived)
-            derived = []
-        for path in sorted({*wanted, *derived}):
+        solutions = exercises.sources(NOTEBOOKS)
+        for path in sorted({*chosen(options.names), *exercises.stale(NOTEBOOKS)}):
+            if is_exercise(path) and not exercises.is_stub(path):
+                print(
+                    f"{shown(path)}: left alone, as it may hold answers (to have the "
+                    "exercises anew, move the file away)."
+                )
+                continue
             started = time.monotonic()
-            text = refreshed(path, options.record)
-            differs = text.encode() != path.read_bytes()
-            if differs:
+            text = refreshed(source(path, solutions), path, options.record)
+            verdict = "unchanged"
+            if not exercises.holds(path, text):
                 changed.append(shown(path))
+                verdict = "would change" if options.check else "written"
                 if not options.check:
                     write(path, text)
-            verdict = "unchanged"
-            if differs:
-                verdict = "would change" if options.check else "written"
             seconds = time.monotonic() - started
             print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
-    changed += front_page(write=not options.check)
+    changed += repeat(write=not options.check)
     if options.check and changed:
-        names = ", ".join(sorted(set(changed)))
-        print(f"Not up to date: {names}. Run `course.py refresh`.")
+        print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
         return 1
     return 0
 
@@ -254,7 +248,7 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Failure as failure:
+    except (Failure, exercises.Malformed) as failure:
         sys.exit(f"refresh: {failure} The file was left as it was.")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -18,7 +18,8 @@ import time
 
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+COURSE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(COURSE / "data" / "recorded"))
 from provenance import ROOT, load, provenance  # noqa: E402
 
 import lsr_utils as lsr  # noqa: E402

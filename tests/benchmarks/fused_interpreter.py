@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS.parent / "tools")]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
 from notebook_files import ROOT, by_number  # noqa: E402
 from provenance import provenance  # noqa: E402
 

@@ -35,7 +35,7 @@ import torch
 
 HERE = pathlib.Path(__file__).resolve()
 TESTS = HERE.parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS.parent / "tools")]
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
 from fused_ways import (  # noqa: E402
     UPSTREAM,
     check,

@@ -74,10 +74,10 @@ def open_page(browser):
 
 @pytest.fixture(scope="session")
 def decks(tmp_path_factory):
-    return built("slides.py", tmp_path_factory.mktemp("decks"))
+    return built("slides", tmp_path_factory.mktemp("decks"))
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     pytest.importorskip("myst_nb", reason="the extra `site` is not installed")
-    return built("website.py", tmp_path_factory.mktemp("site"))
+    return built("site", tmp_path_factory.mktemp("site"))

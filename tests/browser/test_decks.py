@@ -7,7 +7,7 @@ import pytest
 from browser_tools import ROOT, move_sliders
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-FEWEST, MOST = 15, 40
+MOST = 40
 
 # What lies outside the frame, of everything that can be seen on this slide. A fragment
 # counts before it is clicked: it takes its room from the start.
@@ -57,7 +57,7 @@ def outside_the_frame(page):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
 def test_deck(path, open_deck):
     page = open_deck(path.stem)
-    assert FEWEST <= page.evaluate("Reveal.getTotalSlides()") <= MOST
+    assert page.evaluate("Reveal.getTotalSlides()") <= MOST
     assert outside_the_frame(page) == []
     scales = page.eval_on_selector_all(".fit", "all => all.map(e => +e.dataset.scale)")
     assert min(scales) >= 0.6, "too small to read"
@@ -135,22 +135,20 @@ def test_the_speaker_sees_the_notes(open_deck):
     )
 
 
-def test_handouts_hold_every_slide(decks, open_deck):
-    for path in NOTEBOOKS:
-        handout = (decks / f"{path.stem}.pdf").read_bytes()
-        slides = (decks / f"{path.stem}.html").read_text("utf-8").count("<section")
-        assert handout.startswith(b"%PDF") and len(handout) > 30_000, path.stem
-        assert handout.count(b"/MediaBox") == slides, path.stem
-
-
-def test_the_index_leads_to_every_deck(decks, open_page):
-    page = open_page((decks / "index.html").as_uri())
-    links = page.locator("a").evaluate_all(
-        "all => all.map(a => a.getAttribute('href'))"
-    )
+def test_the_index_leads_to_every_deck_and_handout(decks):
+    text = (decks / "index.html").read_text("utf-8")
     names = [path.stem for path in NOTEBOOKS]
-    assert sorted(links) == sorted(
+    assert sorted(re.findall('href="([0-9][^"]*)"', text)) == sorted(
         f"{name}.{kind}" for name in names for kind in ("html", "pdf")
     )
-    assert all((decks / link).is_file() for link in links)
-    assert page.asked == []
+    for name in names:
+        handout = (decks / f"{name}.pdf").read_bytes()
+        slides = (decks / f"{name}.html").read_text("utf-8").count("<section")
+        assert handout.startswith(b"%PDF") and len(handout) > 30_000, name
+        assert handout.count(b"/MediaBox") == slides, name
+
+
+def test_decks_and_handouts_tell_nothing_of_this_machine(decks):
+    for path in decks.glob("*.html"):
+        assert str(ROOT) not in path.read_text("utf-8")
+        assert str(decks) not in path.read_text("utf-8")

@@ -1,10 +1,13 @@
 """Every page of the site in a real browser, from its files."""
 
 import re
-import sys
+import tarfile
 
+import npm
 import pytest
 from browser_tools import ROOT, move_sliders
+
+from lsr_utils.targets import optimal_gap
 
 NOTEBOOKS = sorted(
     path
@@ -40,24 +43,22 @@ def open_site(site, open_page):
 
 @pytest.fixture(scope="module")
 def axe():
-    import npm
-
     try:
-        npm.tarball("axe-core")
+        tarball = npm.tarball("axe-core")
     except npm.Unreachable as reason:
         pytest.skip(str(reason))
-
-    import tarfile
-
-    with tarfile.open(npm.tarball("axe-core")) as archive:
+    with tarfile.open(tarball) as archive:
         return archive.extractfile("package/axe.min.js").read().decode()
 
 
-def test_every_page_is_there_and_no_other(site):
+def test_every_page_is_there_and_no_other_and_tells_no_path_of_this_machine(site):
     made = {
-        p.relative_to(site).with_suffix("").as_posix() for p in site.rglob("*.html")
+        p.relative_to(site).with_suffix("").as_posix(): p for p in site.rglob("*.html")
     }
-    assert made == set(PAGES)
+    assert made.keys() == set(PAGES)
+    for path in made.values():
+        text = path.read_text("utf-8")
+        assert str(ROOT) not in text and str(site) not in text, path.name
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -140,8 +141,10 @@ def test_search_finds_a_word_and_leads_to_it(open_site):
     assert page.asked == []
 
 
-def test_code_is_folded_and_unfolds(open_site):
+def test_code_is_folded_and_unfolds_and_figures_carry_their_words(open_site):
     page = open_site("notebooks/03_training_with_label_smoothing")
+    first = page.locator("div.cell_output img").first.get_attribute("alt")
+    assert first.startswith("Two rows of twelve small grey images")
     fold = page.locator("details.hide").first
     assert not fold.locator("pre").first.is_visible()
     fold.locator("summary").click()
@@ -155,18 +158,9 @@ def test_sliders_of_the_site_move(open_site):
     assert sliders > 0 and move_sliders(page, "main") == sliders
 
 
-def test_figures_carry_the_words_of_the_notebook(open_site):
-    page = open_site("notebooks/03_training_with_label_smoothing")
-    first = page.locator("div.cell_output img").first.get_attribute("alt")
-    assert first.startswith("Two rows of twelve small grey images")
-
-
 def test_the_package_page_holds_what_docstrings_say(open_site):
     page = open_site("api")
     entry = page.locator("dl:has(#lsr_utils\\.targets\\.optimal_gap)")
     text = entry.first.inner_text()
-    sys.path.insert(0, str(ROOT))
-    from lsr_utils.targets import optimal_gap
-
     assert optimal_gap.__doc__.splitlines()[0] in text
     assert "raises\n" in text and "raises :" not in text

@@ -1,7 +1,7 @@
 """Put a copy from elsewhere in the place of a downloaded data set.
 
-    python tools/import_data.py animals FILE.npz --variant "recompressed copy"
-    python tools/import_data.py trec TRAIN.label TEST.label --variant "without quotes"
+    python data/recorded/import_data.py animals FILE.npz --variant "recompressed"
+    python data/recorded/import_data.py trec TRAIN.label TEST.label --variant unquoted
 
 For a machine that cannot reach the official source. The data set then says in its
 ``variant`` that it is not the official one, until NAME-copy.npz is deleted from the

@@ -1,7 +1,7 @@
 """Train residual networks on the six animals, and store what they say.
 
-    python tools/record_animals.py                    half the images, on a CPU: 1.5 h
-    python tools/record_animals.py --device cuda      all images, larger networks
+    python data/recorded/record_animals.py                 half the images, CPU: 1.5 h
+    python data/recorded/record_animals.py --device cuda   all images, larger networks
 
 Hard targets and three eps, several seeds each. Within a seed the networks share
 training images, initial weights, batches and distortions. Written, after each seed:
@@ -260,7 +260,7 @@ def main(arguments=None):
     name = options.recipe or ("full" if options.device == "cuda" else "small")
     out = options.out or ROOT / "data" / "recorded"
     out.mkdir(parents=True, exist_ok=True)
-    command = f"python tools/record_animals.py --device {options.device}"
+    command = f"python data/recorded/record_animals.py --device {options.device}"
     made_by = provenance(f"{command} --recipe {name}", options.device)
 
     def write(arrays, tables, variant, seeds):

@@ -1,6 +1,6 @@
 """Run an experiment that takes longer than a lecture, and store what it measured.
 
-    python tools/record.py ambiguous_shapes [--seeds 20] [--out FILE]
+    python data/recorded/record.py ambiguous_shapes [--seeds 20] [--out FILE]
 
 An experiment is a function of that name in a notebook's cells tagged "experiment": it
 takes the seeds and returns a dict of tables: DataFrames, or dicts of columns. They are
@@ -108,7 +108,7 @@ def record(name, seeds, **options):
         "code": fingerprint(cells),
         "data": data,
         "seeds": seeds,
-        **provenance(f"python tools/record.py {name} --seeds {seeds}"),
+        **provenance(f"python data/recorded/record.py {name} --seeds {seeds}"),
         "threads": torch.get_num_threads(),
     }
     return {**made, **plain(names[name](range(seeds), **options))}

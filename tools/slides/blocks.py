@@ -1,0 +1,218 @@
+"""Turn a notebook's cells into the blocks of a deck: what is shown, what is said.
+
+Headings, formulas, tables, lists, questions ("Predict") and results are shown. Code is
+shown where it is not folded and teaches; other prose is the lecturer's, and goes to the
+speaker notes. Set-up (`skip`), claims and what is covered in the notebook are left out.
+"""
+
+import ast
+import base64
+import math
+import re
+import struct
+from dataclasses import dataclass, field
+
+import folding
+
+# Code that is not folded is shown with one of these tags; without, `teaches` decides.
+SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
+LINES_SHOWN = 14  # of code without a tag
+WORDS_SHOWN = 90  # of prose under a heading
+NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
+# How the stylesheet sets each kind: pixels around it and for a line, letters in a line.
+SIZES = {"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)}
+WIDTH, HIGHEST = 1200, 450  # of a figure
+MARKS = {"code": "```", "formula": "$$"}  # where they begin and end
+TOGETHER = 760  # pixels of code and its result on one slide, whose type is set smaller
+
+
+@dataclass
+class Block:
+    """One thing on a slide."""
+
+    kind: str  # prose, list, table, formula, code, text, rows, figure, slider, …
+    text: str  # Markdown, code, plain text, HTML, or base64 of a picture
+    height: float  # estimated, in pixels of a frame of 1280 x 720
+    alt: str = ""
+    joined: bool = False  # stays with the block before
+    notes: list = field(default_factory=list)  # what is said about it
+
+
+@dataclass
+class Section:
+    title: str
+    blocks: list = field(default_factory=list)
+    notes: list = field(default_factory=list)  # to be said at the next block
+
+    def add(self, block):
+        block.notes, self.notes = [*self.notes, *block.notes], []
+        self.blocks.append(block)
+
+
+def sections(notebook):
+    """The notebook's sections, one for each cell whose slide type is `slide`."""
+    made = []
+    folding.fold(notebook)
+    for cell in notebook.cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
+        parts = paragraphs(cell.source) if cell.cell_type == "markdown" else []
+        if kind == "slide" or not made:
+            headed = parts and parts[0].startswith("#")
+            made.append(Section(parts.pop(0).lstrip("# ") if headed else ""))
+        if kind == "notes":
+            made[-1].notes.append(cell.source)
+        elif kind != "skip" and cell.cell_type == "markdown":
+            add_prose(made[-1], parts, heads=kind == "slide")
+        elif kind != "skip" and not folding.has_covered_output(cell):
+            add_code(made[-1], cell)
+    for section in made:
+        if section.blocks:
+            section.blocks[-1].notes += section.notes
+    return made
+
+
+# -- prose ---------------------------------------------------------------------------
+
+
+def paragraphs(source):
+    """Split Markdown at blank lines; a fence, a formula and a list stay whole."""
+    parts, fresh = [], True
+    # What is folded on a page is shown to a room.
+    for line in re.sub(r"(?m)^ *</?(details|summary).*>$", "", source).splitlines():
+        kind, before = kind_of(line), kind_of(parts[-1]) if parts else ""
+        whole = before in MARKS and parts[-1].count(MARKS[before]) % 2 == 0
+        if before in MARKS and not whole:
+            parts[-1] += f"\n{line}"
+        elif not line.strip():
+            fresh = True
+        elif fresh or whole or kind not in ("prose", before):
+            parts.append(line)
+            fresh = line.startswith("#")
+        else:
+            parts[-1] += f"\n{line}"
+    return parts
+
+
+def kind_of(part):
+    found = re.match(r"\s*(?:(```)|(\$\$)|(\|)|([-*]|\d+\.)\s)", part)
+    kinds = ("prose", "code", "formula", "table", "list")
+    return kinds[found.lastindex if found else 0]
+
+
+def add_prose(section, parts, heads):
+    """Show what belongs on the wall, and leave the rest to be said."""
+    words = 0
+    for part, after in zip(parts, [*parts, ""][1:], strict=True):
+        kind = kind_of(part)
+        words += len(part.split()) if kind == "prose" else 0
+        leads = part.endswith(":") and kind_of(after) != "prose"
+        if part.startswith("**Figure"):
+            section.add(block("caption", beginning(part), joined=True, notes=[part]))
+        elif part.startswith("**What to see"):
+            section.add(block("seen", beginning(part), notes=[part]))
+        elif kind != "prose" or part.startswith("**Predict"):
+            section.add(block(kind, part))
+        elif heads and (words <= WORDS_SHOWN or leads):
+            section.add(block("prose", part))
+        else:
+            section.notes.append(part)
+
+
+def beginning(text):
+    """The first sentence of a paragraph, with its bold label; two if they are short."""
+    for end in re.finditer(r"(?<!e\.g|i\.e| al)[.?!](\*\*|\*|\))?(?=\s)", text):
+        taken = text[: end.end()]
+        whole = not (taken.count("**") % 2 or taken.count("$") % 2)
+        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 30:
+            return taken
+    return text
+
+
+def block(kind, text, **more):
+    """A block with the height that the stylesheet gives, roughly."""
+    around, line, letters = SIZES.get(kind, (18, 33, 100))
+    plain = re.sub(r"\]\([^)]*\)|[*`\\{}]", "", text).splitlines()
+    height = around + line * sum(math.ceil(len(row) / letters) or 1 for row in plain)
+    if kind == "formula":
+        height = 60 + 42 * (text.count("\\\\") + text.count("\\frac"))
+    elif kind == "rows":
+        height = 20 + 31 * text.count("<tr")
+    elif kind == "slider":
+        height = 430 + 40 * text.count('"start":')
+    return Block(kind, text, height, **more)
+
+
+# -- code ----------------------------------------------------------------------------
+
+
+def add_code(section, cell):
+    shown, results = source_shown(cell), outputs_shown(cell)
+    if shown:
+        section.add(block("code", shown))
+        if results:  # code and its result stay together, where one slide holds both
+            height = section.blocks[-1].height + results[0].height
+            results[0].joined = height < TOGETHER
+    elif section.notes and results and results[0].kind in ("text", "rows"):
+        # Without its code, a result needs a word on what it is.
+        section.add(block("lead", beginning(section.notes[-1])))
+        results[0].joined = True
+    for result in results:
+        section.add(result)
+
+
+def source_shown(cell):
+    """The code to show, without its checks, or "" where it does not teach."""
+    if folding.is_folded(cell):
+        return ""
+    source, calls = without_checks(cell.source)
+    tagged = any(tag.startswith(SHOWN) for tag in cell.metadata.get("tags", []))
+    return source if tagged or teaches(source, calls) else ""
+
+
+def without_checks(source):
+    """The code without calls of claim and guess, and what was called at top level."""
+    lines, calls = source.splitlines(), []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            calls.append(folding.called(node.value))
+            if calls[-1] in ("claim", "guess"):
+                for number in range(node.lineno - 1, node.end_lineno):
+                    lines[number] = None
+    text = "\n".join(line for line in lines if line is not None)
+    text = re.sub(r" *# (fmt: skip|noqa.*)", "", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n"), calls
+
+
+def teaches(source, calls):
+    """Drawing does not, nor does a cell made for its claims, nor a long one."""
+    draws = "show" in calls or re.search(r"\bplt\.|(Bar|Point)Sliders\(", source)
+    long = len(source.splitlines()) > LINES_SHOWN
+    return bool(source) and not (draws or long or calls.count("claim") > 1)
+
+
+def outputs_shown(cell):
+    made = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if "image/png" in data:
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            made.append(picture(data["image/png"], alt))
+        elif "text/html" in data:
+            slider = "lsr-live-" in data["text/html"]
+            made.append(block("slider" if slider else "rows", data["text/html"]))
+        elif "text/markdown" in data:
+            parts = paragraphs(data["text/markdown"])
+            made += [block(kind_of(part), part) for part in parts]
+        else:
+            lines = (output.get("text") or data.get("text/plain") or "").splitlines()
+            text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).rstrip()
+            made += [block("text", text)] if text else []
+    return made
+
+
+def picture(content, alt):
+    content = "".join(content.split())
+    header = base64.b64decode(content[:64])
+    width, height = struct.unpack(">II", header[16:24])
+    scale = min(WIDTH / width, HIGHEST / height, 1.25)
+    return Block("figure", content, height * scale + 12, alt)
