@@ -32,8 +32,8 @@ def tarball(name):
     except (OSError, ValueError) as error:  # ValueError: it is another file
         reason = f"{type(error).__name__}, {str(error).strip().split(': ')[0]}"
         raise Unreachable(
-            f"{file} could not be fetched from {registry} ({reason}): connect, or name "
-            f"another registry by npm_config_registry, or put the file into {folder}."
+            f"{file} could not be fetched from {registry} ({reason}): connect, name "
+            f"another by npm_config_registry, or put it into {folder} (LSR_DATA_HOME)."
         ) from error
 
 
