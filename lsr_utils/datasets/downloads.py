@@ -94,7 +94,7 @@ def _reason(error):
 
 
 def stand_in(task, part):
-    """Inputs, labels and name of a copy from ``data/recorded/import_data.py``, or None."""
+    """A copy by ``data/recorded/import_data.py``: inputs, labels, its name, or None."""
     path = cache_folder() / f"{task}-copy.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as stored:
