@@ -65,13 +65,6 @@ def chosen(device):
     def off_of(*given):
         return lambda: run(*given)
 
-    for dtype, longest in LONG.items():
-        z, y = draw(device, longest + 37, dtype=dtype)
-        for spread, mode in (("all", "default"), ("others", "scale")):
-            options = {"eps": 0.4, "spread": spread}
-            name = f"long rows, {str(dtype)[6:]}, {spread}"
-            yield name, off_of(z, y, options, mode, -2.5)
-        yield f"long rows, {str(dtype)[6:]}, kept", off_of(z, y, {}, "recompute", -2.5)
     for size, num_classes in SIZES.items():
         z, y = draw(device, num_classes)
         ignored = torch.where(torch.arange(3, device=device) == 1, -100, y)
@@ -95,6 +88,13 @@ def chosen(device):
                 name,
                 lambda k=num_classes, again=again: out_of_range(device, k, again),
             )
+    for dtype, longest in LONG.items():
+        z, y = draw(device, longest + 37, dtype=dtype)
+        for spread, mode in (("all", "default"), ("others", "scale")):
+            options = {"eps": 0.4, "spread": spread}
+            name = f"long rows, {str(dtype)[6:]}, {spread}"
+            yield name, off_of(z, y, options, mode, -2.5)
+        yield f"long rows, {str(dtype)[6:]}, kept", off_of(z, y, {}, "recompute", -2.5)
 
 
 def out_of_range(device, num_classes, recompute):
@@ -176,21 +176,21 @@ def rescale_touches_nothing():
 
 
 def cases(device):
-    """One line of results after another, the quickest first."""
+    """One line of results after another, first what finds most slips."""
     for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
         distance, name = far_apart(device, kernel), f"far apart, {kernel}"
         yield {"case": name, "gradient": distance, "right": distance < 8e-3}
     if device == "cpu":
         yield {"case": "a factor of 1", "right": rescale_touches_nothing()}
+    for name, far in chosen(device):
+        loss, slope = far()
+        right = max(loss, slope) <= (2e-5 if "float32" in name else 1e-11)
+        yield {"case": name, "loss": loss, "gradient": slope, "right": right}
     for size, mode in itertools.product(SIZES, ({}, {"inplace": True}, AGAIN)):
         for reduction in ("mean", "none"):
             right = infinite(device, SIZES[size], reduction, mode)
             name = f"upstream infinite, {size} rows, {reduction}, {mode}"
             yield {"case": name, "right": right}
-    for name, far in chosen(device):
-        loss, slope = far()
-        right = max(loss, slope) <= (2e-5 if "float32" in name else 1e-11)
-        yield {"case": name, "loss": loss, "gradient": slope, "right": right}
 
 
 def broken():

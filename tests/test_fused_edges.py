@@ -98,6 +98,7 @@ def test_a_bfloat16_gradient_is_the_float32_one_rounded_to_nearest(mode):
         assert torch.equal(slope, exact.bfloat16())
 
 
+@pytest.mark.skipif(KERNEL, reason="kernel_checks compares gradients with float64's")
 def test_gradients_are_right_by_finite_differences():
     z, y = draw(4, 5)
     y[1] = -100
