@@ -382,8 +382,8 @@ def _logits(values):
 def unsmoothed(probabilities, eps, *, least=0.0):
     """The distributions whose smoothed ones these are, (p - eps / K) / (1 - eps).
 
-    A network may go below eps / K, and the inverse below 0. What is less than least, in
-    [0, 1 / K], is raised to it; at 0 a target there has an infinite NLL.
+    A network may go below eps / K, and the inverse below 0. Values below least, in
+    [0, 1 / K], are raised to it; at 0 a target there has an infinite NLL.
     """
     p = check.probabilities(probabilities).double()
     p, num_classes = p / p.sum(-1, keepdim=True), p.shape[-1]

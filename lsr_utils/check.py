@@ -1,6 +1,6 @@
 """The few argument checks, each written once.
 
-An error that would show nowhere is refused here in one sentence: the argument, its
+A mistake that would pass unnoticed is refused here in one sentence: the argument, its
 value, what is allowed. Elsewhere PyTorch's own message will do.
 """
 
@@ -17,7 +17,7 @@ def real(value, name, interval):
     """A number inside an interval, as a float.
 
     interval : as it is written, e.g. "[0, 1)": a bracket includes its end
-    raises   : TypeError for what is no real number, ValueError outside, as nan is
+    raises   : TypeError for anything but a real number, ValueError outside (nan too)
     """
     number = value if type(value) in (float, int) else _as_float(value)
     if number is None:
@@ -65,7 +65,7 @@ def one_of(value, name, allowed):
 
 
 def numbers(values, name):
-    """Values as a detached tensor of real numbers; TypeError for what is none."""
+    """Values as a detached tensor of real numbers; TypeError for others."""
     try:
         if not isinstance(values, torch.Tensor):
             values = torch.as_tensor(np.array(values))  # a copy: it may be read-only

@@ -320,7 +320,7 @@ def _optimiser(parameters, table):
 
 @torch.no_grad()
 def _slices(fleet, batch_size):
-    """The networks in as few slices, about alike, as a CPU's cache or a GPU holds."""
+    """Split the networks into as few equal slices as fit a CPU's cache or a GPU."""
     x = fleet._sets["train"].x[:1, :2]  # two rows: batch norm takes no single one
     most, values = CUDA_BYTES if x.is_cuda else CACHED_BYTES, x.numel()
     for layer in fleet._stack[:1].layers:
@@ -356,7 +356,7 @@ def _read(given, users):
 
 
 def _defaults(function):
-    """The arguments of a function with their defaults; what is no function has none."""
+    """The arguments of a function with their defaults; none for anything else."""
     if not callable(function):
         return {}
     arguments = inspect.signature(function).parameters.values()

@@ -7,7 +7,7 @@ features     : (..., N, D); leading axes are networks, each with a result of its
 targets      : (N,) or (..., N) class indices
 weight, bias : (..., K, D) and (..., K) of the last layer
 vectors      : (..., K, D), class means or templates
-raises       : ValueError, TypeError or IndexError for labels that are none, a class of
+raises       : ValueError, TypeError or IndexError for wrong labels, a class of
                too few samples, and where a result would be rounding alone
 
 Neural collapse is that of Papyan, Han & Donoho 2020. Taught in notebook 05.
@@ -247,6 +247,6 @@ def _check_width(values, width, name):
 
 
 def _refuse(wrong, name, must="differ, got equal ones"):
-    """Where what must differ is equal but for rounding, any ratio of it is chance."""
+    """Refuse values that differ only by rounding: their ratio would be chance."""
     if wrong.any():
         raise ValueError(f"{name} must {must}.")

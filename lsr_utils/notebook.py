@@ -16,14 +16,14 @@ RESTS_ON = ("run", "record", "identity")
 
 
 def setup(seed=0, threads=None, device=None):
-    """Seed everything, set threads, print precision and figure style; return a device.
+    """Seed everything, set threads, number format and figure style; return a device.
 
     seed    : a whole number, at least 0
     threads : of PyTorch on the CPU; when None LSR_THREADS, or 1: the fastest here
     device  : "cpu", "cuda", "cuda:1"; when None the environment variable LSR_DEVICE,
               else CUDA if there is one, else the CPU
     returns : torch.device; also prints one line that names it
-    raises  : ValueError for what is no seed, number of threads or device here
+    raises  : ValueError for a seed, a number of threads or a device that cannot be had
     """
     from . import style
 

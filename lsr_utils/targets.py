@@ -93,7 +93,9 @@ def optimal_gap(eps, num_classes, spread="all"):
 
 
 def convert_eps(eps, num_classes, to):
-    """The eps with the same targets otherwise: eps_all = eps_others K / (K - 1).
+    """The eps of the same targets in the other convention.
+
+    eps_all = eps_others K / (K - 1).
 
     to     : the convention wanted, "all" or "others"; eps is in the other one
     raises : ValueError where no eps in [0, 1] of the wanted convention does it
@@ -104,7 +106,7 @@ def convert_eps(eps, num_classes, to):
     ratio = num_classes / (num_classes - 1)
     converted = eps * ratio if to == "all" else eps / ratio
     if converted > 1 + 1e-12:  # (K - 1) / K times its inverse may round to above 1
-        raise ValueError(f"eps={eps} of the others is {converted:.4f} of all, over 1.")
+        raise ValueError(f"eps={eps} has no counterpart: {converted:.4f} is over 1.")
     return min(converted, 1.0)
 
 

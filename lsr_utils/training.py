@@ -14,7 +14,7 @@ from .datasets.noise import redraw
 from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
 
-DROPOUT, REDRAW = 1, 2  # streams of random numbers that a seed has beside its batches
+DROPOUT, REDRAW = 1, 2  # random streams of a seed, apart from its batches
 
 
 def batches(n, batch_size, steps, seed=0):
@@ -40,7 +40,7 @@ def passes(n, batch_size, seed):
 
 
 def generator_of(seed, stream):
-    """Generator of a stream, DROPOUT or REDRAW, that a seed has beside its batches."""
+    """Random generator of a seed for DROPOUT or REDRAW, apart from its batches."""
     # torch's generator takes 32 bits of a seed: numpy mixes the pair down to them.
     (mixed,) = np.random.SeedSequence([seed, stream]).generate_state(1)
     return torch.Generator().manual_seed(int(mixed))

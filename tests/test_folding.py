@@ -30,7 +30,7 @@ def folded(*sources, tags=()):
         ("x = 1", ["experiment", "show-input"], False),
         (DRAW, [], True),
         (DRAW, ["show-input"], False),
-        ("lsr.live.BarSliders({}, frame)", [], True),
+        ("lsr.sliders.BarSliders({}, frame)", [], True),
         (DRAW + "\nx = 1", [], False),
         ("print(len(x))\n" + DRAW, [], False),
         ("claim('01-1', 'a', x > 1)\n" + DRAW, [], False),

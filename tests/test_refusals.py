@@ -46,7 +46,7 @@ TARGETS = [
     (
         lambda: targets.convert_eps(0.9, 6, "all"),
         ValueError,
-        "is 1.0800 of all, over 1",
+        "no counterpart: 1.0800",
     ),
     (lambda: targets.smooth_targets([6], 6, 0.1), IndexError, "0 ... 5, got 6"),
     (lambda: targets.smooth_targets([-1], 6, 0.1), IndexError, "0 ... 5, got -1"),

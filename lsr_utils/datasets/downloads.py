@@ -58,7 +58,7 @@ def fetch(name):
         f"{name} could not be downloaded into {folder}: "
         f"{damaged * folder.joinpath(name).exists()}{'; '.join(reasons)}; copy the "
         "file there by hand (LSR_DATA_HOME names another folder), or go on with "
-        "'digits', 'shapes' or 'questions', which need no download."
+        "'digits', 'gaussians', 'shapes' or 'questions', which need no download."
     )
 
 

@@ -57,7 +57,8 @@ def split(data, sizes, seed=0):
 
     sizes = [check.whole(size, "sizes", least=6) for size in sizes]
     seed = check.seed(seed)
-    check.whole(sum(sizes), "sum of sizes", most=len(data))
+    if sum(sizes) > len(data):
+        raise ValueError(f"sizes must sum to at most {len(data)}, got {sum(sizes)}.")
     rest, labels, parts = np.arange(len(data)), data.y.cpu().numpy(), []
     for size in sizes:
         if len(rest) - size < 6:  # what is left is too small to hold every class

@@ -1,4 +1,4 @@
-"""Pictures of this course that seaborn has not: arrays in, a matplotlib Figure out."""
+"""Figures that seaborn does not offer: arrays in, a matplotlib Figure out."""
 
 from .charts import (
     differences,
