@@ -80,8 +80,10 @@ def _truly_correct(probabilities, posterior):
     p = check.probabilities(probabilities)
     known = check.probabilities(posterior, "posterior").to(p.device)
     if known.shape not in (p.shape, p.shape[-2:]):
-        wanted, got = tuple(p.shape), tuple(known.shape)
-        raise ValueError(f"posterior must have shape (N, K) or {wanted}, got {got}.")
+        raise ValueError(
+            f"posterior must have shape (N, K) or {tuple(p.shape)}, got "
+            f"{tuple(known.shape)}."
+        )
     confidence, predicted = p.max(-1)
     truth = known.expand(p.shape).gather(-1, predicted.unsqueeze(-1))
     return confidence, truth.squeeze(-1).double()
@@ -170,8 +172,8 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
 
 def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
     """Root of ``debiased_squared_error``, or 0 where that is negative."""
-    square = debiased_squared_error(probabilities, targets, n_bins, strategy)
-    return square.clamp(min=0).sqrt()
+    rows = probabilities, targets
+    return debiased_squared_error(*rows, n_bins, strategy).clamp(min=0).sqrt()
 
 
 def accuracy(probabilities, targets):

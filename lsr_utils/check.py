@@ -58,8 +58,8 @@ def seed(value):
 def one_of(value, name, allowed):
     """The value, which must be one of a few strings."""
     if not isinstance(value, str) or value not in allowed:
-        known = [*map(repr, allowed)] or ["one of those there are (none)"]
-        known = " or ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
+        known = ", ".join(map(repr, allowed)) or "one of those there are (none)"
+        known = " or ".join(known.rsplit(", ", 1))
         raise ValueError(f"{name} must be {known}, got {reprlib.repr(value)}.")
     return value
 
@@ -70,8 +70,9 @@ def numbers(values, name):
         if not isinstance(values, torch.Tensor):
             values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
     except (TypeError, ValueError, RuntimeError):
-        got = reprlib.repr(values)
-        raise TypeError(f"{name} must be a tensor of numbers, got {got}.") from None
+        raise TypeError(
+            f"{name} must be a tensor of numbers, got {reprlib.repr(values)}."
+        ) from None
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     return values.detach()
@@ -85,20 +86,24 @@ def probabilities(values, name="probabilities"):
     """
     values = numbers(values, name)
     if not values.dim() or 0 in values.shape:
-        wanted, got = "(..., K) with no axis of length 0", tuple(values.shape)
-        raise ValueError(f"{name} must have shape {wanted}, got {got}.")
+        raise ValueError(
+            f"{name} must have shape (..., K), nowhere 0, got {tuple(values.shape)}."
+        )
     if not values.is_floating_point():
         values = values.double()  # one-hot rows of whole numbers
     eps = torch.finfo(values.dtype).eps
     wrong = ~((values >= 0) & (values <= 1 + max(1e-6, eps)))  # nan is wrong too
     if wrong.any():
-        wanted, got = "[0, 1] (a softmax of logits does)", values[wrong][0].item()
-        raise ValueError(f"{name} must lie in {wanted}, got {got:.4g}.")
+        raise ValueError(
+            f"{name} must lie in [0, 1] (a softmax of logits does), got "
+            f"{values[wrong][0].item():.4g}."
+        )
     sums = values.sum(-1, dtype=torch.float64)
     wrong = (sums - 1).abs() > max(SUM_OF_A_ROW, 4 * eps)
     if wrong.any():
-        got = sums[wrong][0].item()
-        raise ValueError(f"{name} must sum to 1 in each row, got {got:.4f}.")
+        raise ValueError(
+            f"{name} must sum to 1 in each row, got {sums[wrong][0].item():.4f}."
+        )
     return values
 
 
@@ -110,8 +115,9 @@ def classes(targets, num_classes, name="targets"):
     targets = targets.long()  # wide unsigned types know no minimum
     wrong = (targets < 0) | (targets >= num_classes)
     if wrong.any():
-        got = targets[wrong][0]
-        raise IndexError(f"{name} must lie in 0 ... {num_classes - 1}, got {got}.")
+        raise IndexError(
+            f"{name} must lie in 0 ... {num_classes - 1}, got {targets[wrong][0]}."
+        )
     return targets
 
 
@@ -119,11 +125,9 @@ def labels(targets, rows, name="targets"):
     """Class indices (N,) or (..., N) of rows (..., N, K), as int64 (..., N)."""
     *leading, num_classes = rows.shape
     targets = classes(targets, num_classes, name)
-    if not leading:
-        got = tuple(rows.shape)
-        raise ValueError(f"{name} must label rows (..., N, K), got one row {got}.")
-    if list(targets.shape) not in (leading, leading[-1:]):
-        wanted = dict.fromkeys((f"({leading[-1]},)", str(tuple(leading))))
-        wanted, got = " or ".join(wanted), tuple(targets.shape)
-        raise ValueError(f"{name} must have shape {wanted}, got {got}.")
+    if not leading or list(targets.shape) not in (leading, leading[-1:]):
+        raise ValueError(
+            f"{name} must have shape (N,) or (..., N) for rows (..., N, K), here "
+            f"{tuple(rows.shape)}, got {tuple(targets.shape)}."
+        )
     return targets.to(rows.device).expand(leading)

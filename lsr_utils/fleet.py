@@ -112,8 +112,8 @@ def fit_fleet(
     except KeyboardInterrupt:
         for training in trainings:
             training.measure()
-        done = trainings[-1].step  # the others are ahead of it
-        print(f"fit_fleet: interrupted, all have {done} or more of {steps} steps.")
+        done = f"{trainings[-1].step} or more of {steps} steps"  # the last is behind
+        print(f"fit_fleet: interrupted, all have {done}.")
     if fleet.diverged:
         some = f"{{network: step}}: {reprlib.repr(fleet.diverged)}"
         message = f"The loss of some networks is no longer a number, {some}."

@@ -96,9 +96,11 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         return rows.sum() / total.where(total != 0, torch.nan)
 
     def extra_repr(self):
-        weight = None if self.weight is None else tuple(self.weight.shape)
-        options = f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
-        return options + f"ignore_index={self.ignore_index}, spread={self.spread!r}"
+        return (
+            f"eps={self.eps}, reduction={self.reduction!r}, weight="
+            f"{None if self.weight is None else tuple(self.weight.shape)}, "
+            f"ignore_index={self.ignore_index}, spread={self.spread!r}"
+        )
 
 
 @_spelled_out(LabelSmoothingCrossEntropy)
@@ -161,14 +163,15 @@ def _as_int64(targets):
     if targets.dtype != torch.uint64:
         return targets.long()
     # From 2**63 on the bits read as a negative number, perhaps as ignore_index.
-    bits = targets.view(torch.int64)
-    return bits.where(bits >= 0, INT64[1])
+    return targets.view(torch.int64).where(targets.view(torch.int64) >= 0, INT64[1])
 
 
 def _check_floating(tensor, name):
     if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-        kind = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor)
-        raise TypeError(f"{name} must be a floating-point tensor, got {kind}.")
+        raise TypeError(
+            f"{name} must be a floating-point tensor, "
+            f"got {getattr(tensor, 'dtype', type(tensor))}."
+        )
 
 
 def _check_weight(weight, num_classes="K"):
@@ -176,8 +179,10 @@ def _check_weight(weight, num_classes="K"):
         return None
     _check_floating(weight, "weight")
     if weight.dim() != 1 or num_classes not in ("K", len(weight)):
-        wanted = f"({num_classes},), one factor a class"
-        raise ValueError(f"weight must have shape {wanted}, got {tuple(weight.shape)}.")
+        raise ValueError(
+            f"weight must have shape ({num_classes},), one factor a class, "
+            f"got {tuple(weight.shape)}."
+        )
     return weight
 
 
@@ -187,8 +192,10 @@ def _check_inputs(logits, targets, how):
     shape, weight = tuple(logits.shape), how.weight
     class_axis = min(1, len(shape) - 1)
     if shape == () or shape[class_axis] == 0:
-        wanted = "(N, K), (N, K, d1, ...) or (K,) with K at least 1"
-        raise ValueError(f"logits must have shape {wanted}, got {shape}.")
+        raise ValueError(
+            "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1, "
+            f"got {shape}."
+        )
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
     check_spread(how.spread, how.eps, shape[class_axis])
@@ -197,11 +204,15 @@ def _check_inputs(logits, targets, how):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
     for name, tensor in (("weight", weight), ("targets", targets)):
         if tensor is not None and tensor.device != logits.device:
-            got = f"{logits.device} and {tensor.device}"
-            raise ValueError(f"logits and {name} must be on one device, got {got}.")
+            raise ValueError(
+                f"logits and {name} must be on one device, "
+                f"got {logits.device} and {tensor.device}."
+            )
     if targets.dtype == torch.bool or targets.is_complex():
-        wanted = "class indices (any integer dtype) or probabilities (floating point)"
-        raise TypeError(f"targets must be {wanted}, got dtype {targets.dtype}.")
+        raise TypeError(
+            "targets must be class indices (any integer dtype) or probabilities "
+            f"(floating point), got dtype {targets.dtype}."
+        )
     kind, wanted = "probabilities", shape
     if not targets.is_floating_point():
         kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
@@ -213,9 +224,10 @@ def _check_inputs(logits, targets, how):
     if kind == "class indices":
         return
     if how.ignore_index >= 0:
-        wanted = "targets that are class indices"
-        got = f"ignore_index={how.ignore_index} with probabilities"
-        raise ValueError(f"ignore_index needs {wanted}, got {got}.")
+        raise ValueError(
+            "ignore_index needs targets that are class indices, "
+            f"got ignore_index={how.ignore_index} with probabilities."
+        )
     if targets.numel() and _readable(targets, how):
         with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
             check.probabilities(targets.movedim(class_axis, -1), "targets")

@@ -23,21 +23,27 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     rounds = check.whole(rounds, "rounds", least=1)
     for _ in range(warm_up):
         call()
-    if torch.device(device).type == "cuda":
-        with torch.cuda.device(device):  # events belong to the current device
-            marks = [torch.cuda.Event(enable_timing=True) for _ in range(rounds + 1)]
-            marks[0].record()
-            for mark in marks[1:]:
-                call()
-                mark.record()
+    on_cuda = torch.device(device).type == "cuda"
+    # Events belong to the current device.
+    with torch.cuda.device(device) if on_cuda else contextlib.nullcontext():
+        marks = [_mark(on_cuda)]
+        for _ in range(rounds):
+            call()
+            marks.append(_mark(on_cuda))
+        if on_cuda:
             torch.cuda.synchronize()
-        pairs = itertools.pairwise(marks)
-        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in pairs)
-    marks = [time.perf_counter()]
-    for _ in range(rounds):
-        call()
-        marks.append(time.perf_counter())
-    return statistics.median(b - a for a, b in itertools.pairwise(marks))
+    pairs = itertools.pairwise(marks)
+    spans = (a.elapsed_time(b) / 1e3 if on_cuda else b - a for a, b in pairs)
+    return statistics.median(spans)
+
+
+def _mark(on_cuda):
+    """This moment: of the device, where it is CUDA, or of the clock."""
+    if not on_cuda:
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record()
+    return event
 
 
 def peak_bytes(call, device="cpu"):

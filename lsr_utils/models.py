@@ -61,13 +61,10 @@ class Windows(nn.Module):
 
 
 class MaxOverWords(nn.Module):
-    """The largest value of each unit over all places: (N, L, D) to (N, D).
-
-    Places behind the end of a question count too: their value is the bias.
-    """
+    """The largest value of each unit over all places: (N, L, D) to (N, D)."""
 
     def forward(self, values):
-        return values.amax(-2)
+        return values.amax(-2)  # behind the end of a question it is the bias
 
 
 class _Network(nn.Module):

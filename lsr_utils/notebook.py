@@ -79,18 +79,15 @@ def guess(what, said, truth, tol=None):
     if said is None:
         print("No prediction yet: set guess above, then run this cell again.")
         return
-    if isinstance(truth, str):
-        hit, truth_text = str(said).strip().lower() == truth.lower(), truth
-    else:
-        tol = 0.1 * abs(truth) if tol is None else tol
+    hit = isinstance(truth, str) and str(said).strip().lower() == truth.lower()
+    if not isinstance(truth, str):
+        near = {"rel_tol": 0, "abs_tol": 0.1 * abs(truth) if tol is None else tol}
         try:  # infinity is near nothing but itself
-            hit = math.isclose(float(said), truth, rel_tol=0, abs_tol=tol)
+            hit, truth = math.isclose(float(said), truth, **near), f"{truth:.4g}"
         except (TypeError, ValueError):
-            print(f"guess must be a number for {what}, got {said!r}.")
-            return
-        truth_text = f"{truth:.4g}"
+            return print(f"guess must be a number for {what}, got {said!r}.")
     verdict = "✓ well predicted" if hit else "↯ a surprise"
-    print(f"{verdict}: {what} is {truth_text}, you said {said}.")
+    print(f"{verdict}: {what} is {truth}, you said {said}.")
 
 
 def claim(claim_id, sentence, holds, kind=None, by="run"):
@@ -99,18 +96,17 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
     claim_id : "NN-k", the notebook and a running number
     sentence : what the cells show, so that it is understood without the notebook
     holds    : whether they show it, with room to spare
-    kind     : a setback of label smoothing: "null" (no gain was seen, or one of a
-               stated size is excluded), "harm" (something got worse) or "rival"
-               (another method did better)
-    by       : what it rests on: "run", what this notebook trained or drew; "record", in
-               whole or in part a stored file; "identity", algebra or a check of code
-    raises   : AssertionError when it does not hold; TypeError when holds is not a bool,
-               because nan, a function and a text count as true in Python
+    kind     : a setback of label smoothing: "null" (no gain, or none of a stated size),
+               "harm" (something got worse), "rival" (another method did better)
+    by       : what it rests on: "run" (trained or drawn here), "record" (at least in
+               part a stored file), "identity" (algebra, or a check of code)
+    raises   : AssertionError when it does not hold, TypeError when holds is no bool
     """
     if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
-        got = f"{claim_id!r} and {sentence!r}"
-        wanted = "an id like '01-4', a sentence, a bool"
-        raise TypeError(f"claim needs {wanted}, got {got}.")
+        raise TypeError(
+            "claim needs an id like '01-4', a sentence, a bool, "
+            f"got {claim_id!r} and {sentence!r}."
+        )
     if kind is not None:
         check.one_of(kind, "kind", KINDS)
     check.one_of(by, "by", RESTS_ON)

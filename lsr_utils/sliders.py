@@ -30,8 +30,9 @@ class _Sliders:
         for name, values in controls.items():
             values, first = np.array(values, object).tolist(), start.get(name)
             if first not in values:
-                wanted = f"one of {values} for {name!r}"
-                raise ValueError(f"start must give {wanted}, got {first!r}.")
+                raise ValueError(
+                    f"start must give one of {values} for {name!r}, got {first!r}."
+                )
             place = values.index(first)
             self._controls.append({"name": name, "values": values, "start": place})
         values = (control["values"] for control in self._controls)
@@ -67,9 +68,7 @@ class BarSliders(_Sliders):
     start     : name to the value shown first
     key       : identifies the slider in the page; one of its own in each notebook
     labels    : one under each bar, when there are at most ten; 1, 2, ... when None
-    highlight : index of the bar in another colour, or None
-    raises    : ValueError for a start that is none of the values, a bar that is not
-                finite, and a key that cannot stand in a page. Taught in 01
+    highlight : index of the bar in another colour, or None. Taught in 01
     """
 
     _paint, _separators = _BARS, None
@@ -99,8 +98,7 @@ class PointSliders(_Sliders):
     frame    : called as there; returns a dict of points (N, 2) and groups (N,), marks
                (M, 2) and mark_groups (M,), centre (2,) and rays (R, 2) that start
                there, readout (name to text)
-    names    : of the groups 0, 1, ..., at most six
-    raises   : ValueError as there, and for a group without a name. Taught in 05
+    names    : of the groups 0, 1, ..., at most six. Taught in 05
     """
 
     _paint, _separators = _POINTS, (",", ":")

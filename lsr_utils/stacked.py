@@ -40,9 +40,10 @@ class Stacked:
         own = list(self.template.parameters())
         used = sum(p[0].numel() for p in self.parameters())
         if used != sum(p.numel() for p in own) or not all(p.requires_grad for p in own):
-            wanted = "weights are in body and head, used once and trained"
-            got = "others (outside, shared, computed or frozen)"
-            raise ValueError(f"build must make a network whose {wanted}, got {got}.")
+            raise ValueError(
+                "build must make a network whose weights are in body and head, used "
+                "once and trained, got others (outside, shared, computed or frozen)."
+            )
 
     def parameters(self):
         """The stacked weights, each (M, ...), as tensors that take gradients."""
@@ -172,9 +173,10 @@ def _check(networks):
     for network in networks:
         same = all(network.get_buffer(k).equal(buffers[k]) for k in buffers)
         if repr(network) != repr(first) or not same:
-            wanted = "the same architecture and buffers for every seed"
-            got = f"{first!r} and {network!r}"
-            raise ValueError(f"build must make {wanted}, got {got}.")
+            raise ValueError(
+                "build must make the same architecture and buffers for every seed, got "
+                f"{first!r} and {network!r}."
+            )
     for name, module in first.named_modules():
         hidden = isinstance(module, Dropout) and module not in [*first.body]
         # torch 2.13 zeroes the gradient of that row in the first network alone.

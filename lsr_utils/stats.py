@@ -38,8 +38,10 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     level = check.real(level, "level", "(0, 1)")
     pairs = len(treated)
     if len(control) != pairs or pairs < 2:
-        wanted, got = "the same length, at least 2", f"{pairs} and {len(control)}"
-        raise ValueError(f"treated and control must have {wanted}, got {got}.")
+        raise ValueError(
+            "treated and control must have the same length, at least 2, got "
+            f"{pairs} and {len(control)}."
+        )
     difference = treated - control
     mean = float(difference.mean())
     # 0.3 - 0.2 and 0.2 - 0.1 differ in the last bit: that is no spread.
@@ -134,6 +136,5 @@ def _numbers(values, name):
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
     if not np.isfinite(values).all():
         at = np.isfinite(values).argmin()
-        got = f"{values[at]} at position {at}"
-        raise ValueError(f"{name} must be finite numbers, got {got}.")
+        raise ValueError(f"{name} must be finite, got {values[at]} at position {at}.")
     return values

@@ -103,8 +103,7 @@ def fit(
     returns           : tidy pandas DataFrame, a row a measurement and part: step, part
                         ("train" or "validation") and the measures of ``evaluate``;
                         step 0 is the untrained network
-    raises            : ValueError (an option outside its range), FloatingPointError (a
-                        measured loss that is no number). Taught in 03
+    raises            : FloatingPointError where a measured loss is no number
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 20) if measure_every is None else measure_every

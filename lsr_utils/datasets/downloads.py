@@ -36,8 +36,8 @@ def cache_folder():
     """Path of the folder for downloaded data: ``LSR_DATA_HOME`` or one of the user."""
     import pooch  # slow to import, with requests: only when asked for
 
-    folder = os.environ.get("LSR_DATA_HOME") or pooch.os_cache("lsr_utils")
-    return pathlib.Path(folder).expanduser()
+    home = os.environ.get("LSR_DATA_HOME") or pooch.os_cache("lsr_utils")
+    return pathlib.Path(home).expanduser()
 
 
 def fetch(name):

@@ -10,24 +10,15 @@ from .. import check
 
 @dataclass(frozen=True)
 class SixClass:
-    """Inputs and labels of a six-class task.
+    """Inputs and labels of a six-class task."""
 
-    x           : (N, ...) float32 tensor, or (N, L) int64 token ids of texts
-    y           : (N,) int64 tensor, classes 0 to 5
-    posterior   : (N, 6) float64 tensor of p(class | what generated x), if known
-    class_names : six strings
-    texts       : (N,) array of the strings that x encodes
-    vocabulary  : their words by id, "<pad>" and "<unk>" first
-    variant     : of downloaded data, "official" or what replaces it
-    """
-
-    x: torch.Tensor
-    y: torch.Tensor
-    posterior: torch.Tensor | None
-    class_names: tuple
-    texts: np.ndarray | None = None
-    vocabulary: tuple | None = None
-    variant: str | None = None
+    x: torch.Tensor  # (N, ...) float32, or (N, L) int64 token ids of texts
+    y: torch.Tensor  # (N,) int64, classes 0 to 5
+    posterior: torch.Tensor | None  # (N, 6) float64, p(class | origin of x), if known
+    class_names: tuple  # six strings
+    texts: np.ndarray | None = None  # (N,) strings that x encodes
+    vocabulary: tuple | None = None  # their words by id, "<pad>" and "<unk>" first
+    variant: str | None = None  # of downloaded data, "official" or what replaces it
 
     def __len__(self):
         return len(self.y)

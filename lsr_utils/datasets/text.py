@@ -65,9 +65,10 @@ def read_trec(path, size):
     lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
     found = [re.fullmatch(form, line) for line in lines]
     if len(lines) != size or None in found:
-        wanted = f"{size} lines such as 'NUM:date When was it ?'"
-        got = f"{len(lines)}, of which {found.count(None)} are not so"
-        raise ValueError(f"{path.name} must have {wanted}, got {got}.")
+        raise ValueError(
+            f"{path.name} must have {size} lines such as 'NUM:date When was it ?', got "
+            f"{len(lines)}, of which {found.count(None)} are not so."
+        )
     return [row[2] for row in found], [COARSE.index(row[1]) for row in found]
 
 
