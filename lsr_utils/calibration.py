@@ -160,8 +160,7 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
     """Mean squared distance in the bins, minus what chance adds to it.
 
     Sum over bins of n_b / N times (acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1),
-    which can be below 0; without bins of one row (nan if there are no others). It has
-    no bias if all rows of a bin are right with one chance. Kumar, Liang, Ma 2019.
+    which can be below 0; nan where no bin has two rows. Kumar, Liang, Ma 2019.
     """
     found = reliability_bins(probabilities, targets, n_bins, strategy)
     chance = found.accuracy * (1 - found.accuracy) / (found.count - 1)
@@ -206,7 +205,6 @@ class Decomposition(NamedTuple):
 def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
     """Decomposition of the Brier score, over groups of one predicted class and one bin.
 
-    With few rows in a group, chance raises resolution and reliability alike.
     Murphy 1973; Stephenson, Coelho, Jolliffe, Weather and Forecasting 23, 2008.
     """
     entropy, distance = (lambda q: q * (1 - q)), (lambda p, q: (p - q).square())
@@ -215,10 +213,7 @@ def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
 
 
 def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10).
-
-    Where a target has probability 0 the score and one of the last two are infinite.
-    """
+    """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10)."""
     rows, divergence = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
     return _decomposed(nll, entr, divergence, *rows, n_bins, strategy)
 
@@ -271,9 +266,8 @@ def consistency_band(
 ):
     """Where the accuracy in each bin would lie if the network were calibrated.
 
-    Rows are drawn with replacement, each is right with probability "confidence", and
-    the bins stay (Bröcker & Smith 2007, section 3). The ends low and high, (..., B)
-    each, hold 95 % of the draws in each bin (more of few rows); nan in an empty bin.
+    Rows are drawn with replacement and are right with probability "confidence". The
+    ends, (..., B) each, hold 95 % of the draws (Bröcker & Smith 2007, section 3).
     """
     confidence = check.probabilities(probabilities).amax(-1)
     index = _assign(confidence, n_bins, strategy)[1]
@@ -294,8 +288,10 @@ def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
     hits = torch.as_tensor(successes, device="cpu").numpy()
     misses = torch.as_tensor(trials, device="cpu").numpy() - hits
-    if (hits % 1 != 0).any() or (misses % 1 != 0).any():
-        raise ValueError(f"successes must be whole, got {hits} of {hits + misses}.")
+    if ((hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)).any():
+        raise ValueError(
+            f"successes must be 0 to trials, got {hits} of {hits + misses}."
+        )
     low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
     high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
     return torch.from_numpy(low), torch.from_numpy(high)
@@ -304,10 +300,9 @@ def clopper_pearson(successes, trials):
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     """95 % interval low, high of a measure on new rows, by the basic bootstrap.
 
-    Resamples of a calibration error lie above it as it lies above the error without
-    chance: 2 m - q turns that round (Davison & Hinkley 1997, section 5.2). Where that
-    error is nearly 0 it fails: compare with ``calibrated_errors``. A measure is a
-    function (probabilities, targets) to (...), as ``nll``.
+    Resamples of a calibration error lie above it: 2 m - q turns that round (Davison &
+    Hinkley 1997, section 5.2), but fails near 0. A measure is a function
+    (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
     value, found, rows = measure(p, targets).double(), [], p.shape[-2]
@@ -363,8 +358,10 @@ def with_temperature(logits, temperature):
     """Probabilities softmax(logits / T), T above 0, one or (...): (..., N, K)."""
     z = _logits(logits)
     temperature = check.numbers(temperature, "temperature").to(z)
-    if not (temperature > 0).all():
-        raise ValueError(f"temperature must be above 0, got {temperature.tolist()}.")
+    fits = temperature.shape in ((), (1,) * (z.dim() == 3), z.shape[:-2])
+    if not (fits and (temperature > 0).all() and temperature.isfinite().all()):
+        got = f"one or {tuple(z.shape[:-2])}, got {temperature.tolist()}"
+        raise ValueError(f"temperature must be above 0, {got}.")
     return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
 
 
@@ -384,8 +381,7 @@ def _logits(values):
 def unsmoothed(probabilities, eps, *, least=0.0):
     """The distributions whose smoothed ones these are, (p - eps / K) / (1 - eps).
 
-    A network may go below eps / K, and the inverse below 0. Values below least, in
-    [0, 1 / K], are raised to it; at 0 a target there has an infinite NLL.
+    Values below least, in [0, 1 / K], are raised to it.
     """
     p = check.probabilities(probabilities).double()
     p, num_classes = p / p.sum(-1, keepdim=True), p.shape[-1]

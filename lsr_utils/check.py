@@ -79,11 +79,7 @@ def numbers(values, name):
 
 
 def probabilities(values, name="probabilities"):
-    """Rows of probabilities (..., K), floating point and detached.
-
-    raises : ValueError for a value outside [0, 1] (logits, percentages, nan) and a row
-             that does not sum to 1
-    """
+    """Rows of probabilities (..., K), floating point and detached; logits are none."""
     values = numbers(values, name)
     if not values.dim() or 0 in values.shape:
         raise ValueError(

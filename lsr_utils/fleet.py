@@ -76,8 +76,7 @@ def fit_fleet(
     steps, batch_size, measure_every : of the whole fleet, measured ten times when None
     returns  : Fleet, also after an interrupt from the keyboard; a RuntimeWarning names
                networks whose loss is no longer a number
-    raises   : TypeError, ValueError or IndexError where a row, a data set or a network
-               would be trained otherwise than it says. Taught in 03
+    raises   : an error for a row, a data set or a network that would be trained wrongly
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 10) if measure_every is None else measure_every

@@ -43,8 +43,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
     weight        : (K,) tensor, one factor a class, or None
     ignore_index  : rows with this target add nothing; index targets only
     spread        : "all" (eps / K, as PyTorch) or "others" (eps / (K - 1))
-    check_targets : True: wrong targets raise on CUDA too, at the price of waiting
-                    for the device; on the CPU they always raise
+    check_targets : True: wrong targets raise on CUDA too, which waits for the device
     raises        : TypeError or ValueError, naming the argument and its value
 
     Szegedy et al. 2016, section 7. Taught in notebook 02.
@@ -73,8 +72,8 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
                   or of probability targets by the rows; over nothing it is nan
         raises  : TypeError, ValueError, or IndexError for a class out of range. Where
                   no value is looked at (on CUDA unless ``check_targets``, in
-                  ``torch.compile`` and ``vmap``), such a row's loss is nan, its
-                  gradient zero
+                  ``torch.compile`` and ``vmap``), the loss of such a row is nan, its
+                  gradient zero; wrong probabilities are taken as they are
         """
         if not torch.jit.is_tracing():  # there a shape is a tensor
             _check_inputs(logits, targets, self)
@@ -198,6 +197,7 @@ def _check_inputs(logits, targets, how):
         )
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
+    check.whole(how.ignore_index, "ignore_index", *INT64)
     check_spread(how.spread, how.eps, shape[class_axis])
     _check_weight(weight, shape[class_axis])
     if not isinstance(targets, torch.Tensor):

@@ -50,7 +50,6 @@ def peak_bytes(call, device="cpu"):
     """Most memory, in bytes, that ``call()`` held at once beyond what was there.
 
     It calls once to warm up and once to measure. Taught in notebook 02.
-    raises : ValueError for a device that is neither CPU nor CUDA
     """
     kind = check.one_of(torch.device(device).type, "device", ("cpu", "cuda"))
     call()

@@ -51,7 +51,6 @@ def show(figure, alt):
     """Display a matplotlib figure as PNG with alternative text, and close it.
 
     alt    : what a reader who cannot see the figure should know, one or two sentences
-    raises : ValueError when it is empty
     """
     import matplotlib.pyplot as plt
     from IPython.display import display

@@ -24,7 +24,6 @@ class Stacked:
 
     networks : the different networks, U of them
     which    : (M,) index tensor: the network that each of the M starts as
-    raises   : ValueError for networks that would not be trained as they are
     """
 
     def __init__(self, networks, which):

@@ -36,6 +36,8 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
+    if test_share is not None:
+        test_share = check.real(test_share, "test_share", "(0, inf)")
     pairs = len(treated)
     if len(control) != pairs or pairs < 2:
         raise ValueError(
@@ -50,9 +52,8 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
         mean = 0.0 if abs(mean) <= rounding else mean
         return PairedDifference(mean, mean, mean, float(mean == 0), pairs)
     if test_share is not None:
-        factor = 1 + pairs * check.real(test_share, "test_share", "(0, inf)")
         # Of differences that spread by so much more, Student's t is the corrected one.
-        difference = mean + math.sqrt(factor) * (difference - mean)
+        difference = mean + math.sqrt(1 + pairs * test_share) * (difference - mean)
     found = ttest_1samp(difference, 0)
     low, high = map(float, found.confidence_interval(level))
     return PairedDifference(mean, low, high, float(found.pvalue), pairs)

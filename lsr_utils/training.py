@@ -101,8 +101,7 @@ def fit(
     seed              : of the batch order, the dropout masks and the drawn labels
     measure_every     : steps between measurements; 20 of them when None
     returns           : tidy pandas DataFrame, a row a measurement and part: step, part
-                        ("train" or "validation") and the measures of ``evaluate``;
-                        step 0 is the untrained network
+                        and the measures of ``evaluate``; step 0 is untrained
     raises            : FloatingPointError where a measured loss is no number
     """
     steps = check.whole(steps, "steps", 1)

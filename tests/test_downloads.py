@@ -149,7 +149,7 @@ def test_a_refusal_says_what_why_to_where_and_how_to_go_on(
         f"{NAME} could not be downloaded into {cache}: {tmp_path}/{NAME} fails (No "
         f"such file or directory); {server.url}/{NAME} answers HTTP 404; copy the file "
         "there by hand (LSR_DATA_HOME names another folder), or go on with 'digits', "
-        "'shapes' or 'questions', which need no download."
+        "'gaussians', 'shapes' or 'questions', which need no download."
     )
     monkeypatch.setenv("LSR_DATA_MIRROR", "gopher://here")
     assert f"gopher://here/{NAME} fails (InvalidSchema);" in refusal()

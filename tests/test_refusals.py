@@ -173,8 +173,8 @@ CALIBRATION = [
         ValueError,
         "finite numbers, got nan",
     ),
-    (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "must be above 0, got 0.0"),
-    (lambda: cal.with_temperature(9 * P, NAN), ValueError, "must be above 0, got nan"),
+    (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
+    (lambda: cal.with_temperature(9 * P, NAN), ValueError, "one or (), got nan"),
     (
         lambda: cal.reliability_bins(P, Y, 0),
         ValueError,
@@ -187,8 +187,8 @@ CALIBRATION = [
     # Of no bin the largest distance would be 0.
     (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
     (lambda: cal.summary(P, Y), ValueError, "n_bins must be a whole number, 1 to 3"),
-    (lambda: cal.clopper_pearson(0.5, 2.0), ValueError, "must be whole, got 0.5 of"),
-    (lambda: cal.clopper_pearson(1, NAN), ValueError, "must be whole, got 1 of nan"),
+    (lambda: cal.clopper_pearson(0.5, 2.0), ValueError, "0 to trials, got 0.5 of"),
+    (lambda: cal.clopper_pearson(1, NAN), ValueError, "0 to trials, got 1 of nan"),
     (lambda: cal.unsmoothed(P, 1), ValueError, "eps must lie in [0, 0.999999], got 1"),
     (lambda: cal.unsmoothed(P, 0.1, least=0.2), ValueError, "must lie in [0, 0.16666"),
 ]

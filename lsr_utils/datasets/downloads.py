@@ -28,6 +28,9 @@ FILES = {  # the places that have a file, and its SHA-256
 }
 
 
+OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
+
+
 class DownloadError(OSError):
     """A file cannot be downloaded or kept; one sentence says why."""
 
@@ -66,9 +69,10 @@ def _download(source, output_file, _):
     """Copy a file to ``output_file``, which pooch checks and then renames."""
     import pooch
 
+    source = source.removeprefix("file://")
     if "://" not in source:
         shutil.copyfile(os.path.expanduser(source), output_file)
-    elif os.environ.get("LSR_OFFLINE", "0") not in ("", "0"):
+    elif os.environ.get("LSR_OFFLINE", "").strip().lower() not in OFF:
         raise OSError(None, "LSR_OFFLINE is set")
     else:
         bar = os.environ.get("TQDM_DISABLE", "0") in ("", "0")

@@ -27,6 +27,8 @@ def pair_noise(rate, pairs, num_classes=6):
             raise ValueError(f"pairs must hold two different {known}")
         transition[a, a] -= rate
         transition[a, b] += rate
+    if transition.min() < -1e-12:
+        raise ValueError(f"pairs must leave each class a row of rates, got {pairs}.")
     return transition.clamp_min(0)  # rounding may leave -1e-17
 
 

@@ -48,7 +48,6 @@ def template_triples(planes, points, labels, class_names):
 
     planes  : list of ``geometry.TemplatePlane``
     points  : list of (N, 2), the same features in each plane; labels (N,)
-    returns : matplotlib Figure
     """
     figure, axes = grid(len(planes), 10, style.PANELS[0], 0.92)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
