@@ -171,8 +171,9 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
 
 def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
     """Root of ``debiased_squared_error``, or 0 where that is negative."""
-    rows = probabilities, targets
-    return debiased_squared_error(*rows, n_bins, strategy).clamp(min=0).sqrt()
+    return debiased_squared_error(
+        probabilities, targets, n_bins, strategy
+    ).clamp(min=0).sqrt()  # fmt: skip
 
 
 def accuracy(probabilities, targets):
@@ -214,8 +215,10 @@ def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
 
 def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
     """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10)."""
-    rows, divergence = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
-    return _decomposed(nll, entr, divergence, *rows, n_bins, strategy)
+    return _decomposed(
+        nll, entr, lambda p, q: xlogy(p, p) - xlogy(p, q), probabilities, targets,
+        n_bins, strategy,
+    )  # fmt: skip
 
 
 def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
@@ -241,10 +244,7 @@ def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strate
 def calibrated_errors(
     probabilities, n_bins=15, strategy="uniform", *, draws=1000, seed=0
 ):
-    """ECE that a calibrated network would show in each of D draws of labels: (..., D).
-
-    A row is right with probability "confidence". Networks meet the same draws.
-    """
+    """ECE of a calibrated network in each of D draws of labels: (..., D)."""
     confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
     index = _assign(confidence, n_bins, strategy)[1]  # (..., 1, N)
     rows, found = confidence.shape[-1], []
@@ -360,8 +360,10 @@ def with_temperature(logits, temperature):
     temperature = check.numbers(temperature, "temperature").to(z)
     fits = temperature.shape in ((), (1,) * (z.dim() == 3), z.shape[:-2])
     if not (fits and (temperature > 0).all() and temperature.isfinite().all()):
-        got = f"one or {tuple(z.shape[:-2])}, got {temperature.tolist()}"
-        raise ValueError(f"temperature must be above 0, {got}.")
+        raise ValueError(
+            f"temperature must be above 0, one or {tuple(z.shape[:-2])}, got "
+            f"{temperature.tolist()}."
+        )
     return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
 
 

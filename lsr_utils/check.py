@@ -44,8 +44,8 @@ def _as_float(value):
 def whole(value, name, least=0, most=math.inf):
     """A whole number from ``least`` to ``most``, as an int; 5.0 is one."""
     number = value if type(value) is int else _as_float(value)
+    allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
     if number is None or number % 1 != 0 or not least <= number <= most:
-        allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
         raise ValueError(f"{name} must be a whole number, {allowed}, got {value!r}.")
     return int(value)
 

@@ -111,12 +111,14 @@ def fit_fleet(
     except KeyboardInterrupt:
         for training in trainings:
             training.measure()
-        done = f"{trainings[-1].step} or more of {steps} steps"  # the last is behind
-        print(f"fit_fleet: interrupted, all have {done}.")
+        print(
+            f"fit_fleet: interrupted at step {trainings[-1].step} of {steps} or later."
+        )
     if fleet.diverged:
-        some = f"{{network: step}}: {reprlib.repr(fleet.diverged)}"
-        message = f"The loss of some networks is no longer a number, {some}."
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            "The loss of some networks is no longer a number, {network: step}: "
+            f"{reprlib.repr(fleet.diverged)}.", RuntimeWarning, stacklevel=2,
+        )  # fmt: skip
     return fleet
 
 
@@ -371,8 +373,7 @@ def _arguments(function, table):
         if name in table or default is missing:
             values = _filled(table.get(name, [None] * len(table)), default)
             if missing in values:
-                row = values.index(missing)
-                raise ValueError(f"grid must have a value of {name!r} in row {row}.")
+                raise ValueError(f"grid needs {name!r} in row {values.index(missing)}.")
             given[name] = values
     return given
 

@@ -149,7 +149,7 @@ def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where)
     stop_in_step(monkeypatch, 13, where)
     found = trained(build, points(), ALL_ARMS, steps=20, **options)
     assert capsys.readouterr().out == (
-        "fit_fleet: interrupted, all have 12 or more of 20 steps.\n"
+        "fit_fleet: interrupted at step 12 of 20 or later.\n"
     )
     assert found.steps.tolist() == [0, 5, 10, 12]
     assert_same_networks(found, [wanted.network(k) for k in range(10)], 0)
@@ -167,7 +167,7 @@ def test_interrupted_between_slices_all_stop_near_the_same_step(monkeypatch, cap
     stop_in_step(monkeypatch, 3 * 5 + 5 + 3, "before")  # the second in its step 8
     found = trained(build, points(), grid, measure_every=5)
     assert capsys.readouterr().out == (
-        "fit_fleet: interrupted, all have 5 or more of 20 steps.\n"
+        "fit_fleet: interrupted at step 5 of 20 or later.\n"
     )
     assert found.steps.tolist() == [0, 5, 7, 10]
     for name, values in found.history["train"].items():

@@ -154,7 +154,7 @@ def test_a_loss_gets_numbers():
 
     with pytest.raises((TypeError, ValueError), match="str"):
         trained(build, points(), [{"kind": "focal"}], loss=loss)
-    assert refused(loss=loss) == "grid must have a value of 'kind' in row 0."
+    assert refused(loss=loss) == "grid needs 'kind' in row 0."
 
 
 @pytest.mark.parametrize("reduce", [torch.mean, lambda x: x.mean(1), lambda x: x.mT])
@@ -195,7 +195,7 @@ def test_a_data_function_makes_a_six_class(wrong):
 
 
 def test_what_a_data_function_needs_is_in_the_grid():
-    wanted = "grid must have a value of 'n' in row {}."
+    wanted = "grid needs 'n' in row {}."
     assert refused(train=lambda n: points(n)) == wanted.format(0)
     grid = [{"n": 20}, {"seed": 1}]
     assert refused(train=lambda n: points(n), grid=grid) == wanted.format(1)

@@ -147,7 +147,7 @@ def test_a_value_that_a_function_needs_is_asked_for_by_row():
         function = {"n": lambda n: None, "m": lambda m: None}[column]
         with pytest.raises(ValueError) as caught:
             fleet._arguments(function, table)
-        assert str(caught.value) == f"grid must have a value of {name!r} in row {row}."
+        assert str(caught.value) == f"grid needs {name!r} in row {row}."
 
 
 def test_columns_are_the_named_arguments():
