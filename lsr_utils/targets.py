@@ -84,6 +84,7 @@ def optimal_gap(eps, num_classes, spread="all"):
     """Logit of the true class minus any other, in nats, where the loss is least.
 
     Infinite at eps = 0: one-hot targets ask for ever larger logits.
+    raises : ValueError for eps, spread or num_classes
     """
     true, other = target_values(eps, check.whole(num_classes, "num_classes", 2), spread)
     if other == 0:

@@ -249,7 +249,7 @@ def test_a_ready_environment_is_known_in_another_locale(tmp_path):
         pytest.skip("this system has no GBK")
     env = variables(tmp_path, LOCPATH=str(tmp_path), LC_ALL="zh_CN.GBK")
     # The tools know folders by the names that the packages were installed under.
-    tool = folder / "tools" / "website.py"
+    tool = folder / "tools" / "site" / "__main__.py"
     tool.write_text("import sys; print(sys.getfilesystemencoding())")
     result = course(folder, "site", env=env)
     assert (result.stdout, result.stderr) == ("utf-8\n", "")

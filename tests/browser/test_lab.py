@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import pytest
 from browser_tools import ROOT, move_sliders
-from lab import Lab
+from jupyterlab_page import Lab
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
