@@ -57,9 +57,9 @@ def seed(value):
 
 def one_of(value, name, allowed):
     """The value, which must be one of a few strings."""
+    known = ", ".join(map(repr, allowed)) or "one of those there are (none)"
+    known = " or ".join(known.rsplit(", ", 1))
     if not isinstance(value, str) or value not in allowed:
-        known = ", ".join(map(repr, allowed)) or "one of those there are (none)"
-        known = " or ".join(known.rsplit(", ", 1))
         raise ValueError(f"{name} must be {known}, got {reprlib.repr(value)}.")
     return value
 
@@ -85,8 +85,7 @@ def probabilities(values, name="probabilities"):
         raise ValueError(
             f"{name} must have shape (..., K), nowhere 0, got {tuple(values.shape)}."
         )
-    if not values.is_floating_point():
-        values = values.double()  # one-hot rows of whole numbers
+    values = values if values.is_floating_point() else values.double()  # one-hot rows
     eps = torch.finfo(values.dtype).eps
     wrong = ~((values >= 0) & (values <= 1 + max(1e-6, eps)))  # nan is wrong too
     if wrong.any():

@@ -136,6 +136,7 @@ def _numbers(values, name):
     if values.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
     if not np.isfinite(values).all():
-        at = np.isfinite(values).argmin()
-        raise ValueError(f"{name} must be finite, got {values[at]} at position {at}.")
+        raise ValueError(
+            f"{name} must be finite, got {values[~np.isfinite(values)][0]}."
+        )
     return values

@@ -146,7 +146,7 @@ STATS = [
     (
         lambda: paired([1, NAN], [1, 2]),
         ValueError,
-        "treated must be finite, got nan at",
+        "treated must be finite, got nan",
     ),
     (lambda: paired([1, 2], [2, 1], level=95), ValueError, "lie in (0, 1), got 95"),
     (lambda: paired([1, 2], [2, 4], test_share=0), ValueError, "(0, inf), got 0"),

@@ -28,6 +28,7 @@ FILES = {  # the places that have a file, and its SHA-256
 }
 
 
+DAMAGED = "the copy there is another file, its SHA-256 differs; "
 OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
 
 
@@ -56,10 +57,9 @@ def fetch(name):
             return pathlib.Path(found)
         except (OSError, ValueError) as error:
             reasons.append(f"{source} {_reason(error)}")
-    damaged = "the copy there is another file, its SHA-256 differs; "
     raise DownloadError(
         f"{name} could not be downloaded into {folder}: "
-        f"{damaged * folder.joinpath(name).exists()}{'; '.join(reasons)}; copy the "
+        f"{DAMAGED * folder.joinpath(name).exists()}{'; '.join(reasons)}; copy the "
         "file there by hand (LSR_DATA_HOME names another folder), or go on with "
         "'digits', 'gaussians', 'shapes' or 'questions', which need no download."
     )
@@ -69,8 +69,7 @@ def _download(source, output_file, _):
     """Copy a file to ``output_file``, which pooch checks and then renames."""
     import pooch
 
-    source = source.removeprefix("file://")
-    if "://" not in source:
+    if "://" not in (source := source.removeprefix("file://")):
         shutil.copyfile(os.path.expanduser(source), output_file)
     elif os.environ.get("LSR_OFFLINE", "").strip().lower() not in OFF:
         raise OSError(None, "LSR_OFFLINE is set")

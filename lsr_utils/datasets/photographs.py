@@ -30,8 +30,10 @@ def animals(part="train"):
     images, labels, variant = found or (*read_archive(fetch(ARCHIVE), part), "official")
     mean, std = (255 * torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
     x = torch.from_numpy(images).float().sub_(mean).div_(std)
-    names = tuple(ANIMALS.values())
-    return SixClass(x, torch.from_numpy(labels).long(), None, names, variant=variant)
+    return SixClass(
+        x, torch.from_numpy(labels).long(), None, tuple(ANIMALS.values()),
+        variant=variant,
+    )  # fmt: skip
 
 
 def read_archive(path, part):
