@@ -11,12 +11,14 @@ from pathlib import Path
 
 import nbval.kernel
 import pytest
+from nbval.plugin import IPyNbCell
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from isolation import isolate  # noqa: E402
 
+TOLERANCE = 10  # thousandths of an axes, or of a colour
 GROUPS = ("units", "kernels", "notebooks", "browser")
 
 
@@ -56,6 +58,7 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     isolate(folder.name)
     nbval.kernel.RunningKernel.execute_cell_input = execute_as_jupyter_does
+    IPyNbCell.compare_outputs = compare_figures_too
 
 
 def pytest_collection_modifyitems(items):
@@ -77,3 +80,41 @@ def pytest_collection_modifyitems(items):
 def execute_as_jupyter_does(kernel, cell_input, allow_stdin=None):
     """nbval keeps no history, and IPython then shows a value that ends in `;`."""
     return kernel.kc.execute(cell_input, allow_stdin=allow_stdin, stop_on_error=False)
+
+
+compare_texts = IPyNbCell.compare_outputs
+
+
+def compare_figures_too(cell, test, ref, skip_compare=None):
+    """nbval skips pictures: compare what `lsr.show` says was drawn."""
+    same = compare_texts(cell, test, ref, skip_compare)
+    if same:
+        cell.comparison_traceback += figure_differences(drawings(ref), drawings(test))
+    return same and not cell.comparison_traceback
+
+
+def drawings(outputs):
+    """The lines on each figure in the outputs of a cell."""
+    about = (output.get("metadata", {}).get("image/png") for output in outputs)
+    return [picture.get("drawn", []) for picture in about if picture]
+
+
+def figure_differences(stored, new):
+    """What differs in the figures, one sentence each; numbers by more than TOLERANCE.
+
+    A line is "what is drawn, how many | numbers", in thousandths of its axes.
+    """
+    found = []
+    if len(stored) != len(new):
+        found.append(f"{len(stored)} figures are stored, {len(new)} were drawn")
+    for number, (old, lines) in enumerate(zip(stored, new), start=1):  # noqa: B905
+        if len(old) != len(lines):
+            found.append(f"figure {number} draws {len(lines)} things, not {len(old)}")
+        for before, after in zip(old, lines):  # noqa: B905
+            (what, _, a), (now, _, b) = before.partition(" | "), after.partition(" | ")
+            pairs = zip(a.split(), b.split())  # noqa: B905
+            if what != now or len(a.split()) != len(b.split()):
+                found.append(f"figure {number} draws {now!r}, stored is {what!r}")
+            elif any(abs(int(x) - int(y)) > TOLERANCE for x, y in pairs):
+                found.append(f"figure {number}, {what}: {b}, stored is {a}")
+    return found

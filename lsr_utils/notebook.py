@@ -1,5 +1,7 @@
 """What every notebook does the same way: set up, show, guess, claim."""
 
+import hashlib
+import html
 import io
 import math
 import os
@@ -50,22 +52,32 @@ def setup(seed=0, threads=None, device=None):
 def show(figure, alt):
     """Display a matplotlib figure as PNG with alternative text, and close it.
 
+    The text also stands under the figure, folded: JupyterLab and most others read none
+    that belongs to an output. What was drawn goes into the output's metadata, by which
+    the tests compare figures.
+
     alt    : what a reader who cannot see the figure should know, one or two sentences
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
     from PIL import Image
 
+    from .drawn import drawn
+
     if not alt or not alt.strip():
         raise ValueError(f"alt must describe the figure, got {alt!r}.")
-    drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
+    full, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png")
     # Smaller without transparency, and no software version in the file: the same figure
     # gives the same bytes.
-    Image.open(drawn).convert("RGB").save(png, "png", optimize=True)
+    Image.open(full).convert("RGB").save(png, "png", optimize=True)
     data = {"image/png": png.getvalue(), "text/plain": f"{figure}: {alt}"}
+    about = {"alt": alt, "sha256": hashlib.sha256(png.getvalue()).hexdigest()}
+    about["drawn"] = drawn(figure)
     plt.close(figure)
-    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    display(data, metadata={"image/png": about}, raw=True)
+    words = f"<summary>This figure in words</summary>{html.escape(alt)}"
+    display({"text/html": f"<details>{words}</details>"}, raw=True)
 
 
 def guess(what, said, truth, tol=None):

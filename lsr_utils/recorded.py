@@ -1,18 +1,18 @@
 """Recorded runs: trained before, on another machine or for longer than a lecture."""
 
 import json
-import pathlib
 
 import numpy as np
 import pandas as pd
 import torch
 
 from . import check
+from .datasets.downloads import shipped
 
 
 def folder():
-    """Folder of recorded runs in the repository: ``data/recorded``."""
-    return pathlib.Path(__file__).resolve().parents[1] / "data" / "recorded"
+    """Folder of recorded runs, ``data/recorded`` of the course."""
+    return shipped("recorded")
 
 
 def run(name):

@@ -46,13 +46,35 @@ def generator_of(seed, stream):
     return torch.Generator().manual_seed(int(mixed))
 
 
+class _Line:
+    """A file for tqdm: one line under the cell, which is empty when the bar is done.
+
+    tqdm's own bar in notebooks is a widget. A notebook that is saved with one shows an
+    error in its place when it is opened again.
+    """
+
+    def __init__(self):
+        from IPython.display import display
+
+        self.output = display({}, raw=True, display_id=True)
+
+    def write(self, text):
+        text = text.strip()
+        self.output.update({"text/plain": text} if text else {}, raw=True)
+
+    def flush(self):
+        pass
+
+
 def progress_bar(iterable, total, description, wanted):
     """The iterable under a bar of tqdm, if wanted; TQDM_DISABLE is heeded."""
-    from tqdm.auto import tqdm
+    from IPython import get_ipython
+    from tqdm import tqdm
 
-    # tqdm's own reading of this variable does not reach its notebook widget.
     off = not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    return tqdm(iterable, total=total, desc=description, leave=False, disable=off)
+    line = None if off or not hasattr(get_ipython(), "kernel") else _Line()
+    options = {"leave": False, "disable": off, "file": line, "ncols": 88}
+    return tqdm(iterable, description, total, **options)
 
 
 def logit_gap(logits, targets):

@@ -27,13 +27,20 @@ FILES = {  # the places that have a file, and its SHA-256
     ),
 }
 
-
 DAMAGED = "the copy there is another file, its SHA-256 differs; "
 OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
 
 
 class DownloadError(OSError):
     """A file cannot be downloaded or kept; one sentence says why."""
+
+
+def shipped(name):
+    """Path of a file or folder that comes with the course, in its folder ``data``."""
+    package = pathlib.Path(__file__).resolve().parents[1]
+    # A wheel holds the data inside the package; a checkout, beside it.
+    inside = package / "data"
+    return (inside if inside.exists() else package.parent / "data") / name
 
 
 def cache_folder():

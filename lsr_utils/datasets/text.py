@@ -2,20 +2,19 @@
 
 import collections
 import csv
-import pathlib
 import re
 
 import numpy as np
 import torch
 
 from .. import check
-from .downloads import fetch, stand_in
+from .downloads import fetch, shipped, stand_in
 from .sixclass import SixClass
 
 TYPES = ("abbreviation", "entity", "description", "human", "location", "number")
 COARSE = ("ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM")  # TREC's names, in this order
 TREC = {"train": ("train_5500.label", 5452), "test": ("TREC_10.label", 500)}
-QUESTIONS = pathlib.Path(__file__).resolve().parents[2] / "data" / "questions.csv"
+QUESTIONS = shipped("questions.csv")
 PADDING, UNKNOWN = "<pad>", "<unk>"  # ids 0 and 1; no text has them as a token
 
 

@@ -1,0 +1,122 @@
+"""What a figure draws, in short lines by which two runs of it can be compared.
+
+Pixels differ from one version of matplotlib to the next, and two swapped curves differ
+in fewer of them than rounding noise does. So not pixels are kept but what was drawn.
+"""
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
+from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
+from matplotlib.path import Path
+from matplotlib.spines import Spine
+from matplotlib.text import Annotation, Text
+
+ROWS = 64  # of numbers kept of one thing, evenly among all
+
+
+def drawn(figure):
+    """What stands in a figure that was drawn: a list of strings, in its order.
+
+    returns : for each axes its words and its ticks, then one line for each thing in it:
+              "what, label, how many | numbers", in thousandths of the axes' width and
+              height; colours follow, red, green and blue in thousandths
+    """
+    lines = [f"figure {text.get_text()!r}" for text in figure.texts if text.get_text()]
+    for axes in figure.findobj(Axes):
+        if axes.get_visible():
+            lines += _ticks(axes)
+            for artist in axes.get_children():
+                if artist.get_visible() and artist is not axes.patch:
+                    lines += _things(artist, axes)
+    return lines
+
+
+def _ticks(axes):
+    """The words at both axes, with where they stand: an axes without ticks has none."""
+    for name, axis, limits in (
+        ("x", axes.xaxis, axes.get_xlim()),
+        ("y", axes.yaxis, axes.get_ylim()),
+    ):
+        within = [
+            tick
+            for tick in axis.get_major_ticks()
+            if min(limits) <= tick.get_loc() <= max(limits) and axis.get_visible()
+        ]
+        labels = [label for tick in within for label in (tick.label1, tick.label2)]
+        words = [label.get_text() for label in labels if label.get_visible()]
+        to_line = axis.get_transform().transform
+        low, high = to_line(np.array(limits, dtype=float))
+        at = to_line(np.array([tick.get_loc() for tick in within]))
+        yield _line(
+            f"{name} {axis.get_label_text()!r} {words}", (at - low) / (high - low)
+        )
+
+
+class _Recorder(RendererBase):
+    """A renderer that keeps the corners of each path and its colour."""
+
+    def __init__(self):
+        super().__init__()
+        self.paths = []
+
+    def draw_path(self, gc, path, transform, rgbFace=None):  # noqa: N803
+        path = transform.transform_path(path)
+        if path.codes is not None:  # where a path closes, no corner is meant
+            path = Path(path.vertices[path.codes != Path.CLOSEPOLY])
+        colour = gc.get_rgb() if rgbFace is None else rgbFace
+        self.paths.append((path.vertices, colour[:3]))
+
+    def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):  # noqa: N803
+        self.draw_path(gc, Path(path.vertices), trans, rgbFace)
+
+
+def _things(artist, axes):
+    what, label = type(artist).__name__, str(artist.get_label())
+    if label and not label.startswith("_"):
+        what += f" {label!r}"
+    to_axes = axes.transAxes.inverted().transform
+    if isinstance(artist, (Axis, Axes, Spine)):
+        return
+    if isinstance(artist, Legend):
+        yield f"{what} {[text.get_text() for text in artist.get_texts()]}"
+    elif isinstance(artist, Text):
+        if isinstance(artist, Annotation) and artist.xycoords == "data":
+            at = axes.transData.transform(artist.xy)
+        else:
+            at = artist.get_transform().transform(artist.get_position())
+        if artist.get_text():
+            yield _line(f"text {artist.get_text()!r}", to_axes([at]))
+    elif isinstance(artist, AxesImage):
+        colours = artist.to_rgba(artist.get_array())[..., :3].reshape(-1, 3)
+        yield _line(what, colours)
+    elif isinstance(artist, Artist):
+        recorder = _Recorder()
+        artist.draw(recorder)
+        if len(recorder.paths) < 3:
+            for corners, colour in recorder.paths:
+                yield _line(what, to_axes(corners), colour)
+        else:
+            boxes = []
+            for path, colour in recorder.paths:
+                corners = _finite(to_axes(path)) if len(path) else np.zeros((1, 2))
+                boxes.append([*corners.min(0), *corners.max(0), *colour])
+            yield _line(what, boxes)
+
+
+def _finite(numbers):
+    """The numbers as an array within [-9, 9]; what is none is -9."""
+    return np.clip(np.nan_to_num(np.asarray(numbers, dtype=float), nan=-9), -9, 9)
+
+
+def _line(what, rows, colour=()):
+    """One line of all rows, (n, c): at most 64 of them, and least, largest and mean."""
+    rows = _finite(rows)
+    if (n := len(rows)) > ROWS:
+        kept = rows[np.linspace(0, n - 1, ROWS).round().astype(int)]
+        rows = np.vstack([kept, rows.min(0), rows.max(0), rows.mean(0)])
+    numbers = np.rint(1000 * np.array([*rows.flat, *colour])).astype(int)
+    return " ".join([what, str(n), "|", *map(str, numbers)])

@@ -1,0 +1,45 @@
+"""What a notebook of the course keeps in its file, whichever editor saved it."""
+
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
+OF_NOTEBOOK = {*METADATA, "stub"}
+OF_CELL = {"jupyter", "recorded_with", "slideshow", "tags"}
+# Its ids are random, and without a kernel it is dead; a picture beside it stays.
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def tidy(notebook):
+    """Drop, in place, what editors add: their metadata, widgets, finished bars."""
+    only(notebook.metadata, OF_NOTEBOOK)
+    notebook.metadata.update(type(notebook)(METADATA))
+    for cell in notebook.cells:
+        only(cell.metadata, OF_CELL)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if data.pop(VIEW, None) and "image/png" not in data:
+                data.clear()
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if o.get("data", True)]
+
+
+def only(metadata, names):
+    for name in set(metadata) - names:
+        del metadata[name]
+
+
+def before_saving(model, **others):
+    """Jupyter's hook: opening a notebook and saving it changes no byte of it.
+
+    A kernel tells JupyterLab its version, which would then be written into the file.
+    """
+    if model["type"] == "notebook":
+        metadata = model["content"]["metadata"]
+        if metadata.get("language_info", {}).get("name") == "python":
+            metadata.update(METADATA)
+        metadata.pop("widgets", None)
