@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from matplotlib.spines import Spine
 from matplotlib.text import Annotation, Text
 
-ROWS = 64  # of numbers kept of one thing, evenly among all
+NUMBERS = 130  # at most of one thing; a curve of 64 points is kept whole
 
 
 def drawn(figure):
@@ -113,10 +113,11 @@ def _finite(numbers):
 
 
 def _line(what, rows, colour=()):
-    """One line of all rows, (n, c): at most 64 of them, and least, largest and mean."""
+    """One line of rows, (n, c): some of them, evenly, and least, largest and mean."""
     rows = _finite(rows)
-    if (n := len(rows)) > ROWS:
-        kept = rows[np.linspace(0, n - 1, ROWS).round().astype(int)]
+    n, most = len(rows), NUMBERS // (rows.shape[1] if rows.ndim == 2 else 1)
+    if n > most:
+        kept = rows[np.linspace(0, n - 1, most).round().astype(int)]
         rows = np.vstack([kept, rows.min(0), rows.max(0), rows.mean(0)])
     numbers = np.rint(1000 * np.array([*rows.flat, *colour])).astype(int)
     return " ".join([what, str(n), "|", *map(str, numbers)])

@@ -104,7 +104,7 @@ def guess(what, said, truth, tol=None):
 def claim(claim_id, sentence, holds, kind=None, by="run"):
     """State a claim of the course: assert it, and print one fixed line.
 
-    claim_id : "NN-k", the notebook and a running number
+    claim_id : "NN-k", the notebook and a running number; of a deep dive "NNa-k"
     sentence : what the cells show, so that it is understood without the notebook
     holds    : whether they show it, with room to spare
     kind     : a setback of label smoothing: "null" (no gain, or none of a stated size),
@@ -113,7 +113,7 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
                part a stored file), "identity" (algebra, or a check of code)
     raises   : AssertionError when it does not hold, TypeError when holds is no bool
     """
-    if not re.fullmatch(r"\d\d-\d+", str(claim_id)) or not isinstance(sentence, str):
+    if not re.fullmatch(r"\d\d[a-z]?-\d+", str(claim_id)) or not isinstance(sentence, str):
         raise TypeError(
             "claim needs an id like '01-4', a sentence, a bool, "
             f"got {claim_id!r} and {sentence!r}."

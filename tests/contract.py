@@ -240,7 +240,7 @@ def _folds(notebook):
     for cell, wanted in zip(notebook.cells, ruled.cells, strict=True):
         if cell.metadata != wanted.metadata:
             yield f"cell {cell.id} is not folded as the rule says; run refresh"
-        if folding.COVERED in tags(cell):
+        if folding.CHECKS in tags(cell):
             if not calls(cell, "claim"):
                 yield f"cell {cell.id} has the tag checks and claims nothing"
             if any("image/png" in output.get("data", {}) for output in cell.outputs):

@@ -1,15 +1,17 @@
 """Which cells are folded: one rule for the notebooks, their decks and the site.
 
-Folded is the code of cells tagged `checks`, `experiment` or `hide-input`, and of cells
-that only draw. The output of `checks` is covered too. `show-input` keeps a cell open.
+Folded is the code of cells tagged `checks`, `experiment`, `hide-input` or `answer`, and
+of cells that only draw. Covered is the output of `checks`, of an `answer`, and of cells
+that compare a guess with the truth. `show-input` keeps a cell open.
 `course.py refresh` writes it all into the notebooks' metadata, which JupyterLab reads.
 """
 
 import ast
 import symtable
 
-COVERED = "checks"
-FOLDED = {COVERED, "experiment", "hide-input"}
+CHECKS = "checks"
+COVERED = {CHECKS, "answer"}
+FOLDED = {*COVERED, "experiment", "hide-input"}
 OPEN = "show-input"
 DRAWS = {"show", "BarSliders", "PointSliders"}
 SAYS = {"print", "display", "claim", "guess"}
@@ -38,7 +40,7 @@ def fold(notebook):
             tags = set(cell.metadata.get("tags", []))
             if OPEN not in tags and (drawing or tags & FOLDED):
                 hidden["source_hidden"] = True
-            if COVERED in tags:
+            if tags & COVERED or calls(cell.source, "guess"):
                 hidden["outputs_hidden"] = True
         cell.metadata.pop("jupyter", None)
         if hidden:
@@ -51,6 +53,11 @@ def draws(source):
     last = getattr(tree.body[-1], "value", None) if tree.body else None
     said = {called(node) for node in ast.walk(tree)}
     return called(last) in DRAWS and not said & SAYS
+
+
+def calls(source, function):
+    """Whether code calls a function, by its name."""
+    return function in {called(node) for node in ast.walk(ast.parse(source))}
 
 
 def called(node):
