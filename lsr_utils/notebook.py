@@ -113,7 +113,8 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
                part a stored file), "identity" (algebra, or a check of code)
     raises   : AssertionError when it does not hold, TypeError when holds is no bool
     """
-    if not re.fullmatch(r"\d\d[a-z]?-\d+", str(claim_id)) or not isinstance(sentence, str):
+    named = re.fullmatch(r"\d\d[a-z]?-\d+", str(claim_id))
+    if not named or not isinstance(sentence, str):
         raise TypeError(
             "claim needs an id like '01-4', a sentence, a bool, "
             f"got {claim_id!r} and {sentence!r}."
