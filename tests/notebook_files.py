@@ -18,6 +18,11 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
+def number(notebook):
+    """What its title begins with: "02", or "02b" of a deep dive."""
+    return notebook.cells[0].source.removeprefix("# ").partition(" · ")[0]
+
+
 def by_number(number):
     """The notebook whose file name starts with ``number``, e.g. "02"."""
     (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
@@ -62,3 +67,13 @@ def run_cells(cells):
         tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
         exec(compile(tree, f"<cell {cell.id}>", "exec"), names)
     return names
+
+
+# The lectures and deep dives that are made for a room; the others still have a card.
+LECTURES = {
+    number(notebook): path
+    for path in notebook_paths()
+    for notebook in [read(path)]
+    if path.parent.name in ("notebooks", "deep")
+    and "After this you can" not in notebook.cells[0].source
+}

@@ -1,0 +1,172 @@
+"""The shape of a lecture as its reader sees it, folded cells aside.
+
+python tests/shape.py          a table of all lectures and deep dives
+"""
+
+import ast
+import collections
+import re
+import statistics
+import sys
+
+from notebook_files import LECTURES, ROOT, read, tags
+
+sys.path.insert(0, str(ROOT / "tools"))
+import folding  # noqa: E402
+
+LECTURE = {
+    "cells": 18, "lines": 160, "median": 6, "longest": 15, "words": 1800,
+    "new words": 6, "numbers": 80, "numbers in one": 25, "in a sentence": 5,
+    "claims": 5, "guesses": 4, "fill-ins": 2, "folded lines": 200, "panels": 3,
+    "figures": 5, "first figure": 5,
+}  # fmt: skip
+DEEP = {"cells": 30, "lines": 300, "longest": 25, "panels": 6, "in a sentence": 6}
+LEAST = {"guesses": 1, "figures": 2}  # of a lecture
+DEEP_LINES = {"02b": 400}
+DOOR = {"figures": 1}  # 00 is one picture
+NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:[.,]\d+)*")
+GUESS = re.compile(r"(?m)^guess\w* = None")
+
+
+def measured(notebook):
+    """What a reader meets: {what: how many}, by the names of LECTURE."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    seen = [cell for cell in code if not folding.is_folded(cell)]
+    teach = [cell for cell in seen if _teaches(cell)]
+    lengths = [_lines(cell) for cell in teach]
+    prose = [_plain(c.source) for c in notebook.cells if c.cell_type == "markdown"]
+    numbers = [
+        len(NUMBER.findall(text))
+        for cell in code
+        if not folding.has_covered_output(cell) and "lsr.setup(" not in cell.source
+        for text in map(_said, cell.outputs)
+    ]
+    figures = [
+        (position, sum(line.startswith("x ") for line in about.get("drawn", [])))
+        for position, cell in enumerate(notebook.cells, start=1)
+        for output in cell.get("outputs", [])
+        if (about := output.get("metadata", {}).get("image/png"))
+    ]
+    shown = [p for p, c in enumerate(notebook.cells, 1) if _has_picture(c)]
+    terms = re.search(r"(?m)^\*New words\*: (.+)$", notebook.cells[0].source)
+    return {
+        "cells": len(teach),
+        "lines": sum(_lines(cell) for cell in seen),
+        "median": statistics.median(lengths or [0]),
+        "longest": max(lengths, default=0),
+        "words": sum(len(re.findall(r"[^\W\d_]+", text)) for text in prose),
+        "new words": len(re.split(r"[,·]", terms[1])) if terms else 0,
+        "numbers": sum(numbers),
+        "numbers in one": max(numbers, default=0),
+        "in a sentence": max(map(_most_in_a_sentence, prose), default=0),
+        "claims": sum(folding.calls(cell.source, "claim") for cell in seen),
+        "guesses": sum(len(GUESS.findall(cell.source)) for cell in code),
+        "fill-ins": sum("fill-in" in tags(cell) for cell in code),
+        "folded lines": sum(map(_lines, code)) - sum(map(_lines, seen)),
+        "figures": len(figures),
+        "panels": max((panels for _, panels in figures), default=0),
+        "first figure": min(shown, default=99),
+    }
+
+
+def problems(notebook, number):
+    """Where the notebook is larger, or smaller, than its room allows: sentences."""
+    found = measured(notebook)
+    deep = len(number) > 2
+    limits = dict(DEEP if deep else LECTURE)
+    if number in DEEP_LINES:
+        limits["lines"] = DEEP_LINES[number]
+    for what, most in limits.items():
+        if found[what] > most:
+            yield f"has {found[what]} for {what}, more than {most}"
+    least = {} if deep else {**LEAST, **(DOOR if number == "00" else {})}
+    for what, fewest in least.items():
+        if found[what] < fewest:
+            yield f"has {found[what]} for {what}, less than {fewest}"
+    for name, cells in assigned(notebook).items():
+        if len(cells) > 1:
+            yield f"binds {name} in the cells {', '.join(cells)}"
+    for cell in notebook.cells:
+        if folding.calls(_code(cell), "guess") and not folding.has_covered_output(cell):
+            yield f"cell {cell.id} shows what a guess is compared with"
+
+
+def assigned(notebook):
+    """The cells that bind each name at their top level; loops and guesses aside."""
+    cells = collections.defaultdict(list)
+    for cell in notebook.cells:
+        names = set()
+        for statement in ast.parse(_code(cell)).body:
+            if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                names.add(statement.name)
+            elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                targets = getattr(statement, "targets", None) or [statement.target]
+                nodes = [node for target in targets for node in ast.walk(target)]
+                names |= {
+                    node.id
+                    for node in nodes
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                }
+        for name in names - {"_"}:
+            cells[name].append(cell.id)
+    return cells
+
+
+def _code(cell):
+    return cell.source if cell.cell_type == "code" else ""
+
+
+def _teaches(cell):
+    return not (
+        "lsr.setup(" in cell.source
+        or GUESS.search(cell.source)
+        or "fill-in" in tags(cell)
+    )
+
+
+def _lines(cell):
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def _plain(markdown):
+    """Prose without the targets of links, code and formulas."""
+    text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", markdown)
+    text = re.sub(r"(?s)\$\$.*?\$\$|```.*?```", " formula ", text)
+    return re.sub(r"\$[^$]*\$|`[^`]*`", " formula ", text)
+
+
+def _most_in_a_sentence(text):
+    text = re.sub(r"\[\d\d[^\]]*|\bFigure \d+|§\s?\d+|\b\d{4}\b", " ", text)
+    text = re.sub(r"(?m)^(?:[#|].*|\s*\d+\. )", " ", text)
+    sentences = re.split(r"(?<=[.?!:;])\s+|\n\n", text)
+    return max((len(NUMBER.findall(sentence)) for sentence in sentences), default=0)
+
+
+def _said(output):
+    """The text of an output that stands on the page."""
+    data = output.get("data", {})
+    html = data.get("text/html", "")
+    if "<details" in html or "<script" in html or "image/png" in data:
+        return ""
+    if html:
+        return re.sub(r"(?s)<style.*?</style>|<[^>]*>", " ", html)
+    return output.get("text", "") or data.get(
+        "text/markdown", data.get("text/plain", "")
+    )
+
+
+def _has_picture(cell):
+    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return any(
+        "image/png" in data or "<script" in data.get("text/html", "")
+        for data in outputs
+    )
+
+
+if __name__ == "__main__":
+    for number, path in LECTURES.items():
+        found = measured(read(path))
+        print(number, path.stem)
+        print("   ", ", ".join(f"{what} {value:g}" for what, value in found.items()))
+        for problem in problems(read(path), number):
+            print("    !", problem)
