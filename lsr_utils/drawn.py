@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from matplotlib.spines import Spine
 from matplotlib.text import Annotation, Text
 
-NUMBERS = 130  # at most of one thing; a curve of 64 points is kept whole
+CORNERS, THINGS = 64, 16  # at most kept of a curve, and of many things of one kind
 
 
 def drawn(figure):
@@ -97,14 +97,18 @@ def _things(artist, axes):
         recorder = _Recorder()
         artist.draw(recorder)
         if len(recorder.paths) < 3:
-            for corners, colour in recorder.paths:
-                yield _line(what, to_axes(corners), colour)
-        else:
-            boxes = []
             for path, colour in recorder.paths:
-                corners = _finite(to_axes(path)) if len(path) else np.zeros((1, 2))
-                boxes.append([*corners.min(0), *corners.max(0), *colour])
-            yield _line(what, boxes)
+                yield _line(what, to_axes(path), colour)
+        else:
+            corners = [
+                _finite(to_axes(path)) for path, _ in recorder.paths if len(path)
+            ]
+            boxes = np.array([[*c.min(0), *c.max(0)] for c in corners])
+            colours = [colour for path, colour in recorder.paths if len(path)]
+            if np.ptp(colours, 0).any():
+                yield _line(what, np.hstack([boxes, colours]))
+            else:
+                yield _line(what, boxes, colours[0])
 
 
 def _finite(numbers):
@@ -115,7 +119,7 @@ def _finite(numbers):
 def _line(what, rows, colour=()):
     """One line of rows, (n, c): some of them, evenly, and least, largest and mean."""
     rows = _finite(rows)
-    n, most = len(rows), NUMBERS // (rows.shape[1] if rows.ndim == 2 else 1)
+    n, most = len(rows), CORNERS if rows.ndim < 2 or rows.shape[1] < 3 else THINGS
     if n > most:
         kept = rows[np.linspace(0, n - 1, most).round().astype(int)]
         rows = np.vstack([kept, rows.min(0), rows.max(0), rows.mean(0)])
