@@ -9,9 +9,10 @@ build/cheat_sheet.html in a browser and print it, or let --pdf do so where Chrom
 import sys
 from pathlib import Path
 
+import chromium
+import command
 import nbformat
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
-from printing import NotPrinted, print_pdf
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
@@ -33,18 +34,15 @@ def page(notebook):
     return template.replace("{sheet}", "\n".join(map(markdown2html_mistune, parts)))
 
 
-def main(arguments):
+def main():
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(nbformat.read(NOTEBOOK, as_version=4)), encoding="utf-8")
     print(PAGE.relative_to(ROOT).as_posix())
-    if "--pdf" in arguments:
+    if "--pdf" in sys.argv:
         pdf = PAGE.with_suffix(".pdf")
-        print_pdf(PAGE.as_uri(), pdf, pages=1)
+        chromium.print_pdf(PAGE.as_uri(), pdf, pages=1)
         print(pdf.relative_to(ROOT).as_posix())
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except NotPrinted as problem:
-        sys.exit(f"cheat_sheet: {problem}")
+    command.run("cheat_sheet", main)

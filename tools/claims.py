@@ -1,11 +1,8 @@
-"""Bring up to date what pages repeat of the notebooks; `course.py refresh` does it too.
-
-usage: python tools/claims.py [--check]
+"""Bring up to date what pages repeat of the notebooks, for `course.py refresh`.
 
 CLAIMS.md is a table of every claim: its id and kind come from the notebooks' code, its
-sentence from the stored output. Links like [03 §10](…) in README.md and the pages for
-teaching are led to where that section is now. A figure of README.md is copied from the
-output that stores it. Needs nothing but Python.
+sentence from the stored output. A figure of README.md is copied from the output that
+stores it.
 """
 
 import ast
@@ -13,7 +10,6 @@ import base64
 import collections
 import json
 import re
-import sys
 import urllib.parse
 from pathlib import Path
 
@@ -26,14 +22,6 @@ RESTS_ON = {
     "run": "Live results",
     "record": "Re-read records",
     "identity": "Identities and code checks",
-}
-# Pages with links like [03 §10](…), and the way from each to the notebooks.
-LINKED = {
-    "README.md": "notebooks/",
-    "notebooks/teaching/plans.md": "../",
-    "notebooks/teaching/misconceptions.md": "../",
-    "notebooks/teaching/running_a_class.md": "../",
-    "notebooks/teaching/examination/answers.md": "../../",
 }
 # Pictures of README.md: the notebook that stores each, and its number there, from 1.
 FIGURES = {"notebooks/figures/one_picture.png": ("00", 1)}
@@ -58,9 +46,6 @@ def anchor(heading):
     """What Jupyter and nbconvert make of a heading, ready for a link."""
     # Parentheses would end a link in Markdown; everything else as in nbconvert.
     return urllib.parse.quote(heading.replace(" ", "-"), safe="?/:@!$&'*+,;=")
-
-
-# -- claims --------------------------------------------------------------------------
 
 
 def read_claims(root=ROOT):
@@ -134,37 +119,6 @@ def page(claims):
     return "\n".join(lines)
 
 
-# -- links and figures ---------------------------------------------------------------
-
-
-def sections(root=ROOT):
-    """Headings of all numbered sections, as {("03", "10"): (file name, heading)}."""
-    return {
-        (path.name[:2], heading.partition(".")[0]): (path.name, heading)
-        for path, cells in lessons(root)
-        for cell in cells
-        if cell["cell_type"] == "markdown"
-        for heading in headings(cell["source"])
-    }
-
-
-def relink(text, found, way=""):
-    """The text with every link like [03 §10](…) led to where that section is now.
-
-    way : from the text's folder to the notebooks, with a slash at its end
-    """
-
-    def link(match):
-        if match.groups() not in found:
-            raise ValueError(
-                f"{match[0]}: there is no section {match[2]} in {match[1]}."
-            )
-        name, heading = found[match.groups()]
-        return f"[{match[1]} §{match[2]}]({way}{name}#{anchor(heading)})"
-
-    return re.sub(r"\[(\d\d) §(\d+)\]\([^)]*\)", link, text)
-
-
 def figure(number, which, root=ROOT):
     """The PNG and the alternative text of a notebook's figure, counted from 1."""
     for path, cells in lessons(root):
@@ -177,22 +131,15 @@ def figure(number, which, root=ROOT):
     raise ValueError(f"notebook {number} stores no figure {which}.")
 
 
-# -- the files -----------------------------------------------------------------------
-
-
 def update(root=ROOT, write=True):
     """Bring all up to date; returns the names of the files that changed, or would.
 
-    ValueError, with nothing written, where a claim, a section or a figure is missing.
+    ValueError, with nothing written, where a claim or a figure is missing.
     """
     root, new = Path(root), {}
     if claims := read_claims(root):
         new[PAGE] = page(claims).encode()
-    for name, way in LINKED.items():
-        if (root / name).is_file():
-            text = (root / name).read_text(encoding="utf-8")
-            new[name] = relink(text, sections(root), way).encode()
-    for name, place in FIGURES.items() if "README.md" in new else ():
+    for name, place in FIGURES.items() if (root / "README.md").is_file() else ():
         new[name], _ = figure(*place, root)
     files = {name: root / name for name in new}
     changed = [
@@ -202,10 +149,3 @@ def update(root=ROOT, write=True):
         files[name].parent.mkdir(exist_ok=True)
         files[name].write_bytes(new[name])
     return changed
-
-
-if __name__ == "__main__":
-    check = "--check" in sys.argv[1:]
-    changed = update(write=not check)
-    print(f"not as the notebooks say: {', '.join(changed) or 'nothing'}")
-    sys.exit(check and bool(changed))

@@ -21,6 +21,7 @@ import re
 import textwrap
 
 import nbformat
+from command import Problem
 
 BLOCK = re.compile(
     r"^( *)# solution(?:: (.+))?\n((?:(?! *# solution).*\n)*?) *# end$", re.MULTILINE
@@ -28,7 +29,7 @@ BLOCK = re.compile(
 LEFT = re.compile(r"^ *# (solution(: .+)?|end)$", re.MULTILINE)
 
 
-class Malformed(Exception):
+class Malformed(Problem):
     """One sentence: which solutions notebook, which cell, what is wrong."""
 
 

@@ -10,17 +10,18 @@ import os
 import sys
 from pathlib import Path
 
+import command
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = "notebooks/SHA256SUMS"
 
 
 def digests(root):
     """The path of each notebook, by its line in the list."""
-    paths = {path.relative_to(root): path for path in root.glob("notebooks/**/*.ipynb")}
     return {
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name.as_posix()}": path
-        for name, path in sorted(paths.items())
-        if ".ipynb_checkpoints" not in name.parts
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
+        f"{path.relative_to(root).as_posix()}": path
+        for path in command.files(root, "*.ipynb")
     }
 
 

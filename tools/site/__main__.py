@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+import command  # noqa: E402
 import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
@@ -47,13 +48,9 @@ def prepare(source):
     shutil.copy(HERE / "conf.py", source)
     for name in ("site.css", "site.js", "icon.svg"):
         shutil.copy(HERE / name, source / "_static")
-    found = [
-        p for kind in ("*.ipynb", "*.md") for p in ROOT.glob(f"notebooks/**/{kind}")
-    ]
     inside = {
         path: path.relative_to(ROOT).with_suffix("").as_posix()
-        for path in sorted(found)
-        if ".ipynb_checkpoints" not in path.parts
+        for path in command.files(ROOT, "*.ipynb", "*.md")
     }
     pages = {**PAGES, **inside}
     for path, page in pages.items():
@@ -153,7 +150,7 @@ def build(source, target):
         path.unlink()  # templates of the theme, which it leaves among the files
     if made.returncode:
         print(made.stderr, file=sys.stderr)
-        sys.exit("site: It was not built: Sphinx warns of what stands above.")
+        raise command.Problem("It was not built: Sphinx warns of what stands above.")
 
 
 def main():
@@ -170,9 +167,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except npm.Unreachable as failure:
-        sys.exit(f"site: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run("site", main)

@@ -10,25 +10,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import chromium  # noqa: E402
+import command  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
-from printing import NotPrinted, print_pdf  # noqa: E402
 from slides import blocks, layout, page  # noqa: E402
 
-NOTEBOOKS = ROOT / "notebooks"
 TARGET = Path("build", "slides")  # seen from the course, where commands start
 REVEAL = ("reset.css", "reveal.css", "reveal.js")
-
-
-def chosen(names):
-    """The notebooks that begin with these names, such as 01; none means all."""
-    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    for name in names:
-        if not any(path.name.startswith(name) for path in every):
-            there = ", ".join(path.stem for path in every) or "none"
-            sys.exit(f"slides: No notebook begins with {name!r}: there are {there}.")
-    return [p for p in every if not names or p.name.startswith(tuple(names))]
 
 
 def write_assets(folder):
@@ -54,9 +44,10 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
     options = parser.parse_args()
-    paths, folder = chosen(options.names), options.to.resolve()
+    every = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    paths, folder = command.beginning(options.names, every), options.to.resolve()
     write_assets(folder / "assets")
-    decks, made, handouts = {path.stem for path in chosen([])}, [], True
+    decks, made, handouts = {path.stem for path in every}, [], True
     for path in paths:
         deck = folder / f"{path.stem}.html"
         pdf = deck.with_suffix(".pdf")
@@ -65,8 +56,10 @@ def main():
         print(f"{path.stem}: {made[-1][-1]} slides", flush=True)
         try:
             if handouts:
-                print_pdf(f"{deck.as_uri()}?print-pdf", pdf, pages=made[-1][-1])
-        except NotPrinted as failure:
+                chromium.print_pdf(
+                    f"{deck.as_uri()}?print-pdf", pdf, pages=made[-1][-1]
+                )
+        except command.Problem as failure:
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")
     (folder / "index.html").write_text(page.index(made, handouts), encoding="utf-8")
@@ -74,9 +67,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except npm.Unreachable as failure:
-        sys.exit(f"slides: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run("slides", main)
