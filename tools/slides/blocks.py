@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 import folding
 
-# Code that is not folded is shown with one of these tags; without, `teaches` decides.
+# Code that is not folded is shown with one of these tags; without, if it is short and
+# neither draws nor makes several claims.
 SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
-LINES_SHOWN = 14  # of code without a tag
+LINES_SHOWN = 14
+ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
 NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
 # How the stylesheet sets each kind: pixels around it and for a line, letters in a line.
@@ -120,12 +122,8 @@ def add_prose(section, parts, heads):
 
 def beginning(text):
     """The first sentence of a paragraph, with its bold label; two if they are short."""
-    for end in re.finditer(r"(?<!e\.g|i\.e| al)[.?!](\*\*|\*|\))?(?=\s)", text):
-        taken = text[: end.end()]
-        whole = not (taken.count("**") % 2 or taken.count("$") % 2)
-        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 30:
-            return taken
-    return text
+    found = re.match(r"(?s)(\*\*.+?\*\*)?.{30,}?(?<! al)[.?!][*)]*(?=\s|$)", text)
+    return found[0] if found else text
 
 
 def block(kind, text, **more):
@@ -161,33 +159,17 @@ def add_code(section, cell):
 
 
 def source_shown(cell):
-    """The code to show, without its checks, or "" where it does not teach."""
-    if folding.is_folded(cell):
-        return ""
-    source, calls = without_checks(cell.source)
+    """The code to show, without calls of claim and guess; "" where there is none."""
     tagged = any(tag.startswith(SHOWN) for tag in cell.metadata.get("tags", []))
-    return source if tagged or teaches(source, calls) else ""
-
-
-def without_checks(source):
-    """The code without calls of claim and guess, and what was called at top level."""
-    lines, calls = source.splitlines(), []
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            calls.append(folding.called(node.value))
-            if calls[-1] in ("claim", "guess"):
-                for number in range(node.lineno - 1, node.end_lineno):
-                    lines[number] = None
-    text = "\n".join(line for line in lines if line is not None)
-    text = re.sub(r" *# (fmt: skip|noqa.*)", "", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n"), calls
-
-
-def teaches(source, calls):
-    """Drawing does not, nor does a cell made for its claims, nor a long one."""
-    draws = "show" in calls or re.search(r"\bplt\.|(Bar|Point)Sliders\(", source)
-    long = len(source.splitlines()) > LINES_SHOWN
-    return bool(source) and not (draws or long or calls.count("claim") > 1)
+    if folding.is_folded(cell) or not tagged and ASIDE.search(cell.source):
+        return ""
+    lines = cell.source.splitlines()
+    for node in reversed(ast.parse(cell.source).body):
+        if folding.called(getattr(node, "value", None)) in ("claim", "guess"):
+            del lines[node.lineno - 1 : node.end_lineno]
+    text = re.sub(r" *# (fmt: skip|noqa.*)", "", "\n".join(lines))
+    text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    return text if tagged or len(text.splitlines()) <= LINES_SHOWN else ""
 
 
 def outputs_shown(cell):
