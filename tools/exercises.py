@@ -14,7 +14,6 @@ and not the digest, so `is_stub` can tell, and the answer is never written over.
 """
 
 import ast
-import copy
 import hashlib
 import json
 import re
@@ -46,12 +45,12 @@ def stale(notebooks):
     return [
         path
         for path, solution in sources(notebooks).items()
-        if is_stub(path) and not holds(path, as_text(derived(solution, path)))
+        if is_stub(path) and not holds(path, as_bytes(derived(solution, path)))
     ]
 
 
-def holds(path, text):
-    return path.exists() and path.read_bytes() == text.encode()
+def holds(path, content):
+    return path.exists() and path.read_bytes() == content
 
 
 def is_stub(path):
@@ -70,8 +69,8 @@ def digest(notebook):
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
-def as_text(notebook):
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+def as_bytes(notebook):
+    return f"{nbformat.writes(notebook).rstrip()}\n".encode()
 
 
 def derived(source, target):
@@ -82,12 +81,11 @@ def derived(source, target):
     """
     notebook = nbformat.read(source, as_version=4)
     stored = nbformat.read(target, as_version=4).cells if target.exists() else []
-    before = {cell.id: cell for cell in stored if cell.cell_type == "code"}
+    before = {(c.id, c.source): c for c in stored if c.cell_type == "code"}
     cells = []
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
             continue
-        cell = copy.deepcopy(cell)
         if not cells:
             cell.source = cell.source.replace("Solutions", "Exercises", 1)
         if cell.cell_type == "code":
@@ -95,10 +93,8 @@ def derived(source, target):
                 cell.source = stub(cell.source)
             except ValueError as error:
                 raise Malformed(f"{source.name}, cell {cell.id}: {error}.") from error
-            old = before.get(cell.id)
-            same = old is not None and old.source == cell.source
-            cell.outputs = old.outputs if same else []
-            cell.execution_count = old.execution_count if same else None
+            old = before.get((cell.id, cell.source), nbformat.v4.new_code_cell())
+            cell.outputs, cell.execution_count = old.outputs, old.execution_count
         cells.append(cell)
     notebook.cells = cells
     notebook.metadata["stub"] = digest(notebook)

@@ -18,20 +18,16 @@ LIST = "notebooks/SHA256SUMS"
 
 def digests(root):
     """The path of each notebook, by its line in the list."""
+    digest = {p: hashlib.sha256(p.read_bytes()) for p in command.files(root, "*.ipynb")}
     return {
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
-        f"{path.relative_to(root).as_posix()}": path
-        for path in command.files(root, "*.ipynb")
+        f"{found.hexdigest()}  {path.relative_to(root).as_posix()}": path
+        for path, found in digest.items()
     }
 
 
-def update(root=ROOT, write=True):
-    """Bring the list up to date; returns its name if it was not."""
-    path, text = root / LIST, "".join(f"{line}\n" for line in digests(root))
-    stale = not path.exists() or path.read_text("utf-8") != text
-    if stale and write:
-        path.write_text(text, "utf-8")
-    return [LIST] if stale else []
+def repeated(root=ROOT):
+    """What the list should be, by its name, as `claims.repeated` says it of others."""
+    return {LIST: "".join(f"{line}\n" for line in digests(root)).encode()}
 
 
 def trust():

@@ -27,8 +27,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 # What editors leave behind, and what tells one machine from another.
-PASSING_CELL = ("execution", "collapsed", "scrolled", "ExecuteTime")
-PASSING_NOTEBOOK = ("widgets", "signature")
+PASSING = "execution collapsed scrolled ExecuteTime widgets signature".split()
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 UNREPEATABLE = "nbval-ignore-output"
 # Its ids are random, and without a kernel it is dead; a picture stays.
@@ -72,12 +71,10 @@ def trouble(path, number, cell, what):
 
 
 def refreshed(stored, path, record):
-    """The text of the notebook after its cells ran, or Problem."""
-    for cell in stored.cells:
-        for key in PASSING_CELL:
-            cell.metadata.pop(key, None)
-    for key in PASSING_NOTEBOOK:
-        stored.metadata.pop(key, None)
+    """What the file of the notebook holds after its cells ran, or Problem."""
+    for part in (stored, *stored.cells):
+        for key in PASSING:
+            part.metadata.pop(key, None)
     stored.metadata["kernelspec"] = {**KERNEL, "language": "python"}
     stored.metadata["language_info"] = {"name": "python"}
     folding.fold(stored)
@@ -87,7 +84,7 @@ def refreshed(stored, path, record):
     keep_recorded(notebook, stored, record)
     refuse_paths(notebook, path)
     nbformat.validate(notebook)
-    return exercises.as_text(notebook)
+    return exercises.as_bytes(notebook)
 
 
 def execute(notebook, path):
@@ -151,17 +148,24 @@ def refuse_paths(notebook, path):
                 raise trouble(path, number, cell, f"{what} the course, or its name")
 
 
-def write(path, text):
-    """Replace the file in one step, so that an interruption leaves the old one."""
-    path.parent.mkdir(exist_ok=True)
+def renewed(path, content, write):
+    """Whether the file did not hold this; written in one step, if that is wanted.
+
+    So an interruption leaves the old file.
+    """
+    if exercises.holds(path, content):
+        return False
     new = path.with_name(f".{path.name}.new")
-    try:
-        new.write_bytes(text.encode())
-        if path.exists():
-            shutil.copymode(path, new)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+    if write:
+        path.parent.mkdir(exist_ok=True)
+        try:
+            new.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, new)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    return True
 
 
 def repeat(write):
@@ -169,7 +173,8 @@ def repeat(write):
     changed = []
     for tool in (claims, lab):
         try:
-            changed += tool.update(ROOT, write)
+            files = tool.repeated(ROOT).items()
+            changed += [name for name, new in files if renewed(ROOT / name, new, write)]
         except ValueError as problem:
             print(f"not renewed: {problem}", file=sys.stderr)
     if write and changed:
@@ -197,13 +202,11 @@ def main():
                 )
                 continue
             started = time.monotonic()
-            text = refreshed(source(path, solutions), path, options.record)
+            content = refreshed(source(path, solutions), path, options.record)
             verdict = "unchanged"
-            if not exercises.holds(path, text):
+            if renewed(path, content, write=not options.check):
                 changed.append(shown(path))
                 verdict = "would change" if options.check else "written"
-                if not options.check:
-                    write(path, text)
             seconds = time.monotonic() - started
             print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
     changed += repeat(write=not options.check)

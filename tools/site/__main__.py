@@ -25,6 +25,7 @@ from environment import ROOT  # noqa: E402
 
 TARGET = Path("build", "site")  # seen from the course, where commands start
 HERE = Path(__file__).parent
+FIGURES = ROOT / "notebooks" / "figures"
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
     ROOT / "README.md": "index",
@@ -36,7 +37,6 @@ LINK = re.compile(
     r"(?<!!)\[([^\]]*)\]"
     r"\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?(\s+\"[^\"]*\")?\)"
 )
-IMAGE = re.compile(r"!\[[^\]]*\]\(((?!https?:)[^)\s]+)\)")
 
 
 # -- sources -------------------------------------------------------------------------
@@ -46,6 +46,7 @@ def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
     npm.copy("mathjax", ("es5/tex-svg-full.js",), source / "_static")
     shutil.copy(HERE / "conf.py", source)
+    shutil.copytree(FIGURES, source / FIGURES.relative_to(ROOT))
     for name in ("site.css", "site.js", "icon.svg"):
         shutil.copy(HERE / name, source / "_static")
     inside = {
@@ -60,9 +61,6 @@ def prepare(source):
             text = notebook_page(path, pages)
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
-            for image in IMAGE.findall(text):
-                (target.parent / image).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path.parent / image, target.parent / image)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
     with (source / "index.md").open("a", encoding="utf-8") as index:
@@ -75,12 +73,8 @@ def contents(pages):
     for page in pages:
         folders.setdefault(page.split("/")[-2].capitalize(), []).append(page)
     folders["Reference"] = ["claims", "contributing", "api", "data"]
-    return "".join(
-        "\n".join(
-            ["\n```{toctree}", ":hidden:", f":caption: {name}\n", *inside, "```\n"]
-        )
-        for name, inside in folders.items()
-    )
+    table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
+    return "".join(table % (name, "\n".join(all)) for name, all in folders.items())
 
 
 def relinked(text, path, pages):
@@ -116,8 +110,9 @@ def notebook_page(path, pages):
         for output in cell.outputs:
             data = output.get("data", {})
             if "text/markdown" in data:  # Sphinx follows links of cells, not of outputs
-                there = data["text/markdown"].replace(".ipynb)", ".html)")
-                data["text/markdown"] = there
+                data["text/markdown"] = data["text/markdown"].replace(
+                    ".ipynb)", ".html)"
+                )
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)

@@ -24,7 +24,11 @@ NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
 # How the stylesheet sets each kind: pixels around it and for a line, letters in a line.
 SIZES = {"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)}
 WIDTH, HIGHEST = 1200, 450  # of a figure
-MARKS = {"code": "```", "formula": "$$"}  # where they begin and end
+PART = re.compile(
+    r"""(?msx)^(?: \#.*?$ | [ ]*```.*?^[ ]*``` | [ ]*\$\$.*?\$\$ | (?:\|.*?$\n?)+
+    | [ ]*(?:[-*]|\d+\.)\s.*?(?=\n\s*\n|\n(?:```|\$\$|\||\#)|\Z)
+    | [^\s].*?(?=\n\s*\n|\n\s*(?:```|\$\$|\||[-*]\s|\d+\.\s)|\Z) )"""
+)
 TOGETHER = 760  # pixels of code and its result on one slide, whose type is set smaller
 
 
@@ -78,21 +82,9 @@ def sections(notebook):
 
 def paragraphs(source):
     """Split Markdown at blank lines; a fence, a formula and a list stay whole."""
-    parts, fresh = [], True
     # What is folded on a page is shown to a room.
-    for line in re.sub(r"(?m)^ *</?(details|summary).*>$", "", source).splitlines():
-        kind, before = kind_of(line), kind_of(parts[-1]) if parts else ""
-        whole = before in MARKS and parts[-1].count(MARKS[before]) % 2 == 0
-        if before in MARKS and not whole:
-            parts[-1] += f"\n{line}"
-        elif not line.strip():
-            fresh = True
-        elif fresh or whole or kind not in ("prose", before):
-            parts.append(line)
-            fresh = line.startswith("#")
-        else:
-            parts[-1] += f"\n{line}"
-    return parts
+    source = re.sub(r"(?m)^ *</?(details|summary).*>$", "", source)
+    return [part.rstrip() for part in PART.findall(source)]
 
 
 def kind_of(part):

@@ -53,12 +53,11 @@ def height(blocks):
 def groups(blocks):
     """Blocks that stay together, such as a figure and its caption."""
     made = []
-    for block in blocks:
-        for number, piece in enumerate(pieces(block)):
-            if made and block.joined and number == 0:
-                made[-1].append(piece)
-            else:
-                made.append([piece])
+    for piece in [piece for block in blocks for piece in pieces(block)]:
+        if made and piece.joined:
+            made[-1].append(piece)
+        else:
+            made.append([piece])
     return made
 
 
@@ -75,6 +74,7 @@ def pieces(block):
             block,
             text="\n".join([*head, *lines[start : start + size]]),
             height=block.height / count,
+            joined=block.joined and not start,
             notes=[] if start else block.notes,
         )
         for start in range(0, len(lines), size)
