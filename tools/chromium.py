@@ -49,13 +49,13 @@ def print_pdf(address, pdf, pages):
 def printed(browser, address, pdf):
     """Let the browser print once; returns the last of what it said, after a colon."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [
+        call = [
             *(browser, "--headless", *OPTIONS, f"--user-data-dir={profile}"),
             *(f"--virtual-time-budget={MILLISECONDS}", "--no-pdf-header-footer"),
             *(f"--print-to-pdf={pdf}", address),
         ]
         try:
-            made = subprocess.run(command, capture_output=True, timeout=180)
+            made = subprocess.run(call, capture_output=True, timeout=180)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f": {error}"
     lines = made.stderr.decode(errors="replace").strip(" .\n").splitlines()

@@ -17,24 +17,22 @@ LIST = "notebooks/SHA256SUMS"
 
 
 def digests(root):
-    """The path of each notebook, by its line in the list."""
-    digest = {p: hashlib.sha256(p.read_bytes()) for p in command.files(root, "*.ipynb")}
-    return {
-        f"{found.hexdigest()}  {path.relative_to(root).as_posix()}": path
-        for path, found in digest.items()
-    }
+    """Each notebook's path, and its line in the list."""
+    for path in command.files(root, "*.ipynb"):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        yield path, f"{digest}  {path.relative_to(root).as_posix()}\n"
 
 
 def repeated(root=ROOT):
     """What the list should be, by its name, as `claims.repeated` says it of others."""
-    return {LIST: "".join(f"{line}\n" for line in digests(root)).encode()}
+    return {LIST: "".join(line for _, line in digests(root)).encode()}
 
 
 def trust():
     from nbformat import sign, v4
 
-    notary, listed = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8").split("\n")
-    for line, path in digests(ROOT).items():
+    notary, listed = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8")
+    for path, line in digests(ROOT):
         if line in listed:
             notary.sign(v4.reads(path.read_text("utf-8")))
 

@@ -91,7 +91,6 @@ def execute(notebook, path):
     client = NotebookClient(
         notebook,
         timeout=600,
-        kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # it warns about its own transport

@@ -33,13 +33,8 @@ PAGES = {
     ROOT / "CONTRIBUTING.md": "contributing",
     ROOT / "data" / "README.md": "data",
 }
-LINK = re.compile(
-    r"(?<!!)\[([^\]]*)\]"
-    r"\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?(\s+\"[^\"]*\")?\)"
-)
-
-
-# -- sources -------------------------------------------------------------------------
+ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
+LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 
 def prepare(source):
@@ -102,17 +97,14 @@ def notebook_page(path, pages):
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
             continue
-        tags = cell.metadata.setdefault("tags", [])
-        if folding.is_folded(cell) and "hide-input" not in tags:
-            tags.append("hide-input")
-        if folding.has_covered_output(cell):
-            tags.append("hide-output")
+        tags = {*cell.metadata.get("tags", [])}
+        tags |= {"hide-input"} if folding.is_folded(cell) else set()
+        tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
+        cell.metadata["tags"] = sorted(tags)
         for output in cell.outputs:
-            data = output.get("data", {})
-            if "text/markdown" in data:  # Sphinx follows links of cells, not of outputs
-                data["text/markdown"] = data["text/markdown"].replace(
-                    ".ipynb)", ".html)"
-                )
+            # Sphinx follows the links of cells, not those of outputs.
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = text.replace(".ipynb)", ".html)")
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)
@@ -120,27 +112,23 @@ def notebook_page(path, pages):
 
 def api():
     """The page of the package: what is public, from its docstrings."""
-    lines = ["The package", "===========", ""]
-    lines += ["What the notebooks import as ``lsr``, module by module.", ""]
+    parts = ["The package\n===========", "What the notebooks import as ``lsr``."]
     for found in pkgutil.walk_packages([str(ROOT / "lsr_utils")], "lsr_utils."):
         name = found.name
         # The checks of the exercises know the answers; the kernels need a compiler.
         if "exercises" not in name and "fused." not in name:
-            lines += [name, "-" * len(name), "", f".. automodule:: {name}"]
-            lines += ["   :members:", ""]
-    return "\n".join(lines)
-
-
-# -- building ------------------------------------------------------------------------
+            parts += [f"{name}\n{'-' * len(name)}", f".. automodule:: {name}"]
+            parts[-1] += "\n   :members:\n"
+    return "\n\n".join(parts)
 
 
 def build(source, target):
     shutil.rmtree(target, ignore_errors=True)
-    command = [
+    call = [
         *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
         *("-d", source.with_name("cache"), "-b", "html", source, target),
     ]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    made = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
     for path in (target / "_static").glob("*-macros.html"):
         path.unlink()  # templates of the theme, which it leaves among the files
     if made.returncode:

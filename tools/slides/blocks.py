@@ -21,8 +21,13 @@ LINES_SHOWN = 14
 ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
 NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
-# How the stylesheet sets each kind: pixels around it and for a line, letters in a line.
-SIZES = {"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)}
+# How the stylesheet sets each kind: pixels around it and for a line; the letters in a
+# line, or what stands for a line.
+SIZES = {
+    **{"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)},
+    **{"formula": (60, 42, r"\\\\|\\frac"), "rows": (20, 31, "<tr")},
+    "slider": (430, 40, '"start":'),
+}
 WIDTH, HIGHEST = 1200, 450  # of a figure
 PART = re.compile(
     r"""(?msx)^(?: \#.*?$ | [ ]*```.*?^[ ]*``` | [ ]*\$\$.*?\$\$ | (?:\|.*?$\n?)+
@@ -77,9 +82,6 @@ def sections(notebook):
     return made
 
 
-# -- prose ---------------------------------------------------------------------------
-
-
 def paragraphs(source):
     """Split Markdown at blank lines; a fence, a formula and a list stay whole."""
     # What is folded on a page is shown to a room.
@@ -120,19 +122,13 @@ def beginning(text):
 
 def block(kind, text, **more):
     """A block with the height that the stylesheet gives, roughly."""
-    around, line, letters = SIZES.get(kind, (18, 33, 100))
+    around, line, by = SIZES.get(kind, (18, 33, 100))
     plain = re.sub(r"\]\([^)]*\)|[*`\\{}]", "", text).splitlines()
-    height = around + line * sum(math.ceil(len(row) / letters) or 1 for row in plain)
-    if kind == "formula":
-        height = 60 + 42 * (text.count("\\\\") + text.count("\\frac"))
-    elif kind == "rows":
-        height = 20 + 31 * text.count("<tr")
-    elif kind == "slider":
-        height = 430 + 40 * text.count('"start":')
-    return Block(kind, text, height, **more)
-
-
-# -- code ----------------------------------------------------------------------------
+    if isinstance(by, str):
+        lines = len(re.findall(by, text))
+    else:
+        lines = sum(math.ceil(len(row) / by) or 1 for row in plain)
+    return Block(kind, text, around + line * lines, **more)
 
 
 def add_code(section, cell):

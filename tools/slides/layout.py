@@ -1,18 +1,14 @@
 """Lay blocks out on slides, as many as one lecture has; the deck's script shrinks type
 where a slide is too full."""
 
-from dataclasses import dataclass, replace
+from collections import namedtuple
+from dataclasses import replace
 
+# The part is like "2/3", or "" where the section has one slide.
+Slide = namedtuple("Slide", "title part blocks")
 MOST = 38  # slides
 ROOM = 590  # pixels under a title, in a frame of 720
 FULLNESS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)  # of a slide: the first that gives few enough
-
-
-@dataclass
-class Slide:
-    title: str
-    part: str  # "2/3", or "" where the section has one slide
-    blocks: list
 
 
 def deck(sections):

@@ -27,9 +27,7 @@ def plain(markdown):
 
 def deck(title, slides, decks):
     """The page of these slides; links to the notebooks `decks` lead to their decks."""
-    made = [
-        slide_html(slide, number == 0, decks) for number, slide in enumerate(slides)
-    ]
+    made = [slide_html(slide, slide is slides[0], decks) for slide in slides]
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
@@ -46,10 +44,8 @@ def slide_html(slide, first, decks):
         swipe = " data-prevent-swipe" if block.kind == "slider" else ""
         inner = block_html(block, decks)
         lines.append(f'<div class="{block.kind}{fragment}"{swipe}>{inner}</div>')
-    notes = "".join(
-        markdown(note, decks) for block in slide.blocks for note in block.notes
-    )
-    notes = f'<aside class="notes">{notes}</aside>' if notes else ""
+    said = [markdown(note, decks) for block in slide.blocks for note in block.notes]
+    notes = f'<aside class="notes">{"".join(said)}</aside>' if said else ""
     return "\n".join([*lines, f"</div>{notes}</section>"])
 
 
