@@ -7,6 +7,7 @@ sentence from the stored output. The picture of README.md is the first of notebo
 import ast
 import base64
 import collections
+import itertools
 import json
 import re
 import urllib.parse
@@ -38,8 +39,7 @@ def lessons(root):
 
 def headings(source):
     """The headings of sections in Markdown, in their order; code is left out."""
-    prose = re.sub(r"(?ms)^```.*?^```", "", source)
-    return re.findall(r"(?m)^## (.+?)\s*$", prose)
+    return re.findall(r"(?m)^## (.+?)\s*$", re.sub(r"(?ms)^```.*?^```", "", source))
 
 
 def anchor(heading):
@@ -105,13 +105,10 @@ def page(claims):
     lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), head)]
     for by, heading in RESTS_ON.items():
         lines.append(f"## {heading}\n")
-        tables = collections.defaultdict(list)
-        for claim in claims:
-            if claim.by == by:
-                tables[claim.title.replace(" · ", " ")].append(row(claim))
-        for title, rows in tables.items():
-            lines += [f"### {title}\n", "| id | claim | | where |", "|---|---|---|---|"]
-            lines += [*rows, ""]
+        ours = [claim for claim in claims if claim.by == by]
+        for title, group in itertools.groupby(ours, lambda claim: claim.title):
+            lines += [f"### {title.replace(' · ', ' ')}\n", "| id | claim | | where |"]
+            lines += ["|---|---|---|---|", *map(row, group), ""]
     return "\n".join(lines)
 
 

@@ -11,8 +11,8 @@ def run(name, main):
     """Run the tool `name` to its end; a problem is told in one sentence."""
     try:
         sys.exit(main())
-    except Problem as problem:
-        sys.exit(f"{name}: {problem}")
+    except (Problem, OSError) as problem:  # no place to write, say
+        sys.exit(f"{name}: {str(problem).rstrip('.')}.")
     except KeyboardInterrupt:
         sys.exit(130)
 

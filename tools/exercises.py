@@ -1,13 +1,9 @@
 """Derive notebooks/exercises from notebooks/solutions, for `course.py refresh`.
 
-A solutions notebook is the source. What its exercises notebook leaves out:
-
-* the lines from `# solution` to `# end` of a code cell. In a function they become
-  `raise NotImplementedError`; at the top level `name = ...`, for each name that they
-  assign and the rest of the cell reads. A remark (`# solution: a number, in nats`)
-  stays behind as a comment;
-* cells tagged `solution`;
-* the word "Solutions" in the title, which becomes "Exercises".
+An exercises notebook leaves out of its source: the cells tagged `solution`, and of
+code cells the lines from `# solution` to `# end`. In a function they become `raise
+NotImplementedError`; at the top level `name = ...`, for each name that they assign and
+the rest of the cell reads. A remark (`# solution: in nats`) stays as a comment.
 
 Its metadata hold a digest of its cells. A reader who writes an answer changes the cells
 and not the digest, so `is_stub` can tell, and the answer is never written over.

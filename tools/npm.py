@@ -40,6 +40,5 @@ def copy(name, files, target):
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tarball(name)) as archive:
         for file in (*files, "LICENSE"):
-            content = archive.extractfile(f"package/{file}").read()
             new = f"{name}-LICENSE" if file == "LICENSE" else Path(file).name
-            (target / new).write_bytes(content)
+            (target / new).write_bytes(archive.extractfile(f"package/{file}").read())

@@ -29,6 +29,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 # What editors leave behind, and what tells one machine from another.
 PASSING = "execution collapsed scrolled ExecuteTime widgets signature".split()
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+ANEW = "to have the exercises anew, move the file away"
 UNREPEATABLE = "nbval-ignore-output"
 # Its ids are random, and without a kernel it is dead; a picture stays.
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -65,7 +66,7 @@ def source(path, solutions):
 
 
 def trouble(path, number, cell, what):
-    first = next(iter(cell.source.strip().splitlines()), "")
+    first = cell.source.strip().partition("\n")[0]
     where = f"{shown(path)}, cell {number} (`{first}`)"
     return command.Problem(f"{where} {what}. The file was left as it was.")
 
@@ -148,10 +149,7 @@ def refuse_paths(notebook, path):
 
 
 def renewed(path, content, write):
-    """Whether the file did not hold this; written in one step, if that is wanted.
-
-    So an interruption leaves the old file.
-    """
+    """Whether the file did not hold this; it is written in one step, if wanted."""
     if exercises.holds(path, content):
         return False
     new = path.with_name(f".{path.name}.new")
@@ -195,10 +193,7 @@ def main():
         solutions = exercises.sources(notebooks)
         for path in sorted({*chosen(options.names), *exercises.stale(notebooks)}):
             if is_exercise(path) and not exercises.is_stub(path):
-                print(
-                    f"{shown(path)}: left alone, as it may hold answers (to have the "
-                    "exercises anew, move the file away)."
-                )
+                print(f"{shown(path)}: left alone, as it may hold answers: {ANEW}.")
                 continue
             started = time.monotonic()
             content = refreshed(source(path, solutions), path, options.record)
@@ -206,13 +201,12 @@ def main():
             if renewed(path, content, write=not options.check):
                 changed.append(shown(path))
                 verdict = "would change" if options.check else "written"
-            seconds = time.monotonic() - started
-            print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
+            took = f"({time.monotonic() - started:.1f} s)"
+            print(f"{shown(path)}: {verdict} {took}", flush=True)
     changed += repeat(write=not options.check)
     if options.check and changed:
         print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
-        return 1
-    return 0
+    return options.check and bool(changed)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from environment import ROOT  # noqa: E402
 
 TARGET = Path("build", "site")  # seen from the course, where commands start
 HERE = Path(__file__).parent
-FIGURES = ROOT / "notebooks" / "figures"
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
     ROOT / "README.md": "index",
@@ -39,11 +38,7 @@ LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
-    npm.copy("mathjax", ("es5/tex-svg-full.js",), source / "_static")
-    shutil.copy(HERE / "conf.py", source)
-    shutil.copytree(FIGURES, source / FIGURES.relative_to(ROOT))
-    for name in ("site.css", "site.js", "icon.svg"):
-        shutil.copy(HERE / name, source / "_static")
+    shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
     inside = {
         path: path.relative_to(ROOT).with_suffix("").as_posix()
         for path in command.files(ROOT, "*.ipynb", "*.md")
@@ -123,10 +118,9 @@ def api():
 
 
 def build(source, target):
-    shutil.rmtree(target, ignore_errors=True)
     call = [
         *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
-        *("-d", source.with_name("cache"), "-b", "html", source, target),
+        *("-c", HERE, "-d", source.with_name("cache"), "-b", "html", source, target),
     ]
     made = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
     for path in (target / "_static").glob("*-macros.html"):
@@ -142,11 +136,12 @@ def main():
     target = parser.parse_args().to
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source")
+        shutil.rmtree(target, ignore_errors=True)
+        npm.copy("mathjax", ("es5/tex-svg-full.js",), target / "_static")
         prepare(source)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         build(source, target.resolve())
-    pages = len(list(target.rglob("*.html")))
-    print(f"{pages} pages. Open {target / 'index.html'}.")
+    print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How Sphinx builds the site; `course.py site` puts this file beside its sources."""
+"""How Sphinx builds the site, for `course.py site`."""
 
 import inspect
 import re
@@ -24,14 +24,11 @@ mathjax3_config = {
     "options": {"enableMenu": False},
 }
 html_theme = "sphinx_book_theme"
-html_static_path = ["_static"]
+html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
-html_copy_source = False
-html_use_index = False
-html_domain_indices = False
-html_show_sourcelink = False
-html_favicon = "_static/icon.svg"
+html_copy_source = html_show_sourcelink = html_use_index = html_domain_indices = False
+html_favicon = "static/icon.svg"
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,

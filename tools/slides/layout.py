@@ -1,5 +1,4 @@
-"""Lay blocks out on slides, as many as one lecture has; the deck's script shrinks type
-where a slide is too full."""
+"""Lay blocks out on slides, no more than a lecture has. (deck.js shrinks full ones.)"""
 
 from collections import namedtuple
 from dataclasses import replace
