@@ -125,7 +125,7 @@ def whole_course(folder):
 
 def notebook(path, *cells, tagged=()):
     """Write a notebook of these code cells; nbval ignores the output of `tagged`."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     code = [
         {
             "cell_type": "code",
