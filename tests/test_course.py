@@ -27,33 +27,25 @@ def whole(tmp_path_factory):
     return whole_course(tmp_path_factory.mktemp("the whole course"))
 
 
-def test_usage():
+def test_usage_and_what_is_wrong(whole):
     usage = course(ROOT)
     assert (usage.returncode, usage.stderr) == (0, "")
-    assert usage.stdout == course(ROOT, "--help").stdout
     for command in ("setup", "lab", "test", "refresh", "slides", "site"):
         assert re.search(rf"^  {command} ", usage.stdout, re.MULTILINE)
+    for tool in ("refresh", "slides"):
+        one_sentence(course(whole, tool, "99"), f"{tool}: ", "'99'", "00_start_here")
 
 
-def test_refresh_says_what_is_wrong(whole):
-    one_sentence(course(whole, "refresh", "99"), "'99'", "00_start_here")
-
-
-@pytest.mark.parametrize(
-    ("file", "group"),
-    [
-        ("tests/test_losses.py", "units"),
-        ("tests/test_fused_contract.py", "kernels"),
-        ("notebooks/exercises/01_a.ipynb", "notebooks"),
-        ("tests/browser/test_site.py", "browser"),
-    ],
-)
-def test_groups_of_tests(file, group, pytestconfig):
-    plugin = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py"))
-    assert plugin.group(file) == group in plugin.GROUPS
-
-
-def test_one_group_runs_alone(whole):
+def test_groups_of_tests(whole, pytestconfig):
+    group = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py")).group
+    files = ["tests/test_losses.py", "tests/test_fused_contract.py"]
+    files += ["notebooks/exercises/01_a.ipynb", "tests/browser/test_site.py"]
+    assert [group(file) for file in files] == [
+        "units",
+        "kernels",
+        "notebooks",
+        "browser",
+    ]
     file = whole / "tests" / "test_fused_a.py"
     file.write_text("def test_a(): pass\ndef test_b(): pass\n")
     said = course(whole, "test", "-n0", "--only", "kernels").stdout
@@ -133,21 +125,3 @@ def test_lab_without_a_place_to_write(whole, tmp_path):
     (tmp_path / "file").touch()
     env = variables(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "file" / "data"))
     one_sentence(course(whole, "lab", env=env), "Not a directory", "JUPYTER_DATA_DIR")
-
-
-def test_the_list_of_notebooks_is_that_of_the_course(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import lab
-
-    assert lab.update(write=False) == [], "run `python3 course.py refresh 00`"
-    one = notebook(tmp_path / "notebooks" / "01_a.ipynb", "1")
-    (tmp_path / "notebooks" / ".ipynb_checkpoints").mkdir()
-    notebook(tmp_path / "notebooks" / ".ipynb_checkpoints" / "01_a.ipynb", "1")
-    assert lab.update(tmp_path, write=False) == [lab.LIST]
-    assert not (tmp_path / lab.LIST).exists()
-    assert lab.update(tmp_path) == [lab.LIST] and lab.update(tmp_path) == []
-    before = (tmp_path / lab.LIST).read_text()
-    assert re.fullmatch(r"[0-9a-f]{64}  notebooks/01_a.ipynb\n", before)
-    one.write_text(one.read_text() + "\n")
-    assert lab.update(tmp_path) == [lab.LIST]
-    assert (tmp_path / lab.LIST).read_text() != before
