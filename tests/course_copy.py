@@ -81,6 +81,7 @@ def tiny_course(folder):
 
 def tiny_wheels(folder):
     """What the tiny course needs, as wheels, for pip without a network."""
+    folder.mkdir()
     tools = metadata.distribution("setuptools")
     target = folder / f"setuptools-{tools.version}-py3-none-any.whl"
     with zipfile.ZipFile(target, "w") as wheel:
