@@ -50,11 +50,13 @@ def open_page(browser):
         size = {"width": 1280, "height": 720, **size}
         pages.append(page := browser.new_page(viewport=size))
         page.asked, page.complaints = [], []
-        page.on("request", lambda made: page.asked.append(made.url))
+        page.on(
+            "request",
+            lambda made: made.url.startswith(LOCAL) or page.asked.append(made.url),
+        )
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(address)
         page.wait_for_selector(ready, timeout=60_000)
-        page.asked = [url for url in page.asked if not url.startswith(LOCAL)]
         return page
 
     yield opened
