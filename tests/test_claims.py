@@ -101,16 +101,6 @@ def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, m
             assert READS_A_RECORD.search(code), path.name
 
 
-NO_GAIN = r"undecided|points open|is seen to move"
-SETBACK = r"raises (the ECE|NLL|ECE - floor)|under 95 %|lowers accuracy|masked class"
-
-
-@pytest.mark.parametrize(("pattern", "kind"), [(NO_GAIN, "null"), (SETBACK, "harm")])
-def test_a_sentence_that_reads_like_a_setback_is_marked(pattern, kind, rows):
-    found = [row[3] for row in rows if re.search(pattern, row[2])]
-    assert len(found) >= 5 and set(found) == {kind}
-
-
 def test_headings_of_sections_without_code_and_finer_ones():
     text = "## 1. One\nwords\n```\n## no\n```\n### Bug 1. No\n## 2. Two "
     assert claims.headings(text) == ["1. One", "2. Two"]

@@ -56,7 +56,6 @@ def test_files_are_copied_with_their_licence_and_fetched_once(
         ("thing", None, "hash of downloaded file"),  # the registry gives another one
         ("other", None, "404"),
         ("thing", CLOSED_PORT, "ConnectionError"),
-        ("thing", "no address", "Unrecognized URL protocol"),
     ],
 )
 def test_not_to_be_had_is_one_sentence(

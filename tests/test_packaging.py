@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import shutil
-import subprocess
 
 import pytest
 import yaml
@@ -83,13 +81,6 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one():
     assert set(EXTRAS["kernel"]) <= set(EXTRAS["bench"])
 
 
-def test_every_file_of_the_package_is_installed():
-    kinds = {p.suffix for p in (ROOT / "lsr_utils").rglob("*") if p.is_file()}
-    assert kinds - {".pyc"} == {".py", ".cpp", ".js"}
-    data = {"lsr_utils": ["*.js"], "lsr_utils.fused": ["*.cpp"]}
-    assert TOML["tool"]["setuptools"]["package-data"] == data
-
-
 def test_conda_lists_the_same_ranges():
     environment = yaml.safe_load(text("environment.yml"))
     assert environment["channels"] == ["conda-forge"]
@@ -108,12 +99,12 @@ def test_python_version_licence_and_citation_are_the_same_everywhere():
     assert TOML["tool"]["ruff"]["target-version"] == "py310"
     citation = yaml.safe_load(text("CITATION.cff"))
     assert str(citation["version"]) == PROJECT["version"]
-    assert citation["cff-version"] == "1.2.0"
-    assert citation["authors"] == [{"name": "The label smoothing course authors"}]
-    assert {"message", "title", "version", "license"} <= set(citation)
+    assert {"message", "title", "authors", "license"} <= set(citation)
     assert PROJECT["license"] == "MIT AND CC-BY-4.0"
     for words in ("MIT License", "CC BY 4.0", "creativecommons.org/licenses/by/4.0"):
         assert words in text("LICENSE")
+    data = {"lsr_utils": ["*.js"], "lsr_utils.fused": ["*.cpp"]}
+    assert TOML["tool"]["setuptools"]["package-data"] == data
 
 
 # -- README and CONTRIBUTING ---------------------------------------------------------
@@ -170,29 +161,3 @@ def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test():
     last = text(".ci/run").splitlines()[-1]
     assert last == "python3 course.py test" and last in OURS
     assert text(".ci/run").count("course.py") == 1
-
-
-@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
-@pytest.mark.parametrize("browser", [True, False])
-def test_ci_goes_on_where_no_browser_can_be_installed(browser, tmp_path):
-    """With a PATH on which there is an apt that fails, and with one without."""
-    (tmp_path / ".ci").mkdir()
-    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    stubs = tmp_path / "bin"
-    stubs.mkdir()
-    for name in ("bash", "dirname"):
-        (stubs / name).symlink_to(shutil.which(name))
-    said = {"python3": 'echo "python3 $*"', "apt-get": "echo fetching; exit 100"}
-    for name, body in {**said, **({"chromium": "exit 0"} if browser else {})}.items():
-        (stubs / name).write_text(f"#!{shutil.which('bash')}\n{body}\n")
-        (stubs / name).chmod(0o755)
-    command = [stubs / "bash", tmp_path / ".ci" / "run"]
-    for _ in range(2):
-        result = subprocess.run(
-            command, env={"PATH": str(stubs)}, capture_output=True, text=True
-        )
-        assert result.returncode == 0, result.stderr
-        *before, last = result.stdout.splitlines()
-        assert last == "python3 course.py test"
-        assert bool(before) != browser  # it says that it goes without
-        (stubs / "apt-get").unlink(missing_ok=True)

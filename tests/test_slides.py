@@ -43,7 +43,6 @@ CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nlsr.guess('x', g, x)\nprint(x)"
         (code(CHECKED, "No prediction yet: …\n✓ 01-1  x\n1\n"), "x = f(1)\nprint(x)"),
         (code("show(figure, alt='what it shows')\nx = 1", "1"), ""),
         (code("x = 1\nclaim('1', 'a', x)\nclaim('2', 'b', x)", "1"), ""),
-        (code("x = 1", "1", "experiment"), ""),
         (code(LONG, "1"), ""),
         (code(LONG, "1", "simple:losses.loss"), LONG),
         (code("x = 1", "1", "simple:losses.loss", "hide-input"), ""),
@@ -58,11 +57,9 @@ def test_prose_is_said_questions_and_results_are_shown():
     shown, said = shown_and_said(
         code("import torch", "device: cpu", kind="skip"),
         code("x = 1", "✓ 01-1  x is one\n", "checks"),
-        markdown("Some words. More words.\n\n**Predict.** How many?\n\n- one\n- two"),
+        markdown("Some words.\n\n**Predict.** How many?\n\n- one\n- two"),
         code("print(2)", "2"),
-        markdown(
-            "**What to see.** It is two, and no other number than that. So there."
-        ),
+        markdown("**What to see.** It is two, and no other than that. So there."),
         markdown("Last words."),
         code(LONG, "3"),
     )
@@ -71,11 +68,11 @@ def test_prose_is_said_questions_and_results_are_shown():
         ("list", "- one\n- two"),
         ("code", "print(2)"),
         ("text", "2"),
-        ("seen", "**What to see.** It is two, and no other number than that."),
+        ("seen", "**What to see.** It is two, and no other than that."),
         ("lead", "Last words."),  # a result without its code is introduced
         ("text", "3"),
     ]
-    assert said[0] == "Some words. More words." and said[-1] == "Last words."
+    assert said[0] == "Some words." and said[-1] == "Last words."
     assert any("So there." in words for words in said)
 
 
@@ -94,28 +91,21 @@ def test_fences_formulas_lists_and_tables_stay_whole():
     assert blocks.paragraphs(text) == parts
 
 
-def section(*heights):
-    made = [blocks.Block("text", f"{n}", height) for n, height in enumerate(heights)]
-    return blocks.Section("A", made)
-
-
-def texts(slides):
+def laid_out(*heights, joined=None):
+    """The numbers of blocks of these heights, slide by slide."""
+    made = [blocks.Block("text", n, height) for n, height in enumerate(heights)]
+    for block in made:
+        block.joined = block.text == joined
+    slides = layout.deck([blocks.Section("A", made)])
     return [[block.text for block in slide.blocks] for slide in slides]
 
 
-def test_a_deck_is_no_longer_than_a_lecture_and_leaves_nothing_out():
-    slides = layout.deck([section(*[200] * 100)])
-    assert len(slides) <= layout.MOST
-    assert sum(texts(slides), []) == [str(n) for n in range(100)]
-    assert [s.part for s in slides][:2] == [f"{n}/{len(slides)}" for n in (1, 2)]
-
-
-def test_slides_are_about_as_full_and_what_is_joined_stays_together():
-    assert texts(layout.deck([section(*[140] * 5)])) == [["0", "1", "2"], ["3", "4"]]
-    made = section(300, 450, 50)
-    assert texts(layout.deck([made])) == [["0"], ["1", "2"]]
-    made.blocks[1].joined = True
-    assert texts(layout.deck([made])) == [["0", "1"], ["2"]]
+def test_no_deck_is_too_long_slides_are_even_and_what_is_joined_stays_together():
+    many = laid_out(*[200] * 100)
+    assert len(many) <= layout.MOST and sum(many, []) == [*range(100)]
+    assert laid_out(*[140] * 5) == [[0, 1, 2], [3, 4]]
+    assert laid_out(300, 450, 50) == [[0], [1, 2]]
+    assert laid_out(300, 450, 50, joined=1) == [[0, 1], [2]]
 
 
 def test_a_long_table_is_split_and_each_part_has_the_head():
@@ -123,9 +113,8 @@ def test_a_long_table_is_split_and_each_part_has_the_head():
     table = blocks.block("table", f"| x | y |\n|---|---|\n{rows}", notes=["once"])
     parts = layout.pieces(table)
     assert len(parts) == 3 and all(part.height < layout.ROOM for part in parts)
-    assert all(part.text.startswith("| x | y |\n|---|---|\n") for part in parts)
-    body = [line for part in parts for line in part.text.splitlines()[2:]]
-    assert body == rows.splitlines()
+    heads, tails = zip(*(part.text.split("---|\n") for part in parts), strict=True)
+    assert {*heads} == {"| x | y |\n|---|"} and "\n".join(tails) == rows
     assert [part.notes for part in parts] == [["once"], [], []]
 
 
