@@ -76,13 +76,6 @@ def test_the_picture_is_light_alone_and_described_as_in_its_notebook():
     assert re.search(r"\[Notebook 00\]\(\S+\), Figure 1\)", below)
 
 
-def test_every_folder_is_on_the_map():
-    (table,) = re.findall(r"\| folder \| holds \|\n\|---\|---\|\n((?:\|.*\n?)+)", MORE)
-    listed = set(re.findall(r"(?m)^\| `(\w+)/` \|", table))
-    assert listed == {"notebooks", "lsr_utils", "data", "tests", "tools"}
-    assert all((ROOT / name).is_dir() for name in listed)
-
-
 def test_commands_in_the_text_name_what_exists():
     text = (TEXT + MORE).replace("\n", " ")
     short = re.findall(r"`course\.py\s+(\w+)", text)
