@@ -9,22 +9,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import course_copy
 import jupyterlab
 import pytest
-from course_copy import (
-    ROOT,
-    course,
-    notebook,
-    one_sentence,
-    variables,
-    wait_until,
-    whole_course,
-)
+from course_copy import ROOT, course, one_sentence, variables
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return whole_course(tmp_path_factory.mktemp("the whole course"))
+    return course_copy.whole_course(tmp_path_factory.mktemp("the whole course"))
 
 
 def test_usage_and_what_is_wrong(whole):
@@ -55,7 +48,7 @@ def test_groups_of_tests(whole, pytestconfig):
 
 def test_lab(whole, tmp_path):
     """At a port that is taken, with a kernel of the user's that is not this Python."""
-    changed = notebook(whole / "notebooks" / "01_changed.ipynb", "1")
+    changed = course_copy.notebook(whole / "notebooks" / "01_changed.ipynb", "1")
     home = tmp_path / "home"
     theirs = home / ".local" / "share" / "jupyter" / "kernels" / "python3"
     theirs.mkdir(parents=True)
@@ -70,13 +63,10 @@ def test_lab(whole, tmp_path):
 
     other = socket.create_server(("127.0.0.1", 0))
     port = other.getsockname()[1]
+    command = [sys.executable, "course.py", "lab", "--no-browser", f"--port={port}"]
+    env = variables(home, JUPYTER_PREFER_ENV_PATH="0")
     server = subprocess.Popen(
-        [sys.executable, "course.py", "lab", "--no-browser", f"--port={port}"],
-        cwd=whole,
-        env=variables(home, JUPYTER_PREFER_ENV_PATH="0"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=whole, env=env, stderr=subprocess.PIPE, text=True
     )
     try:
         said = ""
@@ -87,7 +77,7 @@ def test_lab(whole, tmp_path):
         base, page, token = found.groups()
         assert page == "/lab/tree/notebooks/00_start_here.ipynb"
         assert f"The port {port} is already in use, trying another port." in said
-        wait_until(lambda: answers(base) or server.poll() is not None)
+        course_copy.wait_until(lambda: answers(base) or server.poll() is not None)
 
         def asked(path):
             with urllib.request.urlopen(f"{base}{path}?{token}", timeout=20) as answer:

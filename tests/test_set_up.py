@@ -160,14 +160,12 @@ def test_python_too_old(tmp_path):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("WARNING: Retrying NameResolutionError\nERROR: No matching distribution "
-         "found for torch\n", "No network: "),
-        ("ERROR: No matching distribution found for torch==2.13", "for torch==2.13;"),
+        ("Retrying NameResolutionError\nERROR: No matching torch\n", "No network: "),
         ("Collecting a\nERROR: a is broken\nsee above", "ERROR: a is broken;"),
         ("/x/python: No module named ensurepip\n", "No module named ensurepip;"),
         ("", "Set-up failed;"),
     ],
-)  # fmt: skip
+)
 def test_what_pip_says_becomes_one_sentence(said, words, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, stderr=said.encode())
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from command import Problem
 from course_copy import CLOSED_PORT, ROOT, one_sentence, variables
-from slides import blocks, layout, page
+from slides import blocks, layout
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
 
@@ -129,14 +129,10 @@ def test_every_notebook_makes_a_lecture_with_notes_and_all_its_figures(path):
     assert sum(bool(b.notes) for slide in slides for b in slide.blocks) > 5
 
 
-def test_links_lead_to_decks_and_a_result_comes_up_with_a_click():
+def test_links_lead_to_decks_or_nowhere():
     text = "[a](01_x.ipynb), [b](../data/README.md), [c](https://d.e)"
     leads = '<a href="01_x.html">a</a>, b, <a href="https://d.e">c</a>'
     assert leads in page.markdown(text, {"01_x"})
-    made = [blocks.Block(kind, "x", 50) for kind in ("lead", "text", "text")]
-    html = page.slide_html(layout.Slide("1. A < b", "", made), False, ())
-    assert '<h2>1. A &lt; b</h2>\n<div class="lead"><p>x</p>' in html
-    assert html.index('class="text">') < html.index('class="text fragment">')
 
 
 # -- the commands, where something is missing ---------------------------------------
@@ -171,9 +167,7 @@ def test_without_chromium_decks_are_made_all_the_same(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the browser")
-def test_which_browser_is_found_and_that_it_does_not_print_is_told(
-    tmp_path, monkeypatch
-):
+def test_a_browser_that_is_not_there_or_does_not_print(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     browser = tmp_path / "mine"
     monkeypatch.setenv("CHROMIUM", "mine")

@@ -59,6 +59,7 @@ def test_deck(path, open_deck):
     assert page.asked == [] and page.complaints == []
 
 
+SHOW_ALL = "while (Reveal.availableFragments().next) Reveal.nextFragment()"
 WITH_SLIDERS = """Reveal.getSlides().flatMap((slide, number) =>
     slide.querySelector('input[type=range]') ? [number] : [])"""
 
@@ -72,9 +73,7 @@ def test_every_slider_of_the_decks_moves(open_deck):
         for number in page.evaluate(WITH_SLIDERS):
             page.evaluate(f"Reveal.slide({number})")
             sliders = page.locator("section.present input[type=range]").count()
-            page.evaluate(
-                "while (Reveal.availableFragments().next) Reveal.nextFragment()"
-            )
+            page.evaluate(SHOW_ALL)
             assert move_sliders(page, "section.present") == sliders > 0, path.stem
             past = page.evaluate("Reveal.getSlidePastCount()")
             assert past == number, "turned the page"
