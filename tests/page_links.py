@@ -13,26 +13,28 @@ PROSE = mistune.create_markdown(renderer="ast", plugins=["table"])
 
 
 def links(text):
-    """All links and images of a Markdown text, as (kind, address), code left out."""
+    """All links and images of a Markdown text, as (words, address), code left out."""
     return list(_walk(PROSE(text)))
 
 
 def _walk(tokens):
     for token in tokens:
+        inside = token.get("children", [])
         if token["type"] in ("link", "image"):
-            yield token["type"], token["attrs"]["url"]
-        yield from _walk(token.get("children", []))
+            words = "".join(child.get("raw", "") for child in inside)
+            yield words, token["attrs"]["url"]
+        yield from _walk(inside)
 
 
 @functools.cache
 def anchors(path):
     """The anchors of a notebook, as nbconvert makes them, or of a Markdown file."""
+    headings = re.findall(r"<h\d>.*?</h\d>", mistune.create_markdown()(text_of(path)))
     if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        sources = [cell.source for cell in cells if cell.cell_type == "markdown"]
-        return {_notebook_anchor(html) for s in sources for html in _headings(s)}
-    text = path.read_text(encoding="utf-8")
-    return {_page_anchor(html) for html in _headings(text)}
+        return {ElementTree.fromstring(add_anchor(h)).get("id") for h in headings}
+    # Lower case, without punctuation, hyphens for spaces: the rule of web hosts.
+    words = ("".join(ElementTree.fromstring(h).itertext()).lower() for h in headings)
+    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in words}
 
 
 def text_of(page):
@@ -48,36 +50,24 @@ def text_of(page):
     return "\n\n".join(texts)
 
 
-def _headings(text):
-    html = mistune.create_markdown()(text)
-    return re.findall(r"<h\d>.*?</h\d>", html)
-
-
-def _notebook_anchor(html):
-    return ElementTree.fromstring(add_anchor(html)).get("id")
-
-
-def _page_anchor(html):
-    """Lower case, without punctuation, hyphens for spaces: the rule of web hosts."""
-    words = "".join(ElementTree.fromstring(html).itertext()).lower()
-    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
-
-
 def broken(page, root):
     """The links of a page or notebook that lead nowhere, as sentences.
 
     Addresses of the web are only looked at: nothing is asked of the network.
     """
     problems = []
-    for _, address in links(text_of(page)):
+    for words, address in links(text_of(page)):
         if re.match(r"https?:", address):
             if not re.fullmatch(r"https://[\w.-]+\.\w+(/[\w.~%/#?=&@:+-]*)?", address):
                 problems.append(f"{address} is no address")
             continue
         name, _, fragment = address.partition("#")
         target = (page.parent / name).resolve() if name else page
+        said = re.fullmatch(r"(\d\d) §(\d+)", words)
         if not target.is_relative_to(root) or not target.is_file():
             problems.append(f"{address}: there is no such file")
         elif fragment and unquote(fragment) not in map(unquote, anchors(target)):
             problems.append(f"{address}: there is no such heading")
+        elif said and f"{target.name[:2]} §{fragment.partition('.')[0]}" != words:
+            problems.append(f"{address}: is not {words}")
     return problems

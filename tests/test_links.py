@@ -29,18 +29,7 @@ def test_every_page_is_linked_from_another():
 def test_broken_links_are_reported(tmp_path):
     page = tmp_path / "page.md"
     (tmp_path / "there.md").write_text("# A heading, *here*\n")
-    page.write_text(
-        "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
-        "[d](https://example.org/x) `[no](link)` ![p](no.png) [e](there.md#gone) "
-        "[f](#gone) [g](http:/example) [h](../outside.md)\n"
-    )
-    bad = [problem.partition(":")[0] for problem in broken(page, tmp_path)]
-    assert bad == ["no.png", "there.md#gone", "#gone", "http", "../outside.md"]
-
-
-def test_links_of_a_notebook_are_read_from_prose_and_from_outputs(tmp_path):
-    page = tmp_path / "page.ipynb"
-    page.write_text(
+    (tmp_path / "03_a.ipynb").write_text(
         """{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
         {"cell_type": "markdown", "id": "a", "metadata": {},
          "source": "## 1. A part\\n[a](#1.-A-part) [b](b.md)"},
@@ -48,5 +37,13 @@ def test_links_of_a_notebook_are_read_from_prose_and_from_outputs(tmp_path):
          "source": "'[no](c.md)'", "outputs": [{"output_type": "display_data",
           "metadata": {}, "data": {"text/markdown": "[d](#1.-Gone)"}}]}]}"""
     )
-    bad = [problem.partition(":")[0] for problem in broken(page, tmp_path)]
-    assert bad == ["b.md", "#1.-Gone"]
+    page.write_text(
+        "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
+        "[03 §1](03_a.ipynb#1.-A-part) [d](https://example.org/x) `[no](link)` "
+        "[03 §2](03_a.ipynb#1.-A-part) ![p](no.png) [e](there.md#gone) "
+        "[f](#gone) [g](http:/example) [h](../outside.md)\n"
+    )
+    bad = [*broken(page, tmp_path), *broken(tmp_path / "03_a.ipynb", tmp_path)]
+    wanted = ["03_a.ipynb#1.-A-part", "no.png", "there.md#gone", "#gone", "http"]
+    wanted += ["../outside.md", "b.md", "#1.-Gone"]
+    assert [problem.partition(":")[0] for problem in bad] == wanted

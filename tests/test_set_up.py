@@ -7,62 +7,49 @@ import shutil
 import signal
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
+import course_copy
+import environment
 import pytest
-from course_copy import (
-    CLOSED_PORT,
-    ROOT,
-    course,
-    one_sentence,
-    tiny_course,
-    tiny_wheels,
-    variables,
-    wait_until,
-    whole_course,
-)
+from course_copy import CLOSED_PORT, ROOT, course, one_sentence, tiny_course, variables
 
 STAMP = ".venv/course-is-ready.json"
 NOWHERE = {"PIP_INDEX_URL": CLOSED_PORT, "PIP_RETRIES": "1"}
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    return tiny_wheels(tmp_path_factory.mktemp("wheels"))
-
-
 def start(folder, env, interrupt, python=sys.executable):
     """Start a set-up in a group of its own, which heeds Ctrl-C or ignores it."""
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    options = {"cwd": folder, "env": env, "text": True, "start_new_session": True}
     if os.name == "posix":  # else it inherits what these tests were started with
         options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, interrupt)
     command = [python, "course.py", "setup"]
-    return subprocess.Popen(
-        command, cwd=folder, env=env, start_new_session=True, **options
-    )
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **options)
 
 
-def test_set_up(tmp_path, wheels):
+def test_set_up(tmp_path):
     """One copy's life: stopped, killed, set up by two calls at once, updated."""
-    folder = tmp_path / "课程 1"
-    folder.mkdir()
-    tiny_course(folder)
-    here = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), LC_ALL="C")
+    wheels = str(course_copy.tiny_wheels(tmp_path / "wheels"))
+    folder = tiny_course(tmp_path / "课程 1")
+    here = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels, LC_ALL="C")
     nowhere = variables(tmp_path, **NOWHERE)
     python = sys.executable
     if os.name == "posix":
         for how in (signal.SIGINT, signal.SIGKILL):
             call = start(folder, here, signal.SIG_DFL)
-            wait_until(lambda: [*folder.glob(".venv/lib/*/site-packages/pip")])
+            course_copy.wait_until(
+                lambda: [*folder.glob(".venv/lib/*/site-packages/pip")]
+            )
             os.killpg(call.pid, how)
             said = call.communicate(timeout=60)[1]
             assert (how == signal.SIGINT) == ("Interrupted: run the same" in said)
             assert (folder / ".venv").exists() == (how == signal.SIGKILL)
         # As if pip had been half-way through a package.
         (packages,) = folder.glob(".venv/lib/*/site-packages")
-        (packages / "lantern-1.0.dist-info").mkdir()
-        half = packages / "lantern-1.0.dist-info" / "METADATA"
-        half.write_text("Name: lantern\nVersion: 1.0\n")
+        half = packages / "lantern-1.0.dist-info"
+        half.mkdir()
+        (half / "METADATA").write_text("Name: lantern\nVersion: 1.0\n")
         python = folder / ".venv" / "bin" / "python"  # the next call will remove it
 
     # In the background, where SIGINT is ignored.
@@ -71,10 +58,8 @@ def test_set_up(tmp_path, wheels):
     assert [call.returncode for call in calls] == [0, 0], said
     for words in ("Setting up", "waiting", "unfinished"):
         assert sorted(words in text for text in said) == [False, True]
-    home = re.search(
-        "home = (.*)", (folder / ".venv" / "pyvenv.cfg").read_text("utf-8")
-    )
-    assert folder not in Path(home[1]).parents
+    found = (folder / ".venv" / "pyvenv.cfg").read_text("utf-8")
+    assert folder not in Path(re.search("home = (.*)", found)[1]).parents
 
     # The second call: nothing to install from, and nothing to say about set-up.
     again = course(folder, "site", "1", "2", env=nowhere)
@@ -110,9 +95,7 @@ EDITORS = "home = /usr/bin"  # the pyvenv.cfg of an environment that an editor m
     ],
 )
 def test_refused_in_one_sentence(prepared, arguments, words, tmp_path):
-    folder = tmp_path / "course"
-    folder.mkdir()
-    tiny_course(folder)
+    folder = tiny_course(tmp_path / "course")
     if prepared:
         (folder / prepared).parent.mkdir(exist_ok=True)
         (folder / prepared).write_text(EDITORS)
@@ -124,8 +107,8 @@ def test_refused_in_one_sentence(prepared, arguments, words, tmp_path):
 
 
 @pytest.fixture
-def read_only(tmp_path):
-    """A folder, and a function that runs its course.py when it may not be written."""
+def read_only():
+    """A function that runs the course.py of a folder that may not be written."""
     if os.name == "nt":
         pytest.skip("takes POSIX modes")
     command = [sys.executable]
@@ -134,45 +117,39 @@ def read_only(tmp_path):
             pytest.skip("root, and no setpriv to take root's right to write away")
         command = ["setpriv", "--bounding-set=-dac_override", *command]
 
-    def run(*arguments):
-        tmp_path.chmod(0o555)
-        return course(tmp_path, *arguments, before=command)
+    def run(folder, *arguments):
+        folder.chmod(0o555)
+        try:
+            return course(folder, *arguments, before=command)
+        finally:
+            folder.chmod(0o755)
 
-    yield tmp_path, run
-    tmp_path.chmod(0o755)
-
-
-def test_no_write_permission(read_only):
-    folder, run = read_only
-    tiny_course(folder)
-    one_sentence(run("test"), "Permission denied", str(folder), "or copy the course")
-    assert not (folder / ".venv").exists()
+    return run
 
 
-def test_a_ready_course_runs_without_write_permission(read_only):
-    folder, run = read_only
-    whole_course(folder)
-    result = run("test", "--version")
+def test_without_write_permission_a_ready_course_runs_and_no_other(read_only, tmp_path):
+    empty = tiny_course(tmp_path / "empty")
+    result = read_only(empty, "test")
+    one_sentence(result, "Permission denied", str(empty), "or copy the course")
+    assert not (empty / ".venv").exists()
+    result = read_only(
+        course_copy.whole_course(tmp_path / "ready"), "test", "--version"
+    )
     assert result.returncode == 0 and "course.py" not in result.stderr, result.stderr
 
 
-def run_after(folder, lines):
-    """Run `course.py test` in a Python that these lines have changed."""
-    end = "\nsys.argv[1:] = ['test']\nrunpy.run_path('course.py', run_name='__main__')"
-    return course(
-        folder, before=[sys.executable, "-c", f"import runpy, sys\n{lines}{end}"]
-    )
+OLD = """import platform, runpy, sys
+platform.python_version = lambda: "3.9.18"
+sys.version_info = (3, 9, 18, "final", 0)
+sys.argv[1:] = ["test"]
+runpy.run_path("course.py", run_name="__main__")"""
 
 
 def test_python_too_old(tmp_path):
-    old = "import platform\nplatform.python_version = lambda: '3.9.18'\n"
-    old += "sys.version_info = (3, 9, 18, 'final', 0)"
-    result = run_after(tiny_course(tmp_path), old)
+    result = course(tiny_course(tmp_path / "a"), before=[sys.executable, "-c", OLD])
     one_sentence(result, "3.10 or newer", "3.9.18", "install a newer one")
-    assert not (tmp_path / ".venv").exists()
-
-
-def test_course_py_can_be_parsed_by_python_3_6():
+    assert not (tmp_path / "a" / ".venv").exists()
+    # It can be parsed by a Python as old as 3.6, and imports nothing new before.
     source = (ROOT / "course.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))
     before = source[: source.index("sys.version_info < OLDEST")]
@@ -180,31 +157,16 @@ def test_course_py_can_be_parsed_by_python_3_6():
     assert imported == {"difflib", "os", "platform", "sys"}
 
 
-@pytest.fixture
-def environment(tmp_path, monkeypatch):
-    """tools/environment.py, for a .venv of the test's."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import environment
-
-    for name in ("ENV", "PYTHON", "STAMP"):
-        place = tmp_path / getattr(environment, name).relative_to(environment.ROOT)
-        monkeypatch.setattr(environment, name, place)
-    return environment
-
-
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("ERROR: No space left on device.\n", "ERROR: No space left on device;"),
-        ("WARNING: Retrying NameResolutionError\nERROR: No matching distribution "
-         "found for torch\n", "No network: "),
-        ("ERROR: No matching distribution found for torch==2.13", "for torch==2.13;"),
+        ("Retrying NameResolutionError\nERROR: No matching torch\n", "No network: "),
         ("Collecting a\nERROR: a is broken\nsee above", "ERROR: a is broken;"),
         ("/x/python: No module named ensurepip\n", "No module named ensurepip;"),
         ("", "Set-up failed;"),
     ],
-)  # fmt: skip
-def test_what_pip_says_becomes_one_sentence(said, words, environment, monkeypatch):
+)
+def test_what_pip_says_becomes_one_sentence(said, words, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, stderr=said.encode())
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(SystemExit) as caught:
@@ -213,37 +175,32 @@ def test_what_pip_says_becomes_one_sentence(said, words, environment, monkeypatc
     assert words in sentence and "\n" not in sentence and sentence.endswith(".md.")
 
 
-def test_where_venv_lies_and_its_python_are_known(tmp_path, environment, monkeypatch):
+def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
     """It moved, lost its Python or its pyvenv.cfg: pip would install outside it."""
-    whole = environment.origin
+    for name in ("ENV", "PYTHON"):
+        place = tmp_path / getattr(environment, name).relative_to(ROOT)
+        monkeypatch.setattr(environment, name, place)
+    whole, env = environment.origin, environment.ENV
     assert whole() is None
-    env = tmp_path / ".venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    venv.create(env, symlinks=os.name != "nt")
     found = whole()
     assert found[0] == os.fsencode(env).hex() and re.match(r"python", found[1])
     (env / "pyvenv.cfg").rename(tmp_path / "cfg")
     assert whole() is None
     (tmp_path / "cfg").rename(env / "pyvenv.cfg")
-    assert whole() == found
+    monkeypatch.setattr(environment, "ENV", env / ".." / ".venv")  # as if it moved
+    assert whole() not in (None, found)
     if os.name == "posix":
         environment.PYTHON.unlink()
-        environment.PYTHON.symlink_to(tmp_path / "python that was uninstalled")
+        environment.PYTHON.symlink_to(tmp_path / "python3.99")
         assert whole() is None
         (tmp_path / "python3.99").touch()
-        environment.PYTHON.unlink()
-        environment.PYTHON.symlink_to(tmp_path / "python3.99")
         assert whole()[1] == "python3.99"
-    env.rename(tmp_path / "moved")
-    monkeypatch.setattr(environment, "ENV", tmp_path / "moved")
-    monkeypatch.setattr(environment, "PYTHON", tmp_path / "moved" / "bin" / "python")
-    assert (whole() or [None])[0] != found[0]
 
 
 @pytest.mark.skipif(not shutil.which("localedef"), reason="makes a locale")
 def test_a_ready_environment_is_known_in_another_locale(tmp_path):
-    folder = tmp_path / "课程"
-    folder.mkdir()
-    whole_course(folder)
+    folder = course_copy.whole_course(tmp_path / "课程")
     make = ["localedef", "-i", "zh_CN", "-f", "GBK", tmp_path / "zh_CN.GBK"]
     if subprocess.run(make, capture_output=True).returncode > 1:
         pytest.skip("this system has no GBK")

@@ -1,7 +1,13 @@
-"""Find the Chromium that prints handouts and tests pages (standard library only)."""
+"""Chromium, which prints handouts and tests pages (standard library only)."""
 
 import os
+import re
 import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from command import Problem
 
 NAMES = "chromium chromium-browser google-chrome chrome"
 MISSING = (
@@ -13,9 +19,44 @@ OPTIONS = (  # no sandbox: in a container one is root, and Chromium refuses to b
     *("--no-first-run", "--no-default-browser-check", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+# Of the page's own clock, which stands still while its scripts load and run, but may
+# run ahead of pictures; that is rare, so a page that was not ready is printed again.
+MILLISECONDS = 1_000_000
+ATTEMPTS = 3
 
 
 def find():
     """The browser's path, or None; CHROMIUM names one, and empty means none."""
     names = [os.environ["CHROMIUM"]] if "CHROMIUM" in os.environ else NAMES.split()
     return next(filter(None, map(shutil.which, names)), None)
+
+
+def print_pdf(address, pdf, pages):
+    """Print the page at this address into a file of so many pages, or Problem."""
+    browser, pdf = find(), Path(pdf).resolve()
+    if not browser:
+        raise Problem(MISSING)
+    for _ in range(ATTEMPTS):
+        said = printed(browser, address, pdf)
+        content = pdf.read_bytes() if pdf.is_file() else b""
+        found = len(re.findall(rb"/Type\s*/Page\b(?!s)", content))
+        if found == pages:
+            return
+        pdf.unlink(missing_ok=True)
+    raise Problem(f"{browser} printed {found} pages, not {pages}{said}.")
+
+
+def printed(browser, address, pdf):
+    """Let the browser print once; returns the last of what it said, after a colon."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        call = [
+            *(browser, "--headless", *OPTIONS, f"--user-data-dir={profile}"),
+            *(f"--virtual-time-budget={MILLISECONDS}", "--no-pdf-header-footer"),
+            *(f"--print-to-pdf={pdf}", address),
+        ]
+        try:
+            made = subprocess.run(call, capture_output=True, timeout=180)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f": {error}"
+    lines = made.stderr.decode(errors="replace").strip(" .\n").splitlines()
+    return f": {lines[-1]}" if lines else ""

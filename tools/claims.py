@@ -1,21 +1,19 @@
-"""Bring up to date what pages repeat of the notebooks; `course.py refresh` does it too.
-
-usage: python tools/claims.py [--check]
+"""What pages repeat of the notebooks, which `course.py refresh` brings up to date.
 
 CLAIMS.md is a table of every claim: its id and kind come from the notebooks' code, its
-sentence from the stored output. Links like [03 §10](…) in README.md and the pages for
-teaching are led to where that section is now. A figure of README.md is copied from the
-output that stores it. Needs nothing but Python.
+sentence from the stored output. The picture of README.md is the first of notebook 00.
 """
 
 import ast
 import base64
 import collections
+import itertools
 import json
 import re
-import sys
 import urllib.parse
 from pathlib import Path
+
+import folding
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "CLAIMS.md"
@@ -27,40 +25,27 @@ RESTS_ON = {
     "record": "Re-read records",
     "identity": "Identities and code checks",
 }
-# Pages with links like [03 §10](…), and the way from each to the notebooks.
-LINKED = {
-    "README.md": "notebooks/",
-    "notebooks/teaching/plans.md": "../",
-    "notebooks/teaching/misconceptions.md": "../",
-    "notebooks/teaching/running_a_class.md": "../",
-    "notebooks/teaching/examination/answers.md": "../../",
-}
-# Pictures of README.md: the notebook that stores each, and its number there, from 1.
-FIGURES = {"notebooks/figures/one_picture.png": ("00", 1)}
+PICTURE = "notebooks/figures/one_picture.png"  # of README.md
 
 Claim = collections.namedtuple("Claim", "id sentence kind by cell path title section")
 
 
 def lessons(root):
     """Pairs (path, cells) of the lectures, in reading order."""
-    for path in sorted((Path(root) / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted(root.glob("notebooks/[0-9][0-9]_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         yield path, [{**cell, "source": "".join(cell["source"])} for cell in cells]
 
 
 def headings(source):
     """The headings of sections in Markdown, in their order; code is left out."""
-    prose = re.sub(r"(?ms)^```.*?^```", "", source)
-    return re.findall(r"(?m)^## (.+?)\s*$", prose)
+    return re.findall(r"(?m)^## (.+?)\s*$", re.sub(r"(?ms)^```.*?^```", "", source))
 
 
 def anchor(heading):
     """What Jupyter and nbconvert make of a heading, ready for a link."""
     # Parentheses would end a link in Markdown; everything else as in nbconvert.
     return urllib.parse.quote(heading.replace(" ", "-"), safe="?/:@!$&'*+,;=")
-
-
-# -- claims --------------------------------------------------------------------------
 
 
 def read_claims(root=ROOT):
@@ -82,7 +67,9 @@ def read_claims(root=ROOT):
                     f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path, title, section
-            found += [Claim(name, printed[name], *made[name], *place) for name in made]
+            found += [
+                Claim(name, printed[name], *made[name], *place) for name in printed
+            ]
     counts = collections.Counter(claim.id for claim in found)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"claims made twice: {', '.join(twice)}.")
@@ -91,15 +78,11 @@ def read_claims(root=ROOT):
 
 def claim_calls(source):
     """The calls of `claim` in a code cell: a dict of their ids to (kind, by)."""
-    calls = [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "claim"
-    ]
     made = {}
-    for call in sorted(calls, key=lambda call: call.lineno):
-        said = {word.arg: word.value.value for word in call.keywords}
-        made[call.args[0].value] = said.get("kind", ""), said.get("by", "run")
+    for node in ast.walk(ast.parse(source)):
+        if folding.called(node) == "claim":
+            said = {word.arg: word.value.value for word in node.keywords}
+            made[node.args[0].value] = said.get("kind", ""), said.get("by", "run")
     return made
 
 
@@ -117,95 +100,33 @@ def row(claim):
 def page(claims):
     """The whole of CLAIMS.md."""
     counts = collections.Counter([c.by for c in claims] + [c.kind for c in claims])
-    numbers = {"claims": len(claims), "notebooks": len({c.path for c in claims})}
+    counts |= {"claims": len(claims), "notebooks": len({c.path for c in claims})}
     head = HEAD.read_text(encoding="utf-8")
-    lines = [
-        re.sub(r"\{(\w+)\}", lambda n: str({**counts, **numbers}.get(n[1], 0)), head)
-    ]
+    lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), head)]
     for by, heading in RESTS_ON.items():
         lines.append(f"## {heading}\n")
-        tables = collections.defaultdict(list)
-        for claim in claims:
-            if claim.by == by:
-                tables[claim.title.replace(" · ", " ")].append(row(claim))
-        for title, rows in tables.items():
-            lines += [f"### {title}\n", "| id | claim | | where |", "|---|---|---|---|"]
-            lines += [*rows, ""]
+        ours = [claim for claim in claims if claim.by == by]
+        for title, group in itertools.groupby(ours, lambda claim: claim.title):
+            lines += [f"### {title.replace(' · ', ' ')}\n", "| id | claim | | where |"]
+            lines += ["|---|---|---|---|", *map(row, group), ""]
     return "\n".join(lines)
 
 
-# -- links and figures ---------------------------------------------------------------
+def picture(root=ROOT):
+    """The PNG and the alternative text of the first figure of the first notebook."""
+    path, cells = next(lessons(root))
+    for output in [output for cell in cells for output in cell.get("outputs", [])]:
+        if png := output.get("data", {}).get("image/png"):
+            alt = output["metadata"]["image/png"]["alt"]
+            return base64.b64decode("".join(png)), alt
+    raise ValueError(f"{path.name} stores no figure.")
 
 
-def sections(root=ROOT):
-    """Headings of all numbered sections, as {("03", "10"): (file name, heading)}."""
-    return {
-        (path.name[:2], heading.partition(".")[0]): (path.name, heading)
-        for path, cells in lessons(root)
-        for cell in cells
-        if cell["cell_type"] == "markdown"
-        for heading in headings(cell["source"])
-    }
-
-
-def relink(text, found, way=""):
-    """The text with every link like [03 §10](…) led to where that section is now.
-
-    way : from the text's folder to the notebooks, with a slash at its end
-    """
-
-    def link(match):
-        if match.groups() not in found:
-            raise ValueError(
-                f"{match[0]}: there is no section {match[2]} in {match[1]}."
-            )
-        name, heading = found[match.groups()]
-        return f"[{match[1]} §{match[2]}]({way}{name}#{anchor(heading)})"
-
-    return re.sub(r"\[(\d\d) §(\d+)\]\([^)]*\)", link, text)
-
-
-def figure(number, which, root=ROOT):
-    """The PNG and the alternative text of a notebook's figure, counted from 1."""
-    for path, cells in lessons(root):
-        outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        shown = [o for o in outputs if "image/png" in o.get("data", {})]
-        if path.name.startswith(number) and len(shown) >= which:
-            output = shown[which - 1]
-            png = base64.b64decode("".join(output["data"]["image/png"]))
-            return png, output["metadata"]["image/png"]["alt"]
-    raise ValueError(f"notebook {number} stores no figure {which}.")
-
-
-# -- the files -----------------------------------------------------------------------
-
-
-def update(root=ROOT, write=True):
-    """Bring all up to date; returns the names of the files that changed, or would.
-
-    ValueError, with nothing written, where a claim, a section or a figure is missing.
-    """
-    root, new = Path(root), {}
+def repeated(root=ROOT):
+    """What CLAIMS.md and the picture should be; ValueError where one cannot be."""
+    made = {}
     if claims := read_claims(root):
-        new[PAGE] = page(claims).encode()
-    for name, way in LINKED.items():
-        if (root / name).is_file():
-            text = (root / name).read_text(encoding="utf-8")
-            new[name] = relink(text, sections(root), way).encode()
-    for name, place in FIGURES.items() if "README.md" in new else ():
-        new[name], _ = figure(*place, root)
-    files = {name: root / name for name in new}
-    changed = [
-        n for n, f in files.items() if not f.exists() or f.read_bytes() != new[n]
-    ]
-    for name in changed if write else ():
-        files[name].parent.mkdir(exist_ok=True)
-        files[name].write_bytes(new[name])
-    return changed
-
-
-if __name__ == "__main__":
-    check = "--check" in sys.argv[1:]
-    changed = update(write=not check)
-    print(f"not as the notebooks say: {', '.join(changed) or 'nothing'}")
-    sys.exit(check and bool(changed))
+        made[PAGE] = page(claims).encode()
+    if (root / "README.md").is_file():
+        made[PICTURE], _ = picture(root)
+    return made

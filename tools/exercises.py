@@ -1,26 +1,22 @@
 """Derive notebooks/exercises from notebooks/solutions, for `course.py refresh`.
 
-A solutions notebook is the source. What its exercises notebook leaves out:
-
-* the lines from `# solution` to `# end` of a code cell. In a function they become
-  `raise NotImplementedError`; at the top level `name = ...`, for each name that they
-  assign and the rest of the cell reads. A remark (`# solution: a number, in nats`)
-  stays behind as a comment;
-* cells tagged `solution`;
-* the word "Solutions" in the title, which becomes "Exercises".
+An exercises notebook leaves out of its source: the cells tagged `solution`, and of
+code cells the lines from `# solution` to `# end`. In a function they become `raise
+NotImplementedError`; at the top level `name = ...`, for each name that they assign and
+the rest of the cell reads. A remark (`# solution: in nats`) stays as a comment.
 
 Its metadata hold a digest of its cells. A reader who writes an answer changes the cells
 and not the digest, so `is_stub` can tell, and the answer is never written over.
 """
 
 import ast
-import copy
 import hashlib
 import json
 import re
 import textwrap
 
 import nbformat
+from command import Problem
 
 BLOCK = re.compile(
     r"^( *)# solution(?:: (.+))?\n((?:(?! *# solution).*\n)*?) *# end$", re.MULTILINE
@@ -28,7 +24,7 @@ BLOCK = re.compile(
 LEFT = re.compile(r"^ *# (solution(: .+)?|end)$", re.MULTILINE)
 
 
-class Malformed(Exception):
+class Malformed(Problem):
     """One sentence: which solutions notebook, which cell, what is wrong."""
 
 
@@ -45,12 +41,12 @@ def stale(notebooks):
     return [
         path
         for path, solution in sources(notebooks).items()
-        if is_stub(path) and not holds(path, as_text(derived(solution, path)))
+        if is_stub(path) and not holds(path, as_bytes(derived(solution, path)))
     ]
 
 
-def holds(path, text):
-    return path.exists() and path.read_bytes() == text.encode()
+def holds(path, content):
+    return path.exists() and path.read_bytes() == content
 
 
 def is_stub(path):
@@ -69,8 +65,8 @@ def digest(notebook):
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
-def as_text(notebook):
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+def as_bytes(notebook):
+    return f"{nbformat.writes(notebook).rstrip()}\n".encode()
 
 
 def derived(source, target):
@@ -81,12 +77,11 @@ def derived(source, target):
     """
     notebook = nbformat.read(source, as_version=4)
     stored = nbformat.read(target, as_version=4).cells if target.exists() else []
-    before = {cell.id: cell for cell in stored if cell.cell_type == "code"}
+    before = {(c.id, c.source): c for c in stored if c.cell_type == "code"}
     cells = []
     for cell in notebook.cells:
         if "solution" in cell.metadata.get("tags", []):
             continue
-        cell = copy.deepcopy(cell)
         if not cells:
             cell.source = cell.source.replace("Solutions", "Exercises", 1)
         if cell.cell_type == "code":
@@ -94,10 +89,8 @@ def derived(source, target):
                 cell.source = stub(cell.source)
             except ValueError as error:
                 raise Malformed(f"{source.name}, cell {cell.id}: {error}.") from error
-            old = before.get(cell.id)
-            same = old is not None and old.source == cell.source
-            cell.outputs = old.outputs if same else []
-            cell.execution_count = old.execution_count if same else None
+            old = before.get((cell.id, cell.source), nbformat.v4.new_code_cell())
+            cell.outputs, cell.execution_count = old.outputs, old.execution_count
         cells.append(cell)
     notebook.cells = cells
     notebook.metadata["stub"] = digest(notebook)

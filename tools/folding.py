@@ -78,11 +78,9 @@ def names(source):
             reads -= binds  # a loop binds its variable before its body reads it
         if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             for node in ast.walk(statement):
-                item = isinstance(node, ast.Subscript) and isinstance(
-                    node.ctx, ast.Store
-                )
                 changed = node.target if isinstance(node, ast.AugAssign) else node
-                if changed is not node or item:
+                stored = isinstance(getattr(changed, "ctx", None), ast.Store)
+                if stored and (changed is not node or isinstance(node, ast.Subscript)):
                     name = {getattr(getattr(changed, "value", changed), "id", None)}
                     reads, binds = reads | name, binds | name
         read |= reads - bound

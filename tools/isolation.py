@@ -17,7 +17,6 @@ def isolate(folder):
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ["TQDM_DISABLE"] = "1"  # a bar shows times, which never repeat
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    matplotlib = importlib.util.find_spec("matplotlib")
-    if matplotlib:  # its own defaults, instead of the user's matplotlibrc
-        defaults = Path(matplotlib.origin).parent / "mpl-data" / "matplotlibrc"
-        os.environ["MATPLOTLIBRC"] = str(defaults)
+    # Its own defaults, instead of the user's matplotlibrc.
+    matplotlib = Path(importlib.util.find_spec("matplotlib").origin).parent
+    os.environ["MATPLOTLIBRC"] = str(matplotlib / "mpl-data" / "matplotlibrc")

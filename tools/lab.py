@@ -10,34 +10,29 @@ import os
 import sys
 from pathlib import Path
 
+import command
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = "notebooks/SHA256SUMS"
 
 
 def digests(root):
-    """The path of each notebook, by its line in the list."""
-    paths = {path.relative_to(root): path for path in root.glob("notebooks/**/*.ipynb")}
-    return {
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name.as_posix()}": path
-        for name, path in sorted(paths.items())
-        if ".ipynb_checkpoints" not in name.parts
-    }
+    """Each notebook's path, and its line in the list."""
+    for path in command.files(root, "*.ipynb"):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        yield path, f"{digest}  {path.relative_to(root).as_posix()}\n"
 
 
-def update(root=ROOT, write=True):
-    """Bring the list up to date; returns its name if it was not."""
-    path, text = root / LIST, "".join(f"{line}\n" for line in digests(root))
-    stale = not path.exists() or path.read_text("utf-8") != text
-    if stale and write:
-        path.write_text(text, "utf-8")
-    return [LIST] if stale else []
+def repeated(root=ROOT):
+    """What the list should be, by its name, as `claims.repeated` says it of others."""
+    return {LIST: "".join(line for _, line in digests(root)).encode()}
 
 
 def trust():
     from nbformat import sign, v4
 
-    notary, listed = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8").split("\n")
-    for line, path in digests(ROOT).items():
+    notary, listed = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8")
+    for path, line in digests(ROOT):
         if line in listed:
             notary.sign(v4.reads(path.read_text("utf-8")))
 

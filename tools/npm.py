@@ -10,13 +10,10 @@ import tarfile
 from pathlib import Path
 
 import pooch
+from command import Problem
 
 PINNED = json.loads(Path(__file__).with_name("npm.json").read_text("utf-8"))
 REGISTRY = "https://registry.npmjs.org"
-
-
-class Unreachable(Exception):
-    """One sentence: what could not be had, from where, and what to do."""
 
 
 def tarball(name):
@@ -31,7 +28,7 @@ def tarball(name):
         return pooch.retrieve(address, digest, file, folder.expanduser())
     except (OSError, ValueError) as error:  # ValueError: it is another file
         reason = f"{type(error).__name__}, {str(error).strip().split(': ')[0]}"
-        raise Unreachable(
+        raise Problem(
             f"{file} could not be fetched from {registry} ({reason}): connect, name "
             f"another by npm_config_registry, or put it into {folder} (LSR_DATA_HOME)."
         ) from error
@@ -43,6 +40,5 @@ def copy(name, files, target):
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tarball(name)) as archive:
         for file in (*files, "LICENSE"):
-            content = archive.extractfile(f"package/{file}").read()
             new = f"{name}-LICENSE" if file == "LICENSE" else Path(file).name
-            (target / new).write_bytes(content)
+            (target / new).write_bytes(archive.extractfile(f"package/{file}").read())

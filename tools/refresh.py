@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import claims
+import command
 import exercises
 import folding
 import lab
@@ -25,44 +26,22 @@ from isolation import isolate
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-NOTEBOOKS = ROOT / "notebooks"
 # What editors leave behind, and what tells one machine from another.
-PASSING_CELL = ("execution", "collapsed", "scrolled", "ExecuteTime")
-PASSING_NOTEBOOK = ("widgets", "signature")
-METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-        "name": "python3",
-    },
-    "language_info": {"name": "python"},
-}
+PASSING = "execution collapsed scrolled ExecuteTime widgets signature".split()
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+ANEW = "to have the exercises anew, move the file away"
 UNREPEATABLE = "nbval-ignore-output"
 # Its ids are random, and without a kernel it is dead; a picture stays.
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class Failure(Exception):
-    """One sentence: which notebook, which cell, what is wrong."""
-
-
 def chosen(names):
     """The notebooks that `names` mean: paths, or beginnings like 01; none means all."""
-    every = [
-        p for p in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts
-    ]
-    found = set() if names else set(every)
-    for name in names:
-        path = Path(name)
-        if path.suffix == ".ipynb" and path.is_file():
-            found.add(Path(os.path.abspath(path)))
-            continue
-        matches = {path for path in every if path.name.startswith(name)}
-        if not matches:
-            there = ", ".join(sorted(path.stem for path in every)) or "none"
-            raise Failure(f"No notebook begins with {name!r}: there are {there}.")
-        found |= matches
-    return found
+    paths = [n for n in names if n.endswith(".ipynb") and os.path.isfile(n)]
+    others = [name for name in names if name not in paths]
+    every = command.files(ROOT, "*.ipynb") if others or not names else []
+    found = command.beginning(others, every)
+    return [*found, *(Path(os.path.abspath(path)) for path in paths)]
 
 
 def shown(path):
@@ -72,10 +51,8 @@ def shown(path):
 
 def is_exercise(path):
     """Whether it lies in notebooks/exercises, however the path is written."""
-    folder = NOTEBOOKS / "exercises"
-    return folder.exists() and any(
-        p.samefile(folder) for p in path.parents if p.exists()
-    )
+    folder = ROOT / "notebooks" / "exercises"
+    return folder.exists() and any(map(folder.samefile, path.parents))
 
 
 def source(path, solutions):
@@ -85,17 +62,22 @@ def source(path, solutions):
     try:
         return nbformat.read(path, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise Failure(f"{shown(path)} is not a notebook: {error}") from error
+        raise command.Problem(f"{shown(path)} is not a notebook: {error}") from error
+
+
+def trouble(path, number, cell, what):
+    first = cell.source.strip().partition("\n")[0]
+    where = f"{shown(path)}, cell {number} (`{first}`)"
+    return command.Problem(f"{where} {what}. The file was left as it was.")
 
 
 def refreshed(stored, path, record):
-    """The text of the notebook after its cells ran, or Failure."""
-    for cell in stored.cells:
-        for key in PASSING_CELL:
-            cell.metadata.pop(key, None)
-    for key in PASSING_NOTEBOOK:
-        stored.metadata.pop(key, None)
-    stored.metadata.update(nbformat.from_dict(METADATA))
+    """What the file of the notebook holds after its cells ran, or Problem."""
+    for part in (stored, *stored.cells):
+        for key in PASSING:
+            part.metadata.pop(key, None)
+    stored.metadata["kernelspec"] = {**KERNEL, "language": "python"}
+    stored.metadata["language_info"] = {"name": "python"}
     folding.fold(stored)
 
     notebook = nbformat.from_dict(stored)
@@ -103,14 +85,13 @@ def refreshed(stored, path, record):
     keep_recorded(notebook, stored, record)
     refuse_paths(notebook, path)
     nbformat.validate(notebook)
-    return exercises.as_text(notebook)
+    return exercises.as_bytes(notebook)
 
 
 def execute(notebook, path):
     client = NotebookClient(
         notebook,
         timeout=600,
-        kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # it warns about its own transport
@@ -130,12 +111,7 @@ def execute(notebook, path):
                 for output in cell.get("outputs", []):
                     output.get("data", {}).pop(VIEW, None)
                 continue
-            raise Failure(f"{place(path, number, cell)} failed: {reason}.")
-
-
-def place(path, number, cell):
-    first = next(iter(cell.source.strip().splitlines()), "")
-    return f"{shown(path)}, cell {number} (`{first}`)"
+            raise trouble(path, number, cell, f"failed: {reason}")
 
 
 def keep_recorded(notebook, stored, record):
@@ -146,50 +122,47 @@ def keep_recorded(notebook, stored, record):
     """
     code = hashlib.sha256()
     for cell, old in zip(notebook.cells, stored.cells, strict=True):
-        if cell.cell_type != "code":
-            continue
-        code.update(cell.source.encode())
-        if UNREPEATABLE not in cell.metadata.get("tags", []):
-            cell.metadata.pop("recorded_with", None)
-            continue
-        digest = code.hexdigest()[:16]
-        if old.metadata.get("recorded_with") == digest and not record:
-            cell.outputs = old.outputs
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output["execution_count"] = cell.execution_count
-        cell.metadata["recorded_with"] = digest
+        code.update(cell.source.encode() if cell.cell_type == "code" else b"")
+        recorded = cell.metadata.pop("recorded_with", None)
+        if UNREPEATABLE in cell.metadata.get("tags", []):
+            cell.metadata["recorded_with"] = code.hexdigest()[:16]
+            if recorded == cell.metadata["recorded_with"] and not record:
+                cell.outputs = old.outputs
+                for output in cell.outputs:
+                    if "execution_count" in output:
+                        output["execution_count"] = cell.execution_count
 
 
 def refuse_paths(notebook, path):
     """A folder of this machine in an output would differ on every other one."""
     folders = {str(ROOT), str(Path.home()), tempfile.gettempdir(), sys.prefix}
-    pattern = "|".join(re.escape(name) for name in folders if len(name) > 3)
-    pattern = re.compile(rf"(?<![\w/.])(?:{pattern})(?:[\\/][^\s'\"]*|(?![\w-]))")
+    names = "|".join(re.escape(name) for name in folders if len(name) > 3)
+    pattern = rf"(?<![\w/.])(?:{names})(?:[\\/][^\s'\"]*|(?![\w-]))"
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             texts = [output.get("text", ""), *output.get("traceback", [])]
-            for kind, text in output.get("data", {}).items():
-                if isinstance(text, str) and not kind.startswith("image/"):
-                    texts.append(text)
-            if found := pattern.search("\n".join(texts)):
-                raise Failure(
-                    f"{place(path, number, cell)} shows a path of this machine, "
-                    f"{found.group()}: show it relative to the course, or its name."
-                )
+            data = output.get("data", {}).items()
+            texts += [text for kind, text in data if kind.startswith("text/")]
+            if found := re.search(pattern, "\n".join(texts)):
+                what = f"shows a path of this machine, {found[0]}: show it relative to"
+                raise trouble(path, number, cell, f"{what} the course, or its name")
 
 
-def write(path, text):
-    """Replace the file in one step, so that an interruption leaves the old one."""
-    path.parent.mkdir(exist_ok=True)
+def renewed(path, content, write):
+    """Whether the file did not hold this; it is written in one step, if wanted."""
+    if exercises.holds(path, content):
+        return False
     new = path.with_name(f".{path.name}.new")
-    try:
-        new.write_bytes(text.encode())
-        if path.exists():
-            shutil.copymode(path, new)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+    if write:
+        path.parent.mkdir(exist_ok=True)
+        try:
+            new.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, new)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    return True
 
 
 def repeat(write):
@@ -197,7 +170,8 @@ def repeat(write):
     changed = []
     for tool in (claims, lab):
         try:
-            changed += tool.update(ROOT, write)
+            files = tool.repeated(ROOT).items()
+            changed += [name for name, new in files if renewed(ROOT / name, new, write)]
         except ValueError as problem:
             print(f"not renewed: {problem}", file=sys.stderr)
     if write and changed:
@@ -207,48 +181,33 @@ def repeat(write):
 
 def main():
     parser = argparse.ArgumentParser(prog="course.py refresh", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NN", help="01, or a path")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if one would change"
-    )
-    parser.add_argument(
-        "--record",
-        action="store_true",
-        help=f"renew also the outputs of cells tagged {UNREPEATABLE}",
-    )
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NN", help="01, or a path")
+    add("--check", action="store_true", help="write nothing; fail if one would change")
+    add("--record", action="store_true", help="renew also outputs that cannot repeat")
     options = parser.parse_args()
     changed = []
     with tempfile.TemporaryDirectory() as folder:
         isolate(folder)
-        solutions = exercises.sources(NOTEBOOKS)
-        for path in sorted({*chosen(options.names), *exercises.stale(NOTEBOOKS)}):
+        notebooks = ROOT / "notebooks"
+        solutions = exercises.sources(notebooks)
+        for path in sorted({*chosen(options.names), *exercises.stale(notebooks)}):
             if is_exercise(path) and not exercises.is_stub(path):
-                print(
-                    f"{shown(path)}: left alone, as it may hold answers (to have the "
-                    "exercises anew, move the file away)."
-                )
+                print(f"{shown(path)}: left alone, as it may hold answers: {ANEW}.")
                 continue
             started = time.monotonic()
-            text = refreshed(source(path, solutions), path, options.record)
+            content = refreshed(source(path, solutions), path, options.record)
             verdict = "unchanged"
-            if not exercises.holds(path, text):
+            if renewed(path, content, write=not options.check):
                 changed.append(shown(path))
                 verdict = "would change" if options.check else "written"
-                if not options.check:
-                    write(path, text)
-            seconds = time.monotonic() - started
-            print(f"{shown(path)}: {verdict} ({seconds:.1f} s)", flush=True)
+            took = f"({time.monotonic() - started:.1f} s)"
+            print(f"{shown(path)}: {verdict} {took}", flush=True)
     changed += repeat(write=not options.check)
     if options.check and changed:
         print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
-        return 1
-    return 0
+    return options.check and bool(changed)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (Failure, exercises.Malformed) as failure:
-        sys.exit(f"refresh: {failure} The file was left as it was.")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run("refresh", main)

@@ -1,5 +1,6 @@
 """Helpers of the tests in a real browser: build what is shown, move what moves."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LECTURES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+# Text as a reader sees it, without code.
+PROSE = """where => {
+  const copy = document.querySelector(where).cloneNode(true);
+  copy.querySelectorAll('pre, code, script, mjx-container').forEach(e => e.remove());
+  return copy.textContent;
+}"""
 
 
 def built(tool, folder):
@@ -16,7 +24,21 @@ def built(tool, folder):
     if "could not be fetched" in made.stderr:
         pytest.skip(made.stderr.strip())
     assert made.returncode == 0, made.stdout + made.stderr
+    for path in folder.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert str(ROOT) not in text and str(folder) not in text, path.name
     return folder
+
+
+def all_set(page, where):
+    """Whether every formula is set, and every picture loaded and described."""
+    assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
+    assert re.findall(r"\$[^$\n]+\$", page.evaluate(PROSE, where)) == []
+    images = page.locator(f"{where} img")
+    images.evaluate_all("all => all.forEach(i => i.loading = 'eager')")
+    page.wait_for_function("[...document.images].every(i => i.complete)")
+    described = "all => all.every(i => i.naturalWidth > 0 && i.alt.length > 20)"
+    return images.evaluate_all(described)
 
 
 def move_sliders(page, within):

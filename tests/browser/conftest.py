@@ -4,30 +4,21 @@ They are skipped, with the reason, where there is no Chromium, no Playwright or,
 what needs it, no npm registry.
 """
 
-import sys
+import importlib.util
 from pathlib import Path
 
+import chromium
 import pytest
 from browser_tools import built
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import chromium  # noqa: E402
 
 LOCAL = ("file:", "data:", "blob:", "about:")
 
 
 def pytest_collection_modifyitems(items):
     """Skip early and once, before anything is built."""
-    reason = None
-    if not chromium.find():
-        reason = chromium.MISSING
-    else:
-        try:
-            import playwright.sync_api  # noqa: F401
-        except ImportError:
-            reason = "Playwright is missing: `pip install -e '.[browser,site]'`."
+    reason = None if chromium.find() else chromium.MISSING
+    if not importlib.util.find_spec("playwright"):
+        reason = "Playwright is missing: `pip install -e '.[browser,site]'`."
     for item in items:
         if reason and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -55,9 +46,9 @@ def open_page(browser):
     """
     pages = []
 
-    def opened(address, width=1280, height=720):
-        page = browser.new_page(viewport={"width": width, "height": height})
-        pages.append(page)
+    def opened(address, ready, **size):
+        size = {"width": 1280, "height": 720, **size}
+        pages.append(page := browser.new_page(viewport=size))
         page.asked, page.complaints = [], []
         page.on(
             "request",
@@ -65,6 +56,7 @@ def open_page(browser):
         )
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(address)
+        page.wait_for_selector(ready, timeout=60_000)
         return page
 
     yield opened

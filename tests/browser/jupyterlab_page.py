@@ -5,18 +5,16 @@ One page for all notebooks: to load JupyterLab takes as long as many a notebook.
 
 import contextlib
 import json
-import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import nbformat
 from browser_tools import ROOT
+from course_copy import variables, wait_until
 
 IGNORED = shutil.ignore_patterns(
     ".git", ".venv*", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
@@ -38,90 +36,65 @@ FINISHED = """() => {
     !prompts.some(text => text.includes('*')) &&
     (failed || prompts.every(text => /^\\[\\d+\\]:$/.test(text)));
 }"""
-TROUBLE = (
-    "[data-mime-type='application/vnd.jupyter.error'], "
-    "[data-mime-type='application/vnd.jupyter.stderr']"
-)
+TROUBLE = "[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']"
 # PyTorch's build for CUDA says so where there is no GPU, and compiles for the CPU.
 HARMLESS = "No CUDA runtime is found"
 
 
 class Lab:
-    """A JupyterLab of its own over a copy of the course; use it as a context."""
+    """A JupyterLab with a home of its own, over a copy of the course; a context."""
 
     def __init__(self, folder):
         self.folder, self.course = folder, folder / "course"
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
         for path in (self.course / "notebooks").glob("*.ipynb"):
             _clear(path)
-        self.token = secrets.token_hex(8)
 
     def __enter__(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.base = f"http://127.0.0.1:{free.getsockname()[1]}"
-        for part in ("config", "data", "runtime", "workspaces", "ipython"):
-            (self.folder / part).mkdir()
-        startup = self.folder / "ipython" / "profile_default" / "startup"
+            port = free.getsockname()[1]
+        self.base = f"http://127.0.0.1:{port}"
+        startup = self.folder / ".ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
         shutil.copy(SHORT_TRAININGS, startup)
         settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
         settings.mkdir(parents=True)
         (settings / "tracker.jupyterlab-settings").write_text(SETTINGS)
-        ours = {
-            "JUPYTER_CONFIG_DIR": "config",
-            "JUPYTER_DATA_DIR": "data",
-            "JUPYTER_RUNTIME_DIR": "runtime",
-            "JUPYTERLAB_SETTINGS_DIR": "settings",
-            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-            "IPYTHONDIR": "ipython",
-        }
-        env = {**os.environ, "LSR_THREADS": "1", "LSR_DEVICE": "cpu"}
-        env.update({name: str(self.folder / part) for name, part in ours.items()})
+        env = variables(self.folder, LSR_THREADS="1", LSR_DEVICE="cpu")
+        env["JUPYTERLAB_SETTINGS_DIR"] = str(self.folder / "settings")
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-            *("--ip=127.0.0.1", f"--port={self.base.rpartition(':')[2]}"),
-            *(f"--IdentityProvider.token={self.token}", "--LabApp.news_url=None"),
-            *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.course}"),
+            *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+            *("--IdentityProvider.token=open", "--LabApp.news_url=None"),
+            f"--ServerApp.root_dir={self.course}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
-        self.log = (self.folder / "log").open("w")
-        self.server = subprocess.Popen(
-            command, env=env, cwd=self.course, stdout=self.log, stderr=self.log
-        )
-        deadline = time.monotonic() + 120
-        while not self._answers():
-            ended = self.server.poll() is not None or time.monotonic() > deadline
-            if ended:
-                self.__exit__()
-                raise RuntimeError((self.folder / "log").read_text()[-2000:])
-            time.sleep(0.2)
+        self.server = subprocess.Popen(command, env=env, cwd=self.course)
+        wait_until(lambda: self._asked("status"), seconds=120)
         return self
 
-    def _answers(self):
-        try:
-            address = f"{self.base}/api/status?token={self.token}"
-            urllib.request.urlopen(address, timeout=5).close()
-        except OSError:
-            return False
-        return True
+    def _asked(self, what):
+        address = f"{self.base}/api/{what}?token=open"
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(address, timeout=20) as answer:
+                return json.load(answer)
 
     def __exit__(self, *_):
         self.server.terminate()
-        try:
-            self.server.wait(30)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait()
-        self.log.close()
+        self.server.wait(30)
 
     def open(self, browser):
         """JupyterLab itself in a page, for one notebook after another."""
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.set_default_timeout(PATIENCE)
         page.asked = []
-        page.on("request", lambda made: self._is_ours(made.url, page.asked))
-        page.goto(f"{self.base}/lab?token={self.token}")
+        ours = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
+        page.on(
+            "request",
+            lambda made: made.url.startswith(ours) or page.asked.append(made.url),
+        )
+        page.goto(f"{self.base}/lab?token=open")
         return page
 
     @contextlib.contextmanager
@@ -133,12 +106,20 @@ class Lab:
         page.locator(".jp-Dialog .jp-mod-accept").click()
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         try:
-            self._wait_for_kernel(page, path)
+            # The page says "idle" before it has a kernel; Run All would ask for one.
+            wait_until(lambda: self._has_kernel(path), PATIENCE / 1000)
+            page.wait_for_selector(
+                ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+            )
             yield
         finally:
             menu(page, "File", "Close and Shut Down Notebook…")
             page.locator(".jp-Dialog .jp-mod-accept").click()
             page.wait_for_selector(".jp-Notebook", state="detached")
+
+    def _has_kernel(self, path):
+        sessions = self._asked("sessions") or []
+        return any(s["path"] == path and s["kernel"]["connections"] for s in sessions)
 
     def run_all(self, page):
         """Run all cells of the open notebook; returns what is there to be seen."""
@@ -155,25 +136,6 @@ class Lab:
             "figures": images.count(),
             "drawn": images.evaluate_all("all => all.every(i => i.naturalWidth > 0)"),
         }
-
-    def _wait_for_kernel(self, page, path):
-        # The page says "idle" before it has a kernel; Run All would then ask for one.
-        deadline = time.monotonic() + PATIENCE / 1000
-        while not self._has_kernel(path):
-            assert time.monotonic() < deadline, f"{path} got no kernel"
-            page.wait_for_timeout(100)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-
-    def _has_kernel(self, path):
-        address = f"{self.base}/api/sessions?token={self.token}"
-        with urllib.request.urlopen(address) as answer:
-            sessions = json.load(answer)
-        return any(s["path"] == path and s["kernel"]["connections"] for s in sessions)
-
-    def _is_ours(self, address, others):
-        local = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
-        if not address.startswith(local):
-            others.append(address)
 
 
 def _clear(path):

@@ -1,9 +1,7 @@
 """At the start of each kernel of the tests in JupyterLab: fleets train little.
 
-What comes of a training is nbval's to compare, which runs every notebook as it is. Here
-it is what a reader then sees, and to train all of it again would take a minute more. So
-nineteen of twenty steps of a fleet are left out, and a claim that does not hold then is
-no failure.
+nbval compares what comes of a training; here it is what a reader then sees. Nineteen of
+twenty steps are left out, and a claim that does not hold then is no failure.
 """
 
 

@@ -1,14 +1,13 @@
 """Every notebook in JupyterLab: Run All, and what a reader then sees."""
 
 import json
+import re
 import shutil
 
 import nbformat
 import pytest
-from browser_tools import ROOT, move_sliders
+from browser_tools import LECTURES, move_sliders
 from jupyterlab_page import Lab
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +23,16 @@ def page(lab, browser):
 
 def stored(path):
     """Figures and sliders in the notebook as it is stored."""
-    figures = sliders = 0
-    for cell in nbformat.read(path, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            figures += "image/png" in data
-            if "lsr-live-" in data.get("text/html", ""):
-                text = data["text/html"].partition('type="application/json">')[2]
-                controls = json.loads(text.partition("</script>")[0])["controls"]
-                sliders += len(controls)
-    return figures, sliders
+    cells = nbformat.read(path, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    data = [output.get("data", {}) for output in outputs]
+    pages = "".join(d.get("text/html", "") for d in data)
+    live = re.findall(r'type="application/json">(\{.*?)</script>', pages, re.DOTALL)
+    sliders = [len(json.loads(text)["controls"]) for text in live]
+    return sum("image/png" in d for d in data), sum(sliders)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
+@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem[:2])
 def test_run_all(path, lab, page):
     with lab.notebook(page, f"notebooks/{path.name}"):
         outcome = lab.run_all(page)
@@ -51,8 +47,8 @@ def test_run_all(path, lab, page):
 
 
 def test_what_is_folded_is_closed_and_opens_at_a_click(lab, page):
-    shutil.copy(NOTEBOOKS[1], lab.course / "notebooks" / "folded.ipynb")
-    cells = nbformat.read(NOTEBOOKS[1], as_version=4).cells
+    shutil.copy(LECTURES[1], lab.course / "notebooks" / "folded.ipynb")
+    cells = nbformat.read(LECTURES[1], as_version=4).cells
     marks = [cell.metadata.get("jupyter", {}) for cell in cells]
     with lab.notebook(page, "notebooks/folded.ipynb"):
         closed = page.locator(".jp-CodeCell .jp-InputPlaceholder")
@@ -65,12 +61,10 @@ def test_what_is_folded_is_closed_and_opens_at_a_click(lab, page):
 
 
 def test_a_failing_cell_is_noticed(lab, page):
-    cells = [
-        nbformat.v4.new_code_cell(source)
-        for source in ("1 + 1", "raise ValueError('on purpose')", "2 + 2")
-    ]
+    sources = ("1 + 1", "raise ValueError('on purpose')", "2 + 2")
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(notebook, lab.course / "notebooks" / "failing.ipynb")
     with lab.notebook(page, "notebooks/failing.ipynb"):
         outcome = lab.run_all(page)

@@ -1,20 +1,13 @@
 """Every page of the site in a real browser, from its files."""
 
-import re
 import tarfile
 
 import npm
 import pytest
-from browser_tools import ROOT, move_sliders
+from browser_tools import ROOT, all_set, move_sliders
+from command import Problem, files
 
-from lsr_utils.targets import optimal_gap
-
-NOTEBOOKS = sorted(
-    path
-    for kind in ("*.ipynb", "*.md")
-    for path in (ROOT / "notebooks").rglob(kind)
-    if ".ipynb_checkpoints" not in path.parts
-)
+NOTEBOOKS = files(ROOT, "*.ipynb", "*.md")
 OTHERS = ("index", "claims", "contributing", "api", "data", "search")
 
 
@@ -23,20 +16,12 @@ def name_of(path):
 
 
 PAGES = [*OTHERS, *map(name_of, NOTEBOOKS)]
-READY = "document.body.dataset.ready === 'true'"
-PROSE = """() => {
-  const copy = document.querySelector('main').cloneNode(true);
-  copy.querySelectorAll('pre, code, script, mjx-container').forEach(e => e.remove());
-  return copy.textContent;
-}"""
 
 
 @pytest.fixture
 def open_site(site, open_page):
-    def opened(name, **options):
-        page = open_page((site / f"{name}.html").as_uri(), **options)
-        page.wait_for_function(READY, timeout=60_000)
-        return page
+    def opened(name, **size):
+        return open_page((site / f"{name}.html").as_uri(), "body[data-ready]", **size)
 
     return opened
 
@@ -45,42 +30,30 @@ def open_site(site, open_page):
 def axe():
     try:
         tarball = npm.tarball("axe-core")
-    except npm.Unreachable as reason:
+    except Problem as reason:
         pytest.skip(str(reason))
     with tarfile.open(tarball) as archive:
         return archive.extractfile("package/axe.min.js").read().decode()
 
 
-def test_every_page_is_there_and_no_other_and_tells_no_path_of_this_machine(site):
-    made = {
-        p.relative_to(site).with_suffix("").as_posix(): p for p in site.rglob("*.html")
+def test_every_page_is_there_and_no_other(site):
+    assert {name_of(ROOT / p.relative_to(site)) for p in site.rglob("*.html")} == {
+        *PAGES
     }
-    assert made.keys() == set(PAGES)
-    for path in made.values():
-        text = path.read_text("utf-8")
-        assert str(ROOT) not in text and str(site) not in text, path.name
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name, site, open_site):
     page = open_site(name)
-    targets = page.locator("a[href]").evaluate_all(
-        "all => all.map(a => a.href).filter(href => href.startsWith('file:'))"
-    )
+    targets = page.locator("a[href]").evaluate_all("all => all.map(a => a.href)")
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    for target in {target for target in targets if "?" not in target}:
+    for target in {t for t in targets if t.startswith("file:") and "?" not in t}:
         place, _, anchor = target.partition("#")
         file = place.removeprefix(site.as_uri()).lstrip("/")
         assert (site / file).is_file(), f"{target} leads nowhere"
         if anchor and file == f"{name}.html":
             assert anchor in ids, f"{target} leads nowhere"
-    images = page.locator("main img")
-    loaded = "all => all.every(i => i.complete && i.naturalWidth > 0 && i.alt)"
-    images.evaluate_all("all => all.forEach(i => i.loading = 'eager')")
-    page.wait_for_function("[...document.images].every(i => i.complete)")
-    assert images.evaluate_all(loaded)
-    assert page.locator("mjx-merror, [data-mml-node=merror]").count() == 0
-    assert re.findall(r"\$[^$\n]+\$", page.evaluate(PROSE)) == []
+    assert all_set(page, "main")
     assert page.asked == []
     assert [said for said in page.complaints if "theme mode" not in said] == []
     page.set_viewport_size({"width": 390, "height": 844})
@@ -93,17 +66,14 @@ def test_page(name, site, open_site):
 FIRST = {path.parent: name_of(path) for path in reversed(NOTEBOOKS)}
 # Code is the larger part of a page, and takes most of the time: it is looked at on one.
 WHOLE = "notebooks/08_a_fused_gpu_kernel"
-KINDS = [name for name in PAGES if name in (*FIRST.values(), WHOLE, *OTHERS)]
+NARROW = {"width": 390, "height": 844}
+KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS})]
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_no_serious_barrier(name, open_site, axe):
-    assert serious(open_site(name), axe, code=name == WHOLE) == []
-
-
-@pytest.mark.parametrize("name", ["index", WHOLE])
-def test_no_serious_barrier_on_a_narrow_screen(name, open_site, axe):
-    assert serious(open_site(name, width=390, height=844), axe) == []
+@pytest.mark.parametrize(("name", "size"), [*KINDS, ("index", NARROW), (WHOLE, NARROW)])
+def test_no_serious_barrier(name, size, open_site, axe):
+    code = name == WHOLE and not size
+    assert serious(open_site(name, **size), axe, code) == []
 
 
 def serious(page, axe, code=False):
@@ -131,17 +101,16 @@ def test_search_finds_a_word_and_leads_to_it(open_site):
     page = open_site("index")
     page.goto(page.url.replace("index.html", "search.html?q=temperature"))
     page.wait_for_selector("#search-results ul li a", timeout=30_000)
-    hits = page.locator("#search-results li a").evaluate_all(
-        "all => all.map(a => a.href)"
-    )
-    assert any("06_reliability_diagrams" in hit for hit in hits)
-    page.locator("#search-results li a").first.click()
+    hits = page.locator("#search-results li a")
+    found = hits.evaluate_all("all => all.map(a => a.href)")
+    assert any("06_reliability_diagrams" in hit for hit in found)
+    hits.first.click()
     page.wait_for_selector("article h1")
     assert "temperature" in page.locator("main").inner_text().lower()
     assert page.asked == []
 
 
-def test_code_is_folded_and_unfolds_and_figures_carry_their_words(open_site):
+def test_code_unfolds_figures_carry_words_docstrings_are_set_sliders_move(open_site):
     page = open_site("notebooks/03_training_with_label_smoothing")
     first = page.locator("div.cell_output img").first.get_attribute("alt")
     assert first.startswith("Two rows of twelve small grey images")
@@ -149,18 +118,9 @@ def test_code_is_folded_and_unfolds_and_figures_carry_their_words(open_site):
     assert not fold.locator("pre").first.is_visible()
     fold.locator("summary").click()
     assert fold.locator("pre").first.is_visible()
-
-
-def test_sliders_of_the_site_move(open_site):
+    text = open_site("api").locator("dl:has(#lsr_utils\\.targets\\.optimal_gap)")
+    assert "\nraises\n" in text.first.inner_text()  # a list, as docstrings mean it
     name = next(p for p in NOTEBOOKS if "lsr-live-" in p.read_text(encoding="utf-8"))
     page = open_site(name_of(name))
     sliders = page.locator("main input[type=range]").count()
     assert sliders > 0 and move_sliders(page, "main") == sliders
-
-
-def test_the_package_page_holds_what_docstrings_say(open_site):
-    page = open_site("api")
-    entry = page.locator("dl:has(#lsr_utils\\.targets\\.optimal_gap)")
-    text = entry.first.inner_text()
-    assert optimal_gap.__doc__.splitlines()[0] in text
-    assert "raises\n" in text and "raises :" not in text

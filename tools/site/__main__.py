@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+import command  # noqa: E402
 import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
@@ -31,29 +32,16 @@ PAGES = {
     ROOT / "CONTRIBUTING.md": "contributing",
     ROOT / "data" / "README.md": "data",
 }
-LINK = re.compile(
-    r"(?<!!)\[([^\]]*)\]"
-    r"\(((?!https?:|mailto:|#)[^)\s#]+)(#[^)\s]*)?(\s+\"[^\"]*\")?\)"
-)
-IMAGE = re.compile(r"!\[[^\]]*\]\(((?!https?:)[^)\s]+)\)")
-
-
-# -- sources -------------------------------------------------------------------------
+ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
+LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 
 def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
-    npm.copy("mathjax", ("es5/tex-svg-full.js",), source / "_static")
-    shutil.copy(HERE / "conf.py", source)
-    for name in ("site.css", "site.js", "icon.svg"):
-        shutil.copy(HERE / name, source / "_static")
-    found = [
-        p for kind in ("*.ipynb", "*.md") for p in ROOT.glob(f"notebooks/**/{kind}")
-    ]
+    shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
     inside = {
         path: path.relative_to(ROOT).with_suffix("").as_posix()
-        for path in sorted(found)
-        if ".ipynb_checkpoints" not in path.parts
+        for path in command.files(ROOT, "*.ipynb", "*.md")
     }
     pages = {**PAGES, **inside}
     for path, page in pages.items():
@@ -63,9 +51,6 @@ def prepare(source):
             text = notebook_page(path, pages)
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
-            for image in IMAGE.findall(text):
-                (target.parent / image).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path.parent / image, target.parent / image)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
     with (source / "index.md").open("a", encoding="utf-8") as index:
@@ -78,12 +63,8 @@ def contents(pages):
     for page in pages:
         folders.setdefault(page.split("/")[-2].capitalize(), []).append(page)
     folders["Reference"] = ["claims", "contributing", "api", "data"]
-    return "".join(
-        "\n".join(
-            ["\n```{toctree}", ":hidden:", f":caption: {name}\n", *inside, "```\n"]
-        )
-        for name, inside in folders.items()
-    )
+    table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
+    return "".join(table % (name, "\n".join(all)) for name, all in folders.items())
 
 
 def relinked(text, path, pages):
@@ -111,16 +92,14 @@ def notebook_page(path, pages):
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
             continue
-        tags = cell.metadata.setdefault("tags", [])
-        if folding.is_folded(cell) and "hide-input" not in tags:
-            tags.append("hide-input")
-        if folding.has_covered_output(cell):
-            tags.append("hide-output")
+        tags = {*cell.metadata.get("tags", [])}
+        tags |= {"hide-input"} if folding.is_folded(cell) else set()
+        tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
+        cell.metadata["tags"] = sorted(tags)
         for output in cell.outputs:
-            data = output.get("data", {})
-            if "text/markdown" in data:  # Sphinx follows links of cells, not of outputs
-                there = data["text/markdown"].replace(".ipynb)", ".html)")
-                data["text/markdown"] = there
+            # Sphinx follows the links of cells, not those of outputs.
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = text.replace(".ipynb)", ".html)")
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)
@@ -128,32 +107,27 @@ def notebook_page(path, pages):
 
 def api():
     """The page of the package: what is public, from its docstrings."""
-    lines = ["The package", "===========", ""]
-    lines += ["What the notebooks import as ``lsr``, module by module.", ""]
+    parts = ["The package\n===========", "What the notebooks import as ``lsr``."]
     for found in pkgutil.walk_packages([str(ROOT / "lsr_utils")], "lsr_utils."):
         name = found.name
         # The checks of the exercises know the answers; the kernels need a compiler.
         if "exercises" not in name and "fused." not in name:
-            lines += [name, "-" * len(name), "", f".. automodule:: {name}"]
-            lines += ["   :members:", ""]
-    return "\n".join(lines)
-
-
-# -- building ------------------------------------------------------------------------
+            parts += [f"{name}\n{'-' * len(name)}", f".. automodule:: {name}"]
+            parts[-1] += "\n   :members:\n"
+    return "\n\n".join(parts)
 
 
 def build(source, target):
-    shutil.rmtree(target, ignore_errors=True)
-    command = [
+    call = [
         *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
-        *("-d", source.with_name("cache"), "-b", "html", source, target),
+        *("-c", HERE, "-d", source.with_name("cache"), "-b", "html", source, target),
     ]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    made = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
     for path in (target / "_static").glob("*-macros.html"):
         path.unlink()  # templates of the theme, which it leaves among the files
     if made.returncode:
         print(made.stderr, file=sys.stderr)
-        sys.exit("site: It was not built: Sphinx warns of what stands above.")
+        raise command.Problem("It was not built: Sphinx warns of what stands above.")
 
 
 def main():
@@ -162,17 +136,13 @@ def main():
     target = parser.parse_args().to
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source")
+        shutil.rmtree(target, ignore_errors=True)
+        npm.copy("mathjax", ("es5/tex-svg-full.js",), target / "_static")
         prepare(source)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         build(source, target.resolve())
-    pages = len(list(target.rglob("*.html")))
-    print(f"{pages} pages. Open {target / 'index.html'}.")
+    print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except npm.Unreachable as failure:
-        sys.exit(f"site: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run("site", main)

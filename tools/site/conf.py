@@ -1,4 +1,4 @@
-"""How Sphinx builds the site; `course.py site` puts this file beside its sources."""
+"""How Sphinx builds the site, for `course.py site`."""
 
 import inspect
 import re
@@ -24,14 +24,11 @@ mathjax3_config = {
     "options": {"enableMenu": False},
 }
 html_theme = "sphinx_book_theme"
-html_static_path = ["_static"]
+html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
-html_copy_source = False
-html_use_index = False
-html_domain_indices = False
-html_show_sourcelink = False
-html_favicon = "_static/icon.svg"
+html_copy_source = html_show_sourcelink = html_use_index = html_domain_indices = False
+html_favicon = "static/icon.svg"
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
@@ -43,8 +40,8 @@ autodoc_typehints = "none"
 
 
 # Docstrings are written for `help()`: a sentence, then lines such as `eps : a number`
-# with what follows set further in. Sphinx gets a definition list.
-ENTRY = re.compile(r"^([\w*][\w*, .]*?) +: +(\S.*)$", re.MULTILINE)
+# with what follows set further in. Sphinx gets a definition list; nothing is markup.
+ENTRY = re.compile(r"^([\w*\\][\w*, .\\]*?) +: +(\S.*)$", re.MULTILINE)
 
 
 def setup(app):
@@ -54,32 +51,15 @@ def setup(app):
 def to_rst(app, what, name, obj, options, lines):
     """Sphinx's hook: change the lines of a docstring in place."""
     text = "\n".join(lines) or inspect.cleandoc(inspect.getdoc(obj) or "")
-    blocks = re.split(r"\n\s*\n", text)
-    lines[:] = [line for block in blocks for line in [*converted(block), ""]]
+    blocks = map(converted, re.split(r"\n\s*\n", text))
+    lines[:] = "\n\n".join(blocks).splitlines() + [""]
 
 
 def converted(block):
-    """The lines of a block between blank lines: a session, entries, prose or verse."""
+    """A block between blank lines: a session, entries, prose, or verse as it stands."""
     if block.startswith(">>> "):
-        return [".. code-block:: pycon", "", *("   " + x for x in block.splitlines())]
-    made, before = [], "prose"
-    verse = "\n  " in block and not ENTRY.search(block)  # its lines are meant
-    for line in block.splitlines():
-        found = ENTRY.match(line)
-        kind = "entry" if found or before == "entry" and line[0] == " " else "prose"
-        if kind != before:
-            made.append("")
-        if found:
-            mark = "*" if found[1] in ("returns", "raises") else "``"
-            made += [f"{mark}{found[1]}{mark}", f"    {escaped(found[2])}"]
-        elif kind == "entry":
-            made.append(f"    {escaped(line.strip())}")
-        else:
-            made.append(f"| {escaped(line)}" if verse else escaped(line))
-        before = kind
-    return made
-
-
-def escaped(text):
-    """Leave ``code`` as it is; elsewhere nothing is markup."""
-    return re.sub(r"(``.+?``)|([\\*`|_])", lambda m: m[1] or f"\\{m[2]}", text)
+        return block
+    text = re.sub(r"(``.+?``)|([\\*`|_])", lambda m: m[1] or f"\\{m[2]}", block)
+    if ENTRY.search(text):
+        return ENTRY.sub(r"\n*\1*\n    \2", re.sub("(?m)^ +", "    ", text))
+    return re.sub("(?m)^", "| ", text) if "\n  " in text else text

@@ -2,7 +2,8 @@
 
 usage: course.py slides [--to FOLDER] [NN ...]
 
-The decks lie in build/slides, and open from there. Handouts need Chromium.
+The decks lie in build/slides, and open from there; so does the cheat sheet. Handouts
+need Chromium.
 """
 
 import argparse
@@ -10,25 +11,16 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import chromium  # noqa: E402
+import command  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
-from printing import NotPrinted, print_pdf  # noqa: E402
 from slides import blocks, layout, page  # noqa: E402
 
-NOTEBOOKS = ROOT / "notebooks"
 TARGET = Path("build", "slides")  # seen from the course, where commands start
+SHEET = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
 REVEAL = ("reset.css", "reveal.css", "reveal.js")
-
-
-def chosen(names):
-    """The notebooks that begin with these names, such as 01; none means all."""
-    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    for name in names:
-        if not any(path.name.startswith(name) for path in every):
-            there = ", ".join(path.stem for path in every) or "none"
-            sys.exit(f"slides: No notebook begins with {name!r}: there are {there}.")
-    return [p for p in every if not names or p.name.startswith(tuple(names))]
 
 
 def write_assets(folder):
@@ -39,14 +31,18 @@ def write_assets(folder):
     (folder / "deck.js").write_bytes((page.TEMPLATES / "deck.js").read_bytes())
 
 
-def write_deck(path, target, decks):
-    """Write the deck of this notebook; returns its title, question and slides."""
-    sections = blocks.sections(nbformat.read(path, as_version=4))
+def write(path, target, lectures):
+    """Write the pages of this notebook; returns title, question, number of pages."""
+    notebook = nbformat.read(path, as_version=4)
+    if path == SHEET:
+        target.write_text(page.sheet(notebook), encoding="utf-8")
+        return "Cheat sheet", "Formulas, numbers and advice, to hand out.", 1
+    sections = blocks.sections(notebook)
     slides = layout.deck(sections)
-    title = sections[0].title
-    question = next((b.text for b in sections[0].blocks if b.kind == "prose"), "")
+    title, decks = sections[0].title, {lecture.stem for lecture in lectures}
     target.write_text(page.deck(title, slides, decks), encoding="utf-8")
-    return title, question, path.stem, len(slides)
+    question = next((b.text for b in sections[0].blocks if b.kind == "prose"), "")
+    return title, question, len(slides)
 
 
 def main():
@@ -54,19 +50,20 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
     options = parser.parse_args()
-    paths, folder = chosen(options.names), options.to.resolve()
+    lectures = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    paths = command.beginning(options.names, [*lectures, SHEET])
+    folder = options.to.resolve()
     write_assets(folder / "assets")
-    decks, made, handouts = {path.stem for path in chosen([])}, [], True
+    made, handouts = {}, True
     for path in paths:
-        deck = folder / f"{path.stem}.html"
-        pdf = deck.with_suffix(".pdf")
+        deck, pdf = folder / f"{path.stem}.html", folder / f"{path.stem}.pdf"
         pdf.unlink(missing_ok=True)  # not of an older deck
-        made.append(write_deck(path, deck, decks))
-        print(f"{path.stem}: {made[-1][-1]} slides", flush=True)
+        made[path.stem] = *_, pages = write(path, deck, lectures)
+        print(f"{path.stem}: pages: {pages}", flush=True)
         try:
             if handouts:
-                print_pdf(f"{deck.as_uri()}?print-pdf", pdf, pages=made[-1][-1])
-        except NotPrinted as failure:
+                chromium.print_pdf(f"{deck.as_uri()}?print-pdf", pdf, pages)
+        except command.Problem as failure:
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")
     (folder / "index.html").write_text(page.index(made, handouts), encoding="utf-8")
@@ -74,9 +71,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except npm.Unreachable as failure:
-        sys.exit(f"slides: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run("slides", main)

@@ -14,15 +14,26 @@ from dataclasses import dataclass, field
 
 import folding
 
-# Code that is not folded is shown with one of these tags; without, `teaches` decides.
+# Code that is not folded is shown with one of these tags; without, if it is short and
+# neither draws nor makes several claims.
 SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
-LINES_SHOWN = 14  # of code without a tag
+LINES_SHOWN = 14
+ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
 NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
-# How the stylesheet sets each kind: pixels around it and for a line, letters in a line.
-SIZES = {"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)}
+# How the stylesheet sets each kind: pixels around it and for a line; the letters in a
+# line, or what stands for a line.
+SIZES = {
+    **{"code": (34, 24, 999), "text": (20, 22, 999), "table": (14, 33, 125)},
+    **{"formula": (60, 42, r"\\\\|\\frac"), "rows": (20, 31, "<tr")},
+    "slider": (430, 40, '"start":'),
+}
 WIDTH, HIGHEST = 1200, 450  # of a figure
-MARKS = {"code": "```", "formula": "$$"}  # where they begin and end
+PART = re.compile(
+    r"""(?msx)^(?: \#.*?$ | [ ]*```.*?^[ ]*``` | [ ]*\$\$.*?\$\$ | (?:\|.*?$\n?)+
+    | [ ]*(?:[-*]|\d+\.)\s.*?(?=\n\s*\n|\n(?:```|\$\$|\||\#)|\Z)
+    | [^\s].*?(?=\n\s*\n|\n\s*(?:```|\$\$|\||[-*]\s|\d+\.\s)|\Z) )"""
+)
 TOGETHER = 760  # pixels of code and its result on one slide, whose type is set smaller
 
 
@@ -71,26 +82,11 @@ def sections(notebook):
     return made
 
 
-# -- prose ---------------------------------------------------------------------------
-
-
 def paragraphs(source):
     """Split Markdown at blank lines; a fence, a formula and a list stay whole."""
-    parts, fresh = [], True
     # What is folded on a page is shown to a room.
-    for line in re.sub(r"(?m)^ *</?(details|summary).*>$", "", source).splitlines():
-        kind, before = kind_of(line), kind_of(parts[-1]) if parts else ""
-        whole = before in MARKS and parts[-1].count(MARKS[before]) % 2 == 0
-        if before in MARKS and not whole:
-            parts[-1] += f"\n{line}"
-        elif not line.strip():
-            fresh = True
-        elif fresh or whole or kind not in ("prose", before):
-            parts.append(line)
-            fresh = line.startswith("#")
-        else:
-            parts[-1] += f"\n{line}"
-    return parts
+    source = re.sub(r"(?m)^ *</?(details|summary).*>$", "", source)
+    return [part.rstrip() for part in PART.findall(source)]
 
 
 def kind_of(part):
@@ -120,29 +116,19 @@ def add_prose(section, parts, heads):
 
 def beginning(text):
     """The first sentence of a paragraph, with its bold label; two if they are short."""
-    for end in re.finditer(r"(?<!e\.g|i\.e| al)[.?!](\*\*|\*|\))?(?=\s)", text):
-        taken = text[: end.end()]
-        whole = not (taken.count("**") % 2 or taken.count("$") % 2)
-        if whole and len(re.sub(r"^\*\*.*?\*\*|[*`]", "", taken)) > 30:
-            return taken
-    return text
+    found = re.match(r"(?s)(\*\*.+?\*\*)?.{30,}?(?<! al)[.?!][*)]*(?=\s|$)", text)
+    return found[0] if found else text
 
 
 def block(kind, text, **more):
     """A block with the height that the stylesheet gives, roughly."""
-    around, line, letters = SIZES.get(kind, (18, 33, 100))
+    around, line, by = SIZES.get(kind, (18, 33, 100))
     plain = re.sub(r"\]\([^)]*\)|[*`\\{}]", "", text).splitlines()
-    height = around + line * sum(math.ceil(len(row) / letters) or 1 for row in plain)
-    if kind == "formula":
-        height = 60 + 42 * (text.count("\\\\") + text.count("\\frac"))
-    elif kind == "rows":
-        height = 20 + 31 * text.count("<tr")
-    elif kind == "slider":
-        height = 430 + 40 * text.count('"start":')
-    return Block(kind, text, height, **more)
-
-
-# -- code ----------------------------------------------------------------------------
+    if isinstance(by, str):
+        lines = len(re.findall(by, text))
+    else:
+        lines = sum(math.ceil(len(row) / by) or 1 for row in plain)
+    return Block(kind, text, around + line * lines, **more)
 
 
 def add_code(section, cell):
@@ -161,33 +147,17 @@ def add_code(section, cell):
 
 
 def source_shown(cell):
-    """The code to show, without its checks, or "" where it does not teach."""
-    if folding.is_folded(cell):
-        return ""
-    source, calls = without_checks(cell.source)
+    """The code to show, without calls of claim and guess; "" where there is none."""
     tagged = any(tag.startswith(SHOWN) for tag in cell.metadata.get("tags", []))
-    return source if tagged or teaches(source, calls) else ""
-
-
-def without_checks(source):
-    """The code without calls of claim and guess, and what was called at top level."""
-    lines, calls = source.splitlines(), []
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            calls.append(folding.called(node.value))
-            if calls[-1] in ("claim", "guess"):
-                for number in range(node.lineno - 1, node.end_lineno):
-                    lines[number] = None
-    text = "\n".join(line for line in lines if line is not None)
-    text = re.sub(r" *# (fmt: skip|noqa.*)", "", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n"), calls
-
-
-def teaches(source, calls):
-    """Drawing does not, nor does a cell made for its claims, nor a long one."""
-    draws = "show" in calls or re.search(r"\bplt\.|(Bar|Point)Sliders\(", source)
-    long = len(source.splitlines()) > LINES_SHOWN
-    return bool(source) and not (draws or long or calls.count("claim") > 1)
+    if folding.is_folded(cell) or not tagged and ASIDE.search(cell.source):
+        return ""
+    lines = cell.source.splitlines()
+    for node in reversed(ast.parse(cell.source).body):
+        if folding.called(getattr(node, "value", None)) in ("claim", "guess"):
+            del lines[node.lineno - 1 : node.end_lineno]
+    text = re.sub(r" *# (fmt: skip|noqa.*)", "", "\n".join(lines))
+    text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
+    return text if tagged or len(text.splitlines()) <= LINES_SHOWN else ""
 
 
 def outputs_shown(cell):

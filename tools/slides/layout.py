@@ -1,18 +1,13 @@
-"""Lay blocks out on slides, as many as one lecture has; the deck's script shrinks type
-where a slide is too full."""
+"""Lay blocks out on slides, no more than a lecture has. (deck.js shrinks full ones.)"""
 
-from dataclasses import dataclass, replace
+from collections import namedtuple
+from dataclasses import replace
 
+# The part is like "2/3", or "" where the section has one slide.
+Slide = namedtuple("Slide", "title part blocks")
 MOST = 38  # slides
 ROOM = 590  # pixels under a title, in a frame of 720
 FULLNESS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)  # of a slide: the first that gives few enough
-
-
-@dataclass
-class Slide:
-    title: str
-    part: str  # "2/3", or "" where the section has one slide
-    blocks: list
 
 
 def deck(sections):
@@ -53,12 +48,11 @@ def height(blocks):
 def groups(blocks):
     """Blocks that stay together, such as a figure and its caption."""
     made = []
-    for block in blocks:
-        for number, piece in enumerate(pieces(block)):
-            if made and block.joined and number == 0:
-                made[-1].append(piece)
-            else:
-                made.append([piece])
+    for piece in [piece for block in blocks for piece in pieces(block)]:
+        if made and piece.joined:
+            made[-1].append(piece)
+        else:
+            made.append([piece])
     return made
 
 
@@ -75,6 +69,7 @@ def pieces(block):
             block,
             text="\n".join([*head, *lines[start : start + size]]),
             height=block.height / count,
+            joined=block.joined and not start,
             notes=[] if start else block.notes,
         )
         for start in range(0, len(lines), size)

@@ -27,9 +27,7 @@ def plain(markdown):
 
 def deck(title, slides, decks):
     """The page of these slides; links to the notebooks `decks` lead to their decks."""
-    made = [
-        slide_html(slide, number == 0, decks) for number, slide in enumerate(slides)
-    ]
+    made = [slide_html(slide, slide is slides[0], decks) for slide in slides]
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
@@ -46,10 +44,8 @@ def slide_html(slide, first, decks):
         swipe = " data-prevent-swipe" if block.kind == "slider" else ""
         inner = block_html(block, decks)
         lines.append(f'<div class="{block.kind}{fragment}"{swipe}>{inner}</div>')
-    notes = "".join(
-        markdown(note, decks) for block in slide.blocks for note in block.notes
-    )
-    notes = f'<aside class="notes">{notes}</aside>' if notes else ""
+    said = [markdown(note, decks) for block in slide.blocks for note in block.notes]
+    notes = f'<aside class="notes">{"".join(said)}</aside>' if said else ""
     return "\n".join([*lines, f"</div>{notes}</section>"])
 
 
@@ -64,9 +60,8 @@ def block_html(block, decks):
         return text.replace(' border="1"', "")
     if block.kind == "figure":
         # As high as the layout reckoned: small figures are enlarged for the room.
-        size = f"height: {block.height - 12:.0f}px"
-        source = f"data:image/png;base64,{text}"
-        return f'<img style="{size}" src="{source}" alt="{html.escape(block.alt)}">'
+        size, alt = f"height: {block.height - 12:.0f}px", html.escape(block.alt)
+        return f'<img style="{size}" src="data:image/png;base64,{text}" alt="{alt}">'
     if block.kind == "code" and not text.startswith("```"):
         text = f"```python\n{text}\n```"
     return markdown(text, decks)
@@ -90,13 +85,28 @@ def styles():
     return f"{(TEMPLATES / 'deck.css').read_text(encoding='utf-8')}\n{colours}\n"
 
 
+def sheet(notebook):
+    """The cheat sheet: prose and outputs, no code, nothing from the network."""
+    parts = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        elif "nbval-ignore-output" not in cell.metadata.get("tags", []):
+            for output in cell.outputs:  # the others are of a machine
+                data = output.get("data", {})
+                parts.append(data.get("text/markdown") or output.get("text", ""))
+    return filled(
+        "cheat_sheet.html", sheet="\n".join(map(markdown2html_mistune, parts))
+    )
+
+
 def index(decks, handouts):
-    """The page that lists (title, question, file, number of slides) of each deck."""
+    """The page that lists the title, the question and the number of pages of each."""
     lines = []
-    for title, question, name, number in decks:
+    for name, (title, question, number) in decks.items():
         pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' if handouts else ""
         lines.append(
             f'<li><a href="{name}.html">{plain(title)}</a>: {plain(question)} '
-            f"<small>{number} slides{pdf}</small></li>"
+            f"<small>pages: {number}{pdf}</small></li>"
         )
     return filled("index.html", decks="\n".join(lines))
