@@ -13,12 +13,13 @@ import re
 import urllib.parse
 from pathlib import Path
 
+import command
 import folding
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "CLAIMS.md"
 HEAD = Path(__file__).with_suffix(".md")
-PRINTED = re.compile(r"(?m)^✓ (\d\d-\d+)  (.+)$")
+PRINTED = re.compile(r"(?m)^✓ (\d\d[a-z]?-\d+)  (.+)$")
 # What a claim may rest on (`by` of `claim`), and its part of the page, in their order.
 RESTS_ON = {
     "run": "Live results",
@@ -32,7 +33,7 @@ Claim = collections.namedtuple("Claim", "id sentence kind by cell path title sec
 
 def lessons(root):
     """Pairs (path, cells) of the lectures, in reading order."""
-    for path in sorted(root.glob("notebooks/[0-9][0-9]_*.ipynb")):
+    for path in command.lectures(root):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         yield path, [{**cell, "source": "".join(cell["source"])} for cell in cells]
 
@@ -90,7 +91,8 @@ def row(claim):
     """One line of a table, with a link whose title is the cell's id."""
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
-    target = f"notebooks/{claim.path.name}#{anchor(claim.section)}"
+    page = claim.path.relative_to(ROOT).as_posix()
+    target = f"{page}#{anchor(claim.section)}"
     return (
         f"| {claim.id} | {sentence} | {claim.kind} | "
         f'[{place}]({target} "cell {claim.cell}") |'

@@ -1,6 +1,9 @@
 """What tools share: one sentence on what is wrong, and which notebooks are meant."""
 
+import re
 import sys
+
+LIST = "notebooks/SHA256SUMS"  # the course's notebooks; `course.py refresh` writes it
 
 
 class Problem(Exception):
@@ -18,9 +21,27 @@ def run(name, main):
 
 
 def files(root, *kinds):
-    """The files of these kinds among the notebooks, but for an editor's copies."""
+    """The course's files of these kinds among the notebooks.
+
+    A notebook that the list does not name is a reader's: a copy, or a scratch file.
+    """
     found = [path for kind in kinds for path in root.glob(f"notebooks/**/{kind}")]
-    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+    return sorted(path for path in found if is_ours(path, root))
+
+
+def is_ours(path, root):
+    name, names = path.relative_to(root).as_posix(), root / LIST
+    if path.suffix != ".ipynb" or not names.exists():
+        return ".ipynb_checkpoints" not in path.parts
+    return name in re.findall(r"(?m)^\w+  (.+)$", names.read_text("utf-8"))
+
+
+def lectures(root):
+    """The notebooks that teach, lectures and deep dives, in reading order."""
+    found = [(p.name[:2], p.parent.name, p) for p in files(root, "*.ipynb")]
+    order = {"notebooks": 0, "deep": 1}  # a lecture, then its deep dives
+    found = [(number, order[kind], p) for number, kind, p in found if kind in order]
+    return [path for *_, path in sorted(found)]
 
 
 def beginning(names, notebooks):
@@ -28,5 +49,8 @@ def beginning(names, notebooks):
     for name in names:
         if not any(path.name.startswith(name) for path in notebooks):
             there = ", ".join(path.stem for path in notebooks) or "none"
-            raise Problem(f"No notebook begins with {name!r}: there are {there}.")
+            raise Problem(
+                f"No notebook begins with {name!r}: there are {there} (a new one is "
+                "named by its path)."
+            )
     return [p for p in notebooks if not names or p.name.startswith(tuple(names))]

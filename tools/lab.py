@@ -1,8 +1,10 @@
-"""Open the course in JupyterLab, with its own unchanged notebooks trusted.
+"""Open the reader's copies of the course in JupyterLab, unchanged ones trusted.
 
 JupyterLab shows sliders only in notebooks that it trusts. The course's own are those
 that `notebooks/SHA256SUMS` lists, which `course.py refresh` writes. A notebook that was
 changed since, or came from elsewhere, is left for the reader to judge.
+
+The copies lie in `work`, or in the folder that LSR_WORK names.
 """
 
 import hashlib
@@ -11,21 +13,22 @@ import sys
 from pathlib import Path
 
 import command
+import copies
+from command import LIST
 
 ROOT = Path(__file__).resolve().parent.parent
-LIST = "notebooks/SHA256SUMS"
 
 
-def digests(root):
+def digests(root, new=()):
     """Each notebook's path, and its line in the list."""
-    for path in command.files(root, "*.ipynb"):
+    for path in sorted({*command.files(root, "*.ipynb"), *new}):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         yield path, f"{digest}  {path.relative_to(root).as_posix()}\n"
 
 
-def repeated(root=ROOT):
+def repeated(root=ROOT, new=()):
     """What the list should be, by its name, as `claims.repeated` says it of others."""
-    return {LIST: "".join(line for _, line in digests(root)).encode()}
+    return {LIST: "".join(line for _, line in digests(root, new)).encode()}
 
 
 def trust():
@@ -37,6 +40,34 @@ def trust():
             notary.sign(v4.reads(path.read_text("utf-8")))
 
 
+def opened():
+    """Options that open the first notebook, of the reader's copies if there can be."""
+    files = command.files(ROOT, "*.ipynb", "*.md", "*.png")
+    work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
+    try:
+        left = copies.give(files, ROOT / "notebooks", work)
+    except OSError as error:
+        print(
+            f"lab: No copies can be made ({error}): the course's own notebooks open. "
+            "Name a folder of your own by LSR_WORK.",
+            file=sys.stderr,
+        )
+        left, work = [], ROOT / "notebooks"
+    for name in left:
+        print(
+            f"lab: {work / name} holds what you wrote and stays as it is. The course "
+            f"has a newer one, notebooks/{name}: to get it, rename yours.",
+            file=sys.stderr,
+        )
+    root = ROOT if ROOT in work.parents else work
+    first = work / command.lectures(ROOT)[0].name
+    return [
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}",
+        "--ContentsManager.pre_save_hook=tidy.before_saving",
+    ]
+
+
 def main(arguments):
     from jupyter_core.paths import jupyter_runtime_dir
     from jupyterlab.labapp import main as lab
@@ -46,7 +77,7 @@ def main(arguments):
         trust()
     except OSError as error:
         return f"lab: {error}: name a folder of your own by JUPYTER_DATA_DIR."
-    return lab(arguments)
+    return lab([*opened(), *arguments])
 
 
 if __name__ == "__main__":

@@ -25,14 +25,10 @@ from environment import ROOT
 from isolation import isolate
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tidy import tidy
 
-# What editors leave behind, and what tells one machine from another.
-PASSING = "execution collapsed scrolled ExecuteTime widgets signature".split()
-KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
 ANEW = "to have the exercises anew, move the file away"
 UNREPEATABLE = "nbval-ignore-output"
-# Its ids are random, and without a kernel it is dead; a picture stays.
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def chosen(names):
@@ -73,15 +69,12 @@ def trouble(path, number, cell, what):
 
 def refreshed(stored, path, record):
     """What the file of the notebook holds after its cells ran, or Problem."""
-    for part in (stored, *stored.cells):
-        for key in PASSING:
-            part.metadata.pop(key, None)
-    stored.metadata["kernelspec"] = {**KERNEL, "language": "python"}
-    stored.metadata["language_info"] = {"name": "python"}
+    tidy(stored)
     folding.fold(stored)
 
     notebook = nbformat.from_dict(stored)
     execute(notebook, path)
+    tidy(notebook)
     keep_recorded(notebook, stored, record)
     refuse_paths(notebook, path)
     nbformat.validate(notebook)
@@ -108,8 +101,6 @@ def execute(notebook, path):
             except DeadKernelError:
                 reason = "it ended the kernel, perhaps for want of memory"
             else:
-                for output in cell.get("outputs", []):
-                    output.get("data", {}).pop(VIEW, None)
                 continue
             raise trouble(path, number, cell, f"failed: {reason}")
 
@@ -165,12 +156,15 @@ def renewed(path, content, write):
     return True
 
 
-def repeat(write):
-    """Bring the files that repeat notebooks up to date; returns the names of those."""
+def repeat(new, write):
+    """Bring the files that repeat notebooks up to date; returns the names of those.
+
+    new : notebooks that now belong to the course, if they were not of it before
+    """
     changed = []
-    for tool in (claims, lab):
+    for repeated, arguments in ((lab.repeated, [ROOT, new]), (claims.repeated, [ROOT])):
         try:
-            files = tool.repeated(ROOT).items()
+            files = repeated(*arguments).items()
             changed += [name for name, new in files if renewed(ROOT / name, new, write)]
         except ValueError as problem:
             print(f"not renewed: {problem}", file=sys.stderr)
@@ -191,7 +185,8 @@ def main():
         isolate(folder)
         notebooks = ROOT / "notebooks"
         solutions = exercises.sources(notebooks)
-        for path in sorted({*chosen(options.names), *exercises.stale(notebooks)}):
+        paths = {*chosen(options.names), *exercises.stale(notebooks)}
+        for path in sorted(paths):
             if is_exercise(path) and not exercises.is_stub(path):
                 print(f"{shown(path)}: left alone, as it may hold answers: {ANEW}.")
                 continue
@@ -203,7 +198,8 @@ def main():
                 verdict = "would change" if options.check else "written"
             took = f"({time.monotonic() - started:.1f} s)"
             print(f"{shown(path)}: {verdict} {took}", flush=True)
-    changed += repeat(write=not options.check)
+    ours = [path for path in paths if notebooks in path.parents and path.exists()]
+    changed += repeat(ours, write=not options.check)
     if options.check and changed:
         print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
     return options.check and bool(changed)

@@ -22,6 +22,7 @@ import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
+from tidy import tidy  # noqa: E402
 
 TARGET = Path("build", "site")  # seen from the course, where commands start
 HERE = Path(__file__).parent
@@ -87,6 +88,7 @@ def relinked(text, path, pages):
 def notebook_page(path, pages):
     """The notebook with folds, alternative texts and links as the site wants them."""
     notebook = nbformat.read(path, as_version=4)
+    tidy(notebook)
     folding.fold(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -96,6 +98,13 @@ def notebook_page(path, pages):
         tags |= {"hide-input"} if folding.is_folded(cell) else set()
         tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
         cell.metadata["tags"] = sorted(tags)
+        # Words under a figure are, here, its alternative text.
+        words = "<summary>This figure in words"
+        cell.outputs = [
+            output
+            for output in cell.outputs
+            if words not in output.get("data", {}).get("text/html", "")
+        ]
         for output in cell.outputs:
             # Sphinx follows the links of cells, not those of outputs.
             if text := output.get("data", {}).get("text/markdown"):

@@ -17,6 +17,7 @@ import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
 from slides import blocks, layout, page  # noqa: E402
+from tidy import tidy  # noqa: E402
 
 TARGET = Path("build", "slides")  # seen from the course, where commands start
 SHEET = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
@@ -34,6 +35,7 @@ def write_assets(folder):
 def write(path, target, lectures):
     """Write the pages of this notebook; returns title, question, number of pages."""
     notebook = nbformat.read(path, as_version=4)
+    tidy(notebook)
     if path == SHEET:
         target.write_text(page.sheet(notebook), encoding="utf-8")
         return "Cheat sheet", "Formulas, numbers and advice, to hand out.", 1
@@ -50,7 +52,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
     options = parser.parse_args()
-    lectures = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    lectures = command.lectures(ROOT)
     paths = command.beginning(options.names, [*lectures, SHEET])
     folder = options.to.resolve()
     write_assets(folder / "assets")

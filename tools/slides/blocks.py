@@ -167,6 +167,8 @@ def outputs_shown(cell):
         if "image/png" in data:
             alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
             made.append(picture(data["image/png"], alt))
+        elif "<summary>This figure in words" in data.get("text/html", ""):
+            continue  # a figure in words: here they are its alternative text
         elif "text/html" in data:
             slider = "lsr-live-" in data["text/html"]
             made.append(block("slider" if slider else "rows", data["text/html"]))
