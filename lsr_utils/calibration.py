@@ -25,7 +25,7 @@ from torch.nn.functional import one_hot, pad
 from torch.special import entr, xlogy
 
 from . import check
-from .stats import paired_difference
+from .stats import student_interval
 
 NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
 TAILS = 0.025, 0.975  # quantiles at the ends of a 95 % interval
@@ -171,9 +171,8 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
 
 def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
     """Root of ``debiased_squared_error``, or 0 where that is negative."""
-    return debiased_squared_error(
-        probabilities, targets, n_bins, strategy
-    ).clamp(min=0).sqrt()  # fmt: skip
+    square = debiased_squared_error(probabilities, targets, n_bins, strategy)
+    return square.clamp(min=0).sqrt()
 
 
 def accuracy(probabilities, targets):
@@ -215,10 +214,8 @@ def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
 
 def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
     """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10)."""
-    return _decomposed(
-        nll, entr, lambda p, q: xlogy(p, p) - xlogy(p, q), probabilities, targets,
-        n_bins, strategy,
-    )  # fmt: skip
+    rows, distance = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
+    return _decomposed(nll, entr, distance, *rows, n_bins, strategy)
 
 
 def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
@@ -371,12 +368,10 @@ def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
-    z = z.double()
+    z = check.finite(z, "logits")
     off = (z.sum(-1) - 1).abs().max()
     if z.shape[-1] > 1 and (z >= 0).all() and off <= max(check.SUM_OF_A_ROW, 4 * eps):
         raise ValueError("logits must come from before the softmax, got probabilities.")
-    if not z.isfinite().all():
-        raise ValueError(f"logits must be finite numbers, got {z[~z.isfinite()][0]}.")
     return z - z.amax(-1, keepdim=True)
 
 
@@ -419,8 +414,7 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     for name, (measure, *limits) in measures.items():
         value, ends = measure(p, y).cpu(), (math.inf, math.inf)
         if is_fleet and value.isfinite().all():
-            mean = paired_difference(value, 0 * value)
-            ends = mean.low, mean.high
+            ends = student_interval(value)
         elif value.isfinite().all():
             ends = bootstrap(measure, p, y, resamples=resamples, seed=seed)
         table[name] = value.mean().item(), *np.clip(list(map(float, ends)), *limits)

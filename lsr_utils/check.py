@@ -78,6 +78,14 @@ def numbers(values, name):
     return values.detach()
 
 
+def finite(values, name):
+    """Values as a detached float64 tensor; ValueError for nan and infinity."""
+    values = numbers(values, name).double()
+    if not values.isfinite().all():
+        raise ValueError(f"{name} must be finite, got {values[~values.isfinite()][0]}.")
+    return values
+
+
 def probabilities(values, name="probabilities"):
     """Rows of probabilities (..., K), floating point and detached; logits are none."""
     values = numbers(values, name)

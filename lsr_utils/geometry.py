@@ -53,7 +53,7 @@ def class_separation(features, targets, num_classes=6):
 
     At length 1 it is between / (within + between) (Kornblith et al. 2021).
     """
-    features = _finite(features, "features")
+    features = check.finite(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
     within, between, _ = scatter(features / lengths, targets, num_classes)
@@ -79,7 +79,7 @@ def equal_norms(vectors):
 
     returns : Spread, standard deviation, and its ratio to the mean length
     """
-    vectors = _finite(vectors, "vectors")
+    vectors = check.finite(vectors, "vectors")
     lengths = _centred(vectors).norm(dim=-1)
     _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
     raw = lengths.std(-1, correction=0)
@@ -88,7 +88,7 @@ def equal_norms(vectors):
 
 def cosines(vectors):
     """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
-    vectors = _finite(vectors, "vectors")
+    vectors = check.finite(vectors, "vectors")
     centred = _centred(vectors)
     shortest = centred.norm(dim=-1).amin(-1)
     _refuse(shortest <= _rounding(vectors), "vectors", "differ from their mean")
@@ -112,7 +112,7 @@ def self_duality(weight, features, targets, centred=False):
               mean; relative: each scaled to norm 1 first, so that 0 is the same shape,
               2 at right angles, 4 the opposite
     """
-    weight = _finite(weight, "weight")
+    weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     _check_width(weight, features.shape[-1], "weight")
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
@@ -131,7 +131,7 @@ def other_templates(weight, features, targets):
               over samples; share is their part of the variance of all K, 0 when all are
               equal, (K - 2) / (K - 1) on average when the own template is like others
     """
-    weight = _finite(weight, "weight")
+    weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     exact = "donot_use_mm_for_euclid_dist"
     squared = torch.cdist(features, weight, compute_mode=exact).square()
@@ -156,13 +156,13 @@ class TemplatePlane(NamedTuple):
 
     def project(self, features):
         """Features (..., N, D) to points (..., N, 2) of the plane."""
-        features = _finite(features, "features")
+        features = check.finite(features, "features")
         _check_width(features, self.axes.shape[-2], "features")
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
         """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
-        points = _finite(points, "points")
+        points = check.finite(points, "points")
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
@@ -172,7 +172,7 @@ def template_plane(weight, triple, bias=None):
     Their templates may not lie on one line: the smallest height of the triangle is more
     than 1e-6 times the longest, ten times the rounding of float32.
     """
-    weight, _ = check.numbers(weight, "weight"), _finite(weight, "weight")
+    weight, _ = check.numbers(weight, "weight"), check.finite(weight, "weight")
     rounding = torch.finfo(weight.dtype).eps if weight.is_floating_point() else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
@@ -188,7 +188,7 @@ def template_plane(weight, triple, bias=None):
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
-        bias = _finite(bias, "bias")
+        bias = check.finite(bias, "bias")
         _check_width(bias, num_classes, "bias")
         logits = logits + bias[..., list(triple)]
     slopes, offsets = _pairs(templates, -2), _pairs(logits)
@@ -200,16 +200,9 @@ def template_plane(weight, triple, bias=None):
     return TemplatePlane(triple, origin, axes, templates, offsets, centre, rays)
 
 
-def _finite(values, name):
-    values = check.numbers(values, name).double()
-    if not values.isfinite().all():
-        raise ValueError(f"{name} must be finite, got {values[~values.isfinite()][0]}.")
-    return values
-
-
 def _classes(features, targets, num_classes, least=2):
     """Features (..., N, D) and which class each is of (..., N, K), in float64."""
-    features = _finite(features, "features")
+    features = check.finite(features, "features")
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
     fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)

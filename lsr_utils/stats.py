@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,12 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     return PairedDifference(mean, low, high, float(found.pvalue), pairs)
 
 
+def student_interval(values):
+    """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
+    over = paired_difference(values, np.zeros(len(values)))
+    return over.low, over.high
+
+
 def holm(p_values):
     """p-values adjusted for their number, by Holm's step-down (Holm 1979).
 
@@ -108,9 +114,8 @@ def compare_arms(table, arm, baseline, values):
     rows = []
     for value, name in itertools.product(values, names):
         treated, control = pairs[value, name], pairs[value, baseline]
-        found = paired_difference(treated, control)
-        means = control.mean(), treated.mean(), found.mean
-        rows.append((value, *means, found.low, found.high, found.p_value))
+        found = astuple(paired_difference(treated, control))
+        rows.append((value, control.mean(), treated.mean(), *found[:4]))
     columns = "value baseline mean difference low high p_value".split()
     result = pd.DataFrame(rows, columns=columns)
     result.insert(0, arm, names * len(values))
@@ -121,8 +126,7 @@ def compare_arms(table, arm, baseline, values):
 
 def _check_pairs(table, arm):
     """Raise ``ValueError`` unless every arm has each seed once."""
-    groups = table.groupby([arm, "seed"], observed=True)  # without rows of nan
-    times = groups.size().unstack(fill_value=0).stack()
+    times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
     wrong, nowhere = times[times != 1], len(table) - times.sum()
     if len(wrong) or nowhere:
         raise ValueError(
@@ -132,11 +136,7 @@ def _check_pairs(table, arm):
 
 
 def _numbers(values, name):
-    values = np.asarray(values, dtype=float)
+    values = check.finite(np.asarray(values, dtype=float), name).numpy()
     if values.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{name} must be finite, got {values[~np.isfinite(values)][0]}."
-        )
     return values

@@ -171,7 +171,7 @@ CALIBRATION = [
     (
         lambda: cal.fit_temperature(9 * P * NAN, Y),
         ValueError,
-        "finite numbers, got nan",
+        "logits must be finite, got nan",
     ),
     (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
     (lambda: cal.with_temperature(9 * P, NAN), ValueError, "one or (), got nan"),

@@ -1,12 +1,7 @@
 """Figures that seaborn does not offer: arrays in, a matplotlib Figure out."""
 
-from .charts import (
-    differences,
-    image_grid,
-    name_lines,
-    student_interval,
-    times_the_floor,
-)
+from ..stats import student_interval
+from .charts import differences, image_grid, name_lines, times_the_floor
 from .geometry import draw_groups, template_plane, template_triples
 from .reliability import reliability_diagram
 
