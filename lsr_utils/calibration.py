@@ -79,11 +79,8 @@ def _truly_correct(probabilities, posterior):
     """Confidence (..., N), and the known chance that the predicted class is right."""
     p = check.probabilities(probabilities)
     known = check.probabilities(posterior, "posterior").to(p.device)
-    if known.shape not in (p.shape, p.shape[-2:]):
-        raise ValueError(
-            f"posterior must have shape (N, K) or {tuple(p.shape)}, got "
-            f"{tuple(known.shape)}."
-        )
+    must = f"posterior must have shape (N, K) or {tuple(p.shape)}"
+    check.that(known.shape in (p.shape, p.shape[-2:]), must, tuple(known.shape))
     confidence, predicted = p.max(-1)
     truth = known.expand(p.shape).gather(-1, predicted.unsqueeze(-1))
     return confidence, truth.squeeze(-1).double()
@@ -108,6 +105,7 @@ def _assign(confidence, n_bins, strategy):
 
 def _bin_sums(index, n_bins, *columns):
     """Sums of columns (..., N) over the rows of each bin: (..., B) each."""
+    index = index.expand(columns[0].shape)
     zeros = columns[0].new_zeros(*index.shape[:-1], int(n_bins))
     return [zeros.scatter_add(-1, index, column) for column in columns]
 
@@ -226,8 +224,8 @@ def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strate
     # Of B K groups most are empty where classes are many: the others are numbered.
     found, index = torch.unique(group, return_inverse=True)
     p, hits = p.double().mT, one_hot(targets, num_classes).double().mT  # (..., K, N)
-    index = index.unsqueeze(-2).expand(p.shape)
-    count, *sums = _bin_sums(index, len(found), torch.ones_like(p), p, hits)
+    columns = torch.ones_like(p), p, hits
+    count, *sums = _bin_sums(index.unsqueeze(-2), len(found), *columns)
     forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., K, G)
     share, overall = count / p.shape[-1], hits.mean(-1, keepdim=True)
     uncertainty = entropy(overall).sum((-2, -1))
@@ -243,12 +241,9 @@ def calibrated_errors(
 ):
     """ECE of a calibrated network in each of D draws of labels: (..., D)."""
     confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
-    index = _assign(confidence, n_bins, strategy)[1]  # (..., 1, N)
-    rows, found = confidence.shape[-1], []
-    for uniform in _uniform(draws, (rows,), seed, confidence):
-        off = (uniform < confidence).double() - confidence.double()  # (..., d, N)
-        (off,) = _bin_sums(index.expand(off.shape), n_bins, off)
-        found.append(off.abs().sum(-1) / rows)
+    pieces = _uniform(draws, confidence.shape[-1:], seed, confidence)
+    right = ((uniform < confidence).double() for uniform in pieces)  # (..., d, N)
+    found = [_ece(confidence, correct, n_bins, strategy) for correct in right]
     return torch.cat(found, -1)
 
 
@@ -285,10 +280,9 @@ def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
     hits = torch.as_tensor(successes, device="cpu").numpy()
     misses = torch.as_tensor(trials, device="cpu").numpy() - hits
-    if ((hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)).any():
-        raise ValueError(
-            f"successes must be 0 to trials, got {hits} of {hits + misses}."
-        )
+    wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
+    got = f"{hits} of {hits + misses}"
+    check.that(not wrong.any(), "successes must be 0 to trials", got)
     low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
     high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
     return torch.from_numpy(low), torch.from_numpy(high)
@@ -356,11 +350,9 @@ def with_temperature(logits, temperature):
     z = _logits(logits)
     temperature = check.numbers(temperature, "temperature").to(z)
     fits = temperature.shape in ((), (1,) * (z.dim() == 3), z.shape[:-2])
-    if not (fits and (temperature > 0).all() and temperature.isfinite().all()):
-        raise ValueError(
-            f"temperature must be above 0, one or {tuple(z.shape[:-2])}, got "
-            f"{temperature.tolist()}."
-        )
+    sound = (temperature > 0).all() and temperature.isfinite().all()
+    must = f"temperature must be above 0, one or {tuple(z.shape[:-2])}"
+    check.that(fits and sound, must, temperature.tolist())
     return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
 
 

@@ -12,6 +12,7 @@ where that class is known to slip (notebook 02 shows where), this one does not:
 
 import contextlib
 import inspect
+from functools import partial
 
 import torch
 
@@ -22,17 +23,13 @@ REDUCTIONS = ("mean", "sum", "none")
 INT64 = -(2**63), 2**63 - 1
 
 
-def _spelled_out(whole):
-    """Decorator: ``help`` shows the arguments of ``whole`` for ``*args, **options``."""
-
-    def decorate(function):
-        both = (inspect.signature(f).parameters.values() for f in (function, whole))
-        stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-        named = [p for part in both for p in part if p.kind not in stars]
-        function.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))
-        return function
-
-    return decorate
+def _spelled_out(whole, function):
+    """For ``help``: the arguments of ``whole`` instead of ``*args, **options``."""
+    both = (inspect.signature(f).parameters.values() for f in (function, whole))
+    stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    named = [p for part in both for p in part if p.kind not in stars]
+    function.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))
+    return function
 
 
 class LabelSmoothingCrossEntropy(torch.nn.Module):
@@ -102,7 +99,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         )
 
 
-@_spelled_out(LabelSmoothingCrossEntropy)
+@partial(_spelled_out, LabelSmoothingCrossEntropy)
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets."""
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
@@ -240,9 +237,6 @@ def _readable(targets, how):
 
 
 def _raise_out_of_range(targets, bad, num_classes):
+    must = f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index"
     with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
-        if bad.any():
-            raise IndexError(
-                f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index, "
-                f"got {targets[bad][0].item()}."
-            )
+        check.every(~bad, targets, must, kind=IndexError)

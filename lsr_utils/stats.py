@@ -39,11 +39,8 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     if test_share is not None:
         test_share = check.real(test_share, "test_share", "(0, inf)")
     pairs = len(treated)
-    if len(control) != pairs or pairs < 2:
-        raise ValueError(
-            "treated and control must have the same length, at least 2, got "
-            f"{pairs} and {len(control)}."
-        )
+    must = "treated and control must have the same length, at least 2"
+    check.that(len(control) == pairs > 1, must, f"{pairs} and {len(control)}")
     difference = treated - control
     mean = float(difference.mean())
     # 0.3 - 0.2 and 0.2 - 0.1 differ in the last bit: that is no spread.
@@ -76,9 +73,8 @@ def holm(p_values):
                M - 1, ..., none below the one before it, none above 1
     """
     p_values = _numbers(p_values, "p_values")
-    outside = p_values[(p_values < 0) | (p_values > 1)]
-    if len(outside):
-        raise ValueError(f"p_values must lie in [0, 1], got {outside[0]}.")
+    right = (p_values >= 0) & (p_values <= 1)
+    check.every(right, p_values, "p_values must lie in [0, 1]")
     order = p_values.argsort()
     scaled = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty_like(scaled)
@@ -128,11 +124,9 @@ def _check_pairs(table, arm):
     """Raise ``ValueError`` unless every arm has each seed once."""
     times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
     wrong, nowhere = times[times != 1], len(table) - times.sum()
-    if len(wrong) or nowhere:
-        raise ValueError(
-            f"every arm must have each seed once, got ({arm}, seed): times "
-            f"{wrong.head(3).to_dict()} and {nowhere} rows that lack one of them."
-        )
+    got = f"({arm}, seed): times {wrong.head(3).to_dict()} and {nowhere} rows that lack"
+    fits = not len(wrong) and not nowhere
+    check.that(fits, "every arm must have each seed once", f"{got} one of them")
 
 
 def _numbers(values, name):

@@ -26,8 +26,6 @@ FILES = {  # the places that have a file, and its SHA-256
         "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
     ),
 }
-
-
 DAMAGED = "the copy there is another file, its SHA-256 differs; "
 OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
 
