@@ -392,7 +392,8 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     p, y = _checked(probabilities, targets)
     size, is_fleet = p.shape[-2], p.dim() == 3
     n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
-    mce = partial(maximum_calibration_error, min_count=min(10, size // n_bins))
+    least = min(10, size // n_bins)
+    mce = partial(maximum_calibration_error, n_bins=n_bins, min_count=least)
     measures = {
         "accuracy": (accuracy, 0, 1),
         "NLL": (nll, 0, math.inf),
@@ -400,7 +401,7 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         "confidence - accuracy": (confidence_gap, -1, 1),
         "ECE": (partial(expected_calibration_error, n_bins=n_bins), 0, 1),
         "debiased ECE": (partial(debiased_squared_error, n_bins=n_bins), -1, 1),
-        "MCE": (partial(mce, n_bins=n_bins), 0, 1),
+        "MCE": (mce, 0, 1),
     }
     table = {}
     for name, (measure, *limits) in measures.items():

@@ -78,13 +78,8 @@ def one_of(value, name, allowed):
 
 def numbers(values, name):
     """Values as a detached tensor of real numbers; TypeError for others."""
-    try:
-        if not isinstance(values, torch.Tensor):
-            values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
-            f"{name} must be a tensor of numbers, got {reprlib.repr(values)}."
-        ) from None
+    if not isinstance(values, torch.Tensor):
+        values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     return values.detach()

@@ -114,10 +114,9 @@ def fit_fleet(
         step = trainings[-1].step
         print(f"fit_fleet: interrupted at step {step} of {steps} or later.")
     if fleet.diverged:
-        warnings.warn(
-            "The loss of some networks is no longer a number, {network: step}: "
-            f"{reprlib.repr(fleet.diverged)}.", RuntimeWarning, stacklevel=2,
-        )  # fmt: skip
+        said = "The loss of some networks is no longer a number, {network: step}: "
+        said += f"{reprlib.repr(fleet.diverged)}."
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
     return fleet
 
 

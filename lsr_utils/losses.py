@@ -81,7 +81,10 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         weight = None if self.weight is None else self.weight.to(logits.dtype)
         if targets.is_floating_point():
             targets = targets.movedim(class_axis, -1).to(logits.dtype)
-            rows, share = _rows_from_probabilities(logits, targets, weight, self)
+            smoothed = smooth_distribution(targets, self.eps, self.spread)
+            coefficients = smoothed if weight is None else smoothed * weight
+            rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
+            share = torch.ones_like(rows)
         else:
             rows, share = _rows_from_indices(logits, targets, weight, self)
         if self.reduction == "none":
@@ -92,11 +95,9 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         return rows.sum() / total.where(total != 0, torch.nan)
 
     def extra_repr(self):
-        return (
-            f"eps={self.eps}, reduction={self.reduction!r}, weight="
-            f"{None if self.weight is None else tuple(self.weight.shape)}, "
-            f"ignore_index={self.ignore_index}, spread={self.spread!r}"
-        )
+        weight = None if self.weight is None else tuple(self.weight.shape)
+        shown = f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
+        return shown + f"ignore_index={self.ignore_index}, spread={self.spread!r}"
 
 
 @partial(_spelled_out, LabelSmoothingCrossEntropy)
@@ -141,14 +142,6 @@ def _rows_from_log_p(log_p, targets, live, weight, how):
     return rows, share
 
 
-def _rows_from_probabilities(logits, targets, weight, how):
-    """Loss of each row and its share in the mean, for probabilities: two (...)."""
-    smoothed = smooth_distribution(targets, how.eps, how.spread)
-    coefficients = smoothed if weight is None else smoothed * weight
-    rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
-    return rows, torch.ones_like(rows)
-
-
 def _times(coefficient, term):
     """coefficient * term with 0 * inf = 0, in the value and in the gradient."""
     return coefficient * term.masked_fill((coefficient == 0) & term.isinf(), 0.0)
@@ -163,11 +156,9 @@ def _as_int64(targets):
 
 
 def _check_floating(tensor, name):
-    if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-        raise TypeError(
-            f"{name} must be a floating-point tensor, "
-            f"got {getattr(tensor, 'dtype', type(tensor))}."
-        )
+    fits = isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    got = getattr(tensor, "dtype", type(tensor))
+    check.that(fits, f"{name} must be a floating-point tensor", got, TypeError)
 
 
 def _check_weight(weight, num_classes="K"):
@@ -200,16 +191,12 @@ def _check_inputs(logits, targets, how):
     if not isinstance(targets, torch.Tensor):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
     for name, tensor in (("weight", weight), ("targets", targets)):
-        if tensor is not None and tensor.device != logits.device:
-            raise ValueError(
-                f"logits and {name} must be on one device, "
-                f"got {logits.device} and {tensor.device}."
-            )
-    if targets.dtype == torch.bool or targets.is_complex():
-        raise TypeError(
-            "targets must be class indices (any integer dtype) or probabilities "
-            f"(floating point), got dtype {targets.dtype}."
-        )
+        device = logits.device if tensor is None else tensor.device
+        must = f"logits and {name} must be on one device"
+        check.that(device == logits.device, must, f"{logits.device} and {device}")
+    fits = targets.dtype != torch.bool and not targets.is_complex()
+    must = "targets must be class indices (any integer dtype) or probabilities "
+    check.that(fits, f"{must}(floating point)", f"dtype {targets.dtype}", TypeError)
     kind, wanted = "probabilities", shape
     if not targets.is_floating_point():
         kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
@@ -220,11 +207,9 @@ def _check_inputs(logits, targets, how):
         )
     if kind == "class indices":
         return
-    if how.ignore_index >= 0:
-        raise ValueError(
-            "ignore_index needs targets that are class indices, "
-            f"got ignore_index={how.ignore_index} with probabilities."
-        )
+    must = "ignore_index needs targets that are class indices"
+    got = f"ignore_index={how.ignore_index} with probabilities"
+    check.that(how.ignore_index < 0, must, got)
     if targets.numel() and _readable(targets, how):
         with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
             check.probabilities(targets.movedim(class_axis, -1), "targets")

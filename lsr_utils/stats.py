@@ -36,8 +36,6 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
-    if test_share is not None:
-        test_share = check.real(test_share, "test_share", "(0, inf)")
     pairs = len(treated)
     must = "treated and control must have the same length, at least 2"
     check.that(len(control) == pairs > 1, must, f"{pairs} and {len(control)}")
@@ -49,6 +47,7 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
         mean = 0.0 if abs(mean) <= rounding else mean
         return PairedDifference(mean, mean, mean, float(mean == 0), pairs)
     if test_share is not None:
+        test_share = check.real(test_share, "test_share", "(0, inf)")
         # Of differences that spread by so much more, Student's t is the corrected one.
         difference = mean + math.sqrt(1 + pairs * test_share) * (difference - mean)
     found = ttest_1samp(difference, 0)
@@ -104,7 +103,11 @@ def compare_arms(table, arm, baseline, values):
     raises   : ValueError when a pair is incomplete or a value is not finite
     """
     values = [values] if isinstance(values, str) else list(values)
-    _check_pairs(table, arm)
+    times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
+    wrong, nowhere = times[times != 1], len(table) - times.sum()
+    got = f"({arm}, seed): times {wrong.head(3).to_dict()} and {nowhere} rows that lack"
+    fits = not len(wrong) and not nowhere
+    check.that(fits, "every arm must have each seed once", f"{got} one of them")
     pairs = table.pivot(index="seed", columns=arm, values=values)
     names = [name for name in table[arm].unique().tolist() if name != baseline]
     rows = []
@@ -118,15 +121,6 @@ def compare_arms(table, arm, baseline, values):
     result["p_holm"] = holm(result["p_value"])
     result["verdict"] = list(map(verdict, result["difference"], result["p_holm"]))
     return result
-
-
-def _check_pairs(table, arm):
-    """Raise ``ValueError`` unless every arm has each seed once."""
-    times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
-    wrong, nowhere = times[times != 1], len(table) - times.sum()
-    got = f"({arm}, seed): times {wrong.head(3).to_dict()} and {nowhere} rows that lack"
-    fits = not len(wrong) and not nowhere
-    check.that(fits, "every arm must have each seed once", f"{got} one of them")
 
 
 def _numbers(values, name):

@@ -228,7 +228,7 @@ GEOMETRY = [
     (lambda: geo.class_separation(0 * H, Z), ValueError, "must be longer than 0"),
     (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
-    (lambda: geo.scatter("features", Z), TypeError, "must be a tensor of numbers, got"),
+    (lambda: geo.scatter("features", Z), TypeError, "can't convert np.ndarray of type"),
 ]
 PLOTS = []
 SLIDERS = []
