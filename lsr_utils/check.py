@@ -85,10 +85,15 @@ def numbers(values, name):
     return values.detach()
 
 
-def finite(values, name):
-    """Values as a detached float64 tensor; ValueError for nan and infinity."""
+def finite(values, name, width=None):
+    """Values as a detached float64 tensor; ValueError for nan and infinity.
+
+    width : of the last axis, where 1 would be taken for any other, without a word
+    """
     values = numbers(values, name).double()
     every(values.isfinite(), values, f"{name} must be finite")
+    there = values.shape[-1] if values.dim() else 1
+    that(width in (None, there), f"{name} must have width {width}", there)
     return values
 
 

@@ -114,7 +114,7 @@ def self_duality(weight, features, targets, centred=False):
     """
     weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
-    _check_width(weight, features.shape[-1], "weight")
+    weight = check.finite(weight, "weight", features.shape[-1])
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
     unit = []
     for vectors, whole in zip(both, (weight, features), strict=True):
@@ -156,8 +156,7 @@ class TemplatePlane(NamedTuple):
 
     def project(self, features):
         """Features (..., N, D) to points (..., N, 2) of the plane."""
-        features = check.finite(features, "features")
-        _check_width(features, self.axes.shape[-2], "features")
+        features = check.finite(features, "features", self.axes.shape[-2])
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
@@ -188,8 +187,7 @@ def template_plane(weight, triple, bias=None):
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
-        bias = check.finite(bias, "bias")
-        _check_width(bias, num_classes, "bias")
+        bias = check.finite(bias, "bias", num_classes)
         logits = logits + bias[..., list(triple)]
     slopes, offsets = _pairs(templates, -2), _pairs(logits)
     centre = torch.linalg.solve(slopes[..., :2, :], -offsets[..., :2])
@@ -235,12 +233,6 @@ def _pairs(values, dim=-1):
     """a - b, a - c, b - c of the three along an axis."""
     a, b, c = values.unbind(dim)
     return torch.stack([a - b, a - c, b - c], dim)
-
-
-def _check_width(values, width, name):
-    """A width of 1 would be taken for any other, without a word."""
-    if values.shape[-1] != width:
-        raise ValueError(f"{name} must have width {width}, got {values.shape[-1]}.")
 
 
 def _refuse(wrong, name, must="differ, got equal ones"):

@@ -165,11 +165,9 @@ def _check_weight(weight, num_classes="K"):
     if weight is None:
         return None
     _check_floating(weight, "weight")
-    if weight.dim() != 1 or num_classes not in ("K", len(weight)):
-        raise ValueError(
-            f"weight must have shape ({num_classes},), one factor a class, "
-            f"got {tuple(weight.shape)}."
-        )
+    fits = weight.dim() == 1 and num_classes in ("K", len(weight))
+    must = f"weight must have shape ({num_classes},), one factor a class"
+    check.that(fits, must, tuple(weight.shape))
     return weight
 
 

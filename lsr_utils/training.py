@@ -146,9 +146,8 @@ def fit(
                 history += measure(step)
                 loss = history[-len(parts)]["loss"]
                 if not loss < math.inf:
-                    raise FloatingPointError(
-                        f"the training loss is {loss} at step {step}; lower lr={lr}."
-                    )
+                    said = f"the training loss is {loss} at step {step}; lower lr={lr}."
+                    raise FloatingPointError(said)
     finally:
         _set_dropout(model, 0.0, None)
     model.train(was_training)
