@@ -278,11 +278,12 @@ def consistency_band(
 
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits = torch.as_tensor(successes, device="cpu").numpy()
-    misses = torch.as_tensor(trials, device="cpu").numpy() - hits
+    hits, trials = (
+        torch.as_tensor(v, device="cpu").numpy() for v in (successes, trials)
+    )
+    misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
-    got = f"{hits} of {hits + misses}"
-    check.that(not wrong.any(), "successes must be 0 to trials", got)
+    check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
     low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
     high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
     return torch.from_numpy(low), torch.from_numpy(high)

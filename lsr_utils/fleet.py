@@ -152,8 +152,7 @@ class Fleet:
 
     def tidy(self):
         """All steps and parts: a tidy DataFrame, a row a network, step and part."""
-        tables = [self._measured[key] for key in sorted(self._measured)]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat(dict(sorted(self._measured.items())), ignore_index=True)
 
     def table(self, part, step=None):
         """The grid with the measures of a part, at the last step of all when None."""

@@ -204,9 +204,8 @@ def _classes(features, targets, num_classes, least=2):
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
     fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)
-    if fewest < least:
-        wanted = f"at least {least} samples of each of {num_classes} classes"
-        raise ValueError(f"targets must have {wanted}, got {fewest} of class {k}.")
+    need = f"at least {least} samples of each of {num_classes} classes"
+    check.that(fewest >= least, f"targets must have {need}", f"{fewest} of class {k}")
     return features, members
 
 

@@ -176,11 +176,8 @@ def _check_inputs(logits, targets, how):
     _check_floating(logits, "logits")
     shape, weight = tuple(logits.shape), how.weight
     class_axis = min(1, len(shape) - 1)
-    if shape == () or shape[class_axis] == 0:
-        raise ValueError(
-            "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1, "
-            f"got {shape}."
-        )
+    must = "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1"
+    check.that(shape and shape[class_axis], must, shape)
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
     check.whole(how.ignore_index, "ignore_index", *INT64)

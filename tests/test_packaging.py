@@ -109,8 +109,8 @@ def test_what_is_optional_has_a_lower_bound_and_is_asked_for_on_linux_only(proje
 def test_every_file_of_the_package_is_installed(project):
     setuptools = project["tool"]["setuptools"]
     kinds = {p.suffix for p in (ROOT / "lsr_utils").rglob("*") if p.is_file()}
-    assert kinds - {".pyc"} == {".py", ".cpp", ".js"}
-    data = {"lsr_utils": ["*.js"], "lsr_utils.fused": ["*.cpp"]}
+    assert kinds - {".pyc"} == {".py", ".cpp", ".js", ".mplstyle"}
+    data = {"lsr_utils": ["*.js", "*.mplstyle"], "lsr_utils.fused": ["*.cpp"]}
     assert setuptools["package-data"] == data
 
 
