@@ -278,9 +278,8 @@ def consistency_band(
 
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits, trials = (
-        torch.as_tensor(v, device="cpu").numpy() for v in (successes, trials)
-    )
+    hits = torch.as_tensor(successes, device="cpu").numpy()
+    trials = torch.as_tensor(trials, device="cpu").numpy()
     misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
     check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
@@ -297,10 +296,9 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
-    value, found, rows = measure(p, targets).double(), [], p.shape[-2]
-    for uniform in _uniform(resamples, (rows,), seed, p):
-        drawn = (uniform * rows).long()  # (d, N)
-        found.append(measure(p[..., drawn, :], targets[..., drawn]).double())
+    value, rows = measure(p, targets).double(), p.shape[-2]
+    drawn = ((u * rows).long() for u in _uniform(resamples, (rows,), seed, p))  # (d, N)
+    found = [measure(p[..., d, :], targets[..., d]).double() for d in drawn]
     low, high = (torch.cat(found, -1).quantile(tail, -1) for tail in TAILS)
     return 2 * value - high, 2 * value - low
 

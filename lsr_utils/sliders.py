@@ -34,8 +34,7 @@ class _Sliders:
             check.that(first in values, must, repr(first))
             place = values.index(first)
             self._controls.append({"name": name, "values": values, "start": place})
-        values = (control["values"] for control in self._controls)
-        self._settings = list(itertools.product(*values))
+        self._settings = list(itertools.product(*(c["values"] for c in self._controls)))
         self._frames = [self._drawn(frame(*setting)) for setting in self._settings]
 
     def _repr_mimebundle_(self, include=None, exclude=None):

@@ -50,10 +50,9 @@ class Stacked:
         """Those of a slice of the M networks; they share memory with these."""
         part = copy.copy(self)
         part.layers = [copy.copy(layer) for layer in self.layers]
-        for of in part.layers:
-            of.parameters = [
-                p.detach()[networks].requires_grad_() for p in of.parameters
-            ]
+        for layer in part.layers:
+            weights = [p.detach()[networks] for p in layer.parameters]
+            layer.parameters = [p.requires_grad_() for p in weights]
         return part
 
     def features(self, x, dropout=None):
