@@ -25,7 +25,7 @@ from torch.nn.functional import one_hot, pad
 from torch.special import entr, xlogy
 
 from . import check
-from .stats import paired_difference
+from .stats import student_interval
 
 NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
 TAILS = 0.025, 0.975  # quantiles at the ends of a 95 % interval
@@ -79,11 +79,8 @@ def _truly_correct(probabilities, posterior):
     """Confidence (..., N), and the known chance that the predicted class is right."""
     p = check.probabilities(probabilities)
     known = check.probabilities(posterior, "posterior").to(p.device)
-    if known.shape not in (p.shape, p.shape[-2:]):
-        raise ValueError(
-            f"posterior must have shape (N, K) or {tuple(p.shape)}, got "
-            f"{tuple(known.shape)}."
-        )
+    must = f"posterior must have shape (N, K) or {tuple(p.shape)}"
+    check.that(known.shape in (p.shape, p.shape[-2:]), must, tuple(known.shape))
     confidence, predicted = p.max(-1)
     truth = known.expand(p.shape).gather(-1, predicted.unsqueeze(-1))
     return confidence, truth.squeeze(-1).double()
@@ -108,6 +105,7 @@ def _assign(confidence, n_bins, strategy):
 
 def _bin_sums(index, n_bins, *columns):
     """Sums of columns (..., N) over the rows of each bin: (..., B) each."""
+    index = index.expand(columns[0].shape)
     zeros = columns[0].new_zeros(*index.shape[:-1], int(n_bins))
     return [zeros.scatter_add(-1, index, column) for column in columns]
 
@@ -171,9 +169,8 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
 
 def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
     """Root of ``debiased_squared_error``, or 0 where that is negative."""
-    return debiased_squared_error(
-        probabilities, targets, n_bins, strategy
-    ).clamp(min=0).sqrt()  # fmt: skip
+    square = debiased_squared_error(probabilities, targets, n_bins, strategy)
+    return square.clamp(min=0).sqrt()
 
 
 def accuracy(probabilities, targets):
@@ -215,10 +212,8 @@ def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
 
 def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
     """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10)."""
-    return _decomposed(
-        nll, entr, lambda p, q: xlogy(p, p) - xlogy(p, q), probabilities, targets,
-        n_bins, strategy,
-    )  # fmt: skip
+    rows, distance = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
+    return _decomposed(nll, entr, distance, *rows, n_bins, strategy)
 
 
 def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
@@ -229,8 +224,8 @@ def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strate
     # Of B K groups most are empty where classes are many: the others are numbered.
     found, index = torch.unique(group, return_inverse=True)
     p, hits = p.double().mT, one_hot(targets, num_classes).double().mT  # (..., K, N)
-    index = index.unsqueeze(-2).expand(p.shape)
-    count, *sums = _bin_sums(index, len(found), torch.ones_like(p), p, hits)
+    columns = torch.ones_like(p), p, hits
+    count, *sums = _bin_sums(index.unsqueeze(-2), len(found), *columns)
     forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., K, G)
     share, overall = count / p.shape[-1], hits.mean(-1, keepdim=True)
     uncertainty = entropy(overall).sum((-2, -1))
@@ -246,12 +241,9 @@ def calibrated_errors(
 ):
     """ECE of a calibrated network in each of D draws of labels: (..., D)."""
     confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
-    index = _assign(confidence, n_bins, strategy)[1]  # (..., 1, N)
-    rows, found = confidence.shape[-1], []
-    for uniform in _uniform(draws, (rows,), seed, confidence):
-        off = (uniform < confidence).double() - confidence.double()  # (..., d, N)
-        (off,) = _bin_sums(index.expand(off.shape), n_bins, off)
-        found.append(off.abs().sum(-1) / rows)
+    pieces = _uniform(draws, confidence.shape[-1:], seed, confidence)
+    right = ((uniform < confidence).double() for uniform in pieces)  # (..., d, N)
+    found = [_ece(confidence, correct, n_bins, strategy) for correct in right]
     return torch.cat(found, -1)
 
 
@@ -287,11 +279,10 @@ def consistency_band(
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
     hits = torch.as_tensor(successes, device="cpu").numpy()
-    misses = torch.as_tensor(trials, device="cpu").numpy() - hits
-    if ((hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)).any():
-        raise ValueError(
-            f"successes must be 0 to trials, got {hits} of {hits + misses}."
-        )
+    trials = torch.as_tensor(trials, device="cpu").numpy()
+    misses = trials - hits
+    wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
+    check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
     low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
     high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
     return torch.from_numpy(low), torch.from_numpy(high)
@@ -305,10 +296,9 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
-    value, found, rows = measure(p, targets).double(), [], p.shape[-2]
-    for uniform in _uniform(resamples, (rows,), seed, p):
-        drawn = (uniform * rows).long()  # (d, N)
-        found.append(measure(p[..., drawn, :], targets[..., drawn]).double())
+    value, rows = measure(p, targets).double(), p.shape[-2]
+    drawn = ((u * rows).long() for u in _uniform(resamples, (rows,), seed, p))  # (d, N)
+    found = [measure(p[..., d, :], targets[..., d]).double() for d in drawn]
     low, high = (torch.cat(found, -1).quantile(tail, -1) for tail in TAILS)
     return 2 * value - high, 2 * value - low
 
@@ -359,11 +349,9 @@ def with_temperature(logits, temperature):
     z = _logits(logits)
     temperature = check.numbers(temperature, "temperature").to(z)
     fits = temperature.shape in ((), (1,) * (z.dim() == 3), z.shape[:-2])
-    if not (fits and (temperature > 0).all() and temperature.isfinite().all()):
-        raise ValueError(
-            f"temperature must be above 0, one or {tuple(z.shape[:-2])}, got "
-            f"{temperature.tolist()}."
-        )
+    sound = (temperature > 0).all() and temperature.isfinite().all()
+    must = f"temperature must be above 0, one or {tuple(z.shape[:-2])}"
+    check.that(fits and sound, must, temperature.tolist())
     return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
 
 
@@ -371,12 +359,10 @@ def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
-    z = z.double()
+    z = check.finite(z, "logits")
     off = (z.sum(-1) - 1).abs().max()
     if z.shape[-1] > 1 and (z >= 0).all() and off <= max(check.SUM_OF_A_ROW, 4 * eps):
         raise ValueError("logits must come from before the softmax, got probabilities.")
-    if not z.isfinite().all():
-        raise ValueError(f"logits must be finite numbers, got {z[~z.isfinite()][0]}.")
     return z - z.amax(-1, keepdim=True)
 
 
@@ -405,7 +391,8 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     p, y = _checked(probabilities, targets)
     size, is_fleet = p.shape[-2], p.dim() == 3
     n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
-    mce = partial(maximum_calibration_error, min_count=min(10, size // n_bins))
+    least = min(10, size // n_bins)
+    mce = partial(maximum_calibration_error, n_bins=n_bins, min_count=least)
     measures = {
         "accuracy": (accuracy, 0, 1),
         "NLL": (nll, 0, math.inf),
@@ -413,14 +400,13 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         "confidence - accuracy": (confidence_gap, -1, 1),
         "ECE": (partial(expected_calibration_error, n_bins=n_bins), 0, 1),
         "debiased ECE": (partial(debiased_squared_error, n_bins=n_bins), -1, 1),
-        "MCE": (partial(mce, n_bins=n_bins), 0, 1),
+        "MCE": (mce, 0, 1),
     }
     table = {}
     for name, (measure, *limits) in measures.items():
         value, ends = measure(p, y).cpu(), (math.inf, math.inf)
         if is_fleet and value.isfinite().all():
-            mean = paired_difference(value, 0 * value)
-            ends = mean.low, mean.high
+            ends = student_interval(value)
         elif value.isfinite().all():
             ends = bootstrap(measure, p, y, resamples=resamples, seed=seed)
         table[name] = value.mean().item(), *np.clip(list(map(float, ends)), *limits)

@@ -13,6 +13,18 @@ import torch
 SUM_OF_A_ROW = 1e-3  # how far from 1 a row of probabilities may sum
 
 
+def that(holds, must, got, kind=ValueError):
+    """Nothing where it holds; else an error that says what must be, and what is."""
+    if not holds:
+        raise kind(f"{must}, got {got}.")
+
+
+def every(right, values, must, form="", kind=ValueError):
+    """Nothing where all values are right; else an error with the first that is not."""
+    if not right.all():
+        raise kind(f"{must}, got {values[~right][0].item():{form}}.")
+
+
 def real(value, name, interval):
     """A number inside an interval, as a float.
 
@@ -66,39 +78,37 @@ def one_of(value, name, allowed):
 
 def numbers(values, name):
     """Values as a detached tensor of real numbers; TypeError for others."""
-    try:
-        if not isinstance(values, torch.Tensor):
-            values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(
-            f"{name} must be a tensor of numbers, got {reprlib.repr(values)}."
-        ) from None
+    if not isinstance(values, torch.Tensor):
+        values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     return values.detach()
 
 
+def finite(values, name, width=None):
+    """Values as a detached float64 tensor; ValueError for nan and infinity.
+
+    width : of the last axis, where 1 would be taken for any other, without a word
+    """
+    values = numbers(values, name).double()
+    every(values.isfinite(), values, f"{name} must be finite")
+    there = values.shape[-1] if values.dim() else 1
+    that(width in (None, there), f"{name} must have width {width}", there)
+    return values
+
+
 def probabilities(values, name="probabilities"):
     """Rows of probabilities (..., K), floating point and detached; logits are none."""
     values = numbers(values, name)
-    if not values.dim() or 0 in values.shape:
-        raise ValueError(
-            f"{name} must have shape (..., K), nowhere 0, got {tuple(values.shape)}."
-        )
+    shape, must = tuple(values.shape), f"{name} must have shape (..., K), nowhere 0"
+    that(shape and 0 not in shape, must, shape)
     values = values if values.is_floating_point() else values.double()  # one-hot rows
     eps = torch.finfo(values.dtype).eps
-    wrong = ~((values >= 0) & (values <= 1 + max(1e-6, eps)))  # nan is wrong too
-    if wrong.any():
-        raise ValueError(
-            f"{name} must lie in [0, 1] (a softmax of logits does), got "
-            f"{values[wrong][0].item():.4g}."
-        )
+    right = (values >= 0) & (values <= 1 + max(1e-6, eps))  # nan is not right
+    every(right, values, f"{name} must lie in [0, 1] (a softmax of logits does)", ".4g")
     sums = values.sum(-1, dtype=torch.float64)
-    wrong = (sums - 1).abs() > max(SUM_OF_A_ROW, 4 * eps)
-    if wrong.any():
-        raise ValueError(
-            f"{name} must sum to 1 in each row, got {sums[wrong][0].item():.4f}."
-        )
+    right = (sums - 1).abs() <= max(SUM_OF_A_ROW, 4 * eps)
+    every(right, sums, f"{name} must sum to 1 in each row", ".4f")
     return values
 
 
@@ -108,11 +118,8 @@ def classes(targets, num_classes, name="targets"):
     if targets.dtype.is_floating_point or targets.dtype == torch.bool:
         raise TypeError(f"{name} must be class indices, got dtype {targets.dtype}.")
     targets = targets.long()  # wide unsigned types know no minimum
-    wrong = (targets < 0) | (targets >= num_classes)
-    if wrong.any():
-        raise IndexError(
-            f"{name} must lie in 0 ... {num_classes - 1}, got {targets[wrong][0]}."
-        )
+    right, last = (targets >= 0) & (targets < num_classes), num_classes - 1
+    every(right, targets, f"{name} must lie in 0 ... {last}", kind=IndexError)
     return targets
 
 
@@ -120,9 +127,7 @@ def labels(targets, rows, name="targets"):
     """Class indices (N,) or (..., N) of rows (..., N, K), as int64 (..., N)."""
     *leading, num_classes = rows.shape
     targets = classes(targets, num_classes, name)
-    if not leading or list(targets.shape) not in (leading, leading[-1:]):
-        raise ValueError(
-            f"{name} must have shape (N,) or (..., N) for rows (..., N, K), here "
-            f"{tuple(rows.shape)}, got {tuple(targets.shape)}."
-        )
+    fits = leading and list(targets.shape) in (leading, leading[-1:])
+    must = f"{name} must have shape (N,) or (..., N) for rows (..., N, K), here "
+    that(fits, f"{must}{tuple(rows.shape)}", tuple(targets.shape))
     return targets.to(rows.device).expand(leading)

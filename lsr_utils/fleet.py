@@ -111,14 +111,12 @@ def fit_fleet(
     except KeyboardInterrupt:
         for training in trainings:
             training.measure()
-        print(
-            f"fit_fleet: interrupted at step {trainings[-1].step} of {steps} or later."
-        )
+        step = trainings[-1].step
+        print(f"fit_fleet: interrupted at step {step} of {steps} or later.")
     if fleet.diverged:
-        warnings.warn(
-            "The loss of some networks is no longer a number, {network: step}: "
-            f"{reprlib.repr(fleet.diverged)}.", RuntimeWarning, stacklevel=2,
-        )  # fmt: skip
+        said = "The loss of some networks is no longer a number, {network: step}: "
+        said += f"{reprlib.repr(fleet.diverged)}."
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
     return fleet
 
 
@@ -154,8 +152,7 @@ class Fleet:
 
     def tidy(self):
         """All steps and parts: a tidy DataFrame, a row a network, step and part."""
-        tables = [self._measured[key] for key in sorted(self._measured)]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat(dict(sorted(self._measured.items())), ignore_index=True)
 
     def table(self, part, step=None):
         """The grid with the measures of a part, at the last step of all when None."""
@@ -209,10 +206,10 @@ class _Training:
         self.stack, data = fleet._stack[part], fleet._sets["train"]
         self.parameters = self.stack.parameters()
         table, device = fleet.grid[part], data.x.device
+        kind = self.parameters[0].dtype
 
         def column(values):
-            rows = [[value] for value in values]
-            return torch.tensor(rows, dtype=self.parameters[0].dtype, device=device)
+            return torch.tensor([[v] for v in values], dtype=kind, device=device)
 
         given = {name: column(values[part]) for name, values in columns.items()}
         self.loss = functools.partial(loss, **given)
@@ -394,9 +391,9 @@ class _DataSets:
     def __init__(self, given, table, name):
         make = given if callable(given) else lambda: given
         rows = _arguments(make, table).to_dict("records")
-        arguments = [tuple(row.items()) for row in rows]
-        place = {key: k for k, key in enumerate(dict.fromkeys(arguments))}
-        sets = [make(**dict(key)) for key in place]
+        arguments = pd.Series([tuple(row.items()) for row in rows], dtype=object)
+        which, different = pd.factorize(arguments)
+        sets = [make(**dict(key)) for key in different]
         lengths = sorted({len(data) for data in sets})
         if len(lengths) > 1 or lengths[0] == 0:
             raise ValueError(f"{name} needs rows, as many in every arm, got {lengths}.")
@@ -404,7 +401,6 @@ class _DataSets:
         self.y = torch.stack([data.y for data in sets])
         known = all(data.posterior is not None for data in sets)
         self.posterior = torch.stack([d.posterior for d in sets]) if known else None
-        which = [place[key] for key in arguments]
         self.which = torch.tensor(which, device=self.x.device)
 
 

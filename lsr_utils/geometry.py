@@ -53,7 +53,7 @@ def class_separation(features, targets, num_classes=6):
 
     At length 1 it is between / (within + between) (Kornblith et al. 2021).
     """
-    features = _finite(features, "features")
+    features = check.finite(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
     within, between, _ = scatter(features / lengths, targets, num_classes)
@@ -79,7 +79,7 @@ def equal_norms(vectors):
 
     returns : Spread, standard deviation, and its ratio to the mean length
     """
-    vectors = _finite(vectors, "vectors")
+    vectors = check.finite(vectors, "vectors")
     lengths = _centred(vectors).norm(dim=-1)
     _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
     raw = lengths.std(-1, correction=0)
@@ -88,7 +88,7 @@ def equal_norms(vectors):
 
 def cosines(vectors):
     """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
-    vectors = _finite(vectors, "vectors")
+    vectors = check.finite(vectors, "vectors")
     centred = _centred(vectors)
     shortest = centred.norm(dim=-1).amin(-1)
     _refuse(shortest <= _rounding(vectors), "vectors", "differ from their mean")
@@ -112,9 +112,9 @@ def self_duality(weight, features, targets, centred=False):
               mean; relative: each scaled to norm 1 first, so that 0 is the same shape,
               2 at right angles, 4 the opposite
     """
-    weight = _finite(weight, "weight")
+    weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
-    _check_width(weight, features.shape[-1], "weight")
+    weight = check.finite(weight, "weight", features.shape[-1])
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
     unit = []
     for vectors, whole in zip(both, (weight, features), strict=True):
@@ -131,7 +131,7 @@ def other_templates(weight, features, targets):
               over samples; share is their part of the variance of all K, 0 when all are
               equal, (K - 2) / (K - 1) on average when the own template is like others
     """
-    weight = _finite(weight, "weight")
+    weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     exact = "donot_use_mm_for_euclid_dist"
     squared = torch.cdist(features, weight, compute_mode=exact).square()
@@ -156,13 +156,12 @@ class TemplatePlane(NamedTuple):
 
     def project(self, features):
         """Features (..., N, D) to points (..., N, 2) of the plane."""
-        features = _finite(features, "features")
-        _check_width(features, self.axes.shape[-2], "features")
+        features = check.finite(features, "features", self.axes.shape[-2])
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
         """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
-        points = _finite(points, "points")
+        points = check.finite(points, "points")
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
@@ -172,7 +171,7 @@ def template_plane(weight, triple, bias=None):
     Their templates may not lie on one line: the smallest height of the triangle is more
     than 1e-6 times the longest, ten times the rounding of float32.
     """
-    weight, _ = check.numbers(weight, "weight"), _finite(weight, "weight")
+    weight, _ = check.numbers(weight, "weight"), check.finite(weight, "weight")
     rounding = torch.finfo(weight.dtype).eps if weight.is_floating_point() else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
@@ -188,8 +187,7 @@ def template_plane(weight, triple, bias=None):
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
-        bias = _finite(bias, "bias")
-        _check_width(bias, num_classes, "bias")
+        bias = check.finite(bias, "bias", num_classes)
         logits = logits + bias[..., list(triple)]
     slopes, offsets = _pairs(templates, -2), _pairs(logits)
     centre = torch.linalg.solve(slopes[..., :2, :], -offsets[..., :2])
@@ -200,22 +198,14 @@ def template_plane(weight, triple, bias=None):
     return TemplatePlane(triple, origin, axes, templates, offsets, centre, rays)
 
 
-def _finite(values, name):
-    values = check.numbers(values, name).double()
-    if not values.isfinite().all():
-        raise ValueError(f"{name} must be finite, got {values[~values.isfinite()][0]}.")
-    return values
-
-
 def _classes(features, targets, num_classes, least=2):
     """Features (..., N, D) and which class each is of (..., N, K), in float64."""
-    features = _finite(features, "features")
+    features = check.finite(features, "features")
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
     fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)
-    if fewest < least:
-        wanted = f"at least {least} samples of each of {num_classes} classes"
-        raise ValueError(f"targets must have {wanted}, got {fewest} of class {k}.")
+    need = f"at least {least} samples of each of {num_classes} classes"
+    check.that(fewest >= least, f"targets must have {need}", f"{fewest} of class {k}")
     return features, members
 
 
@@ -242,12 +232,6 @@ def _pairs(values, dim=-1):
     """a - b, a - c, b - c of the three along an axis."""
     a, b, c = values.unbind(dim)
     return torch.stack([a - b, a - c, b - c], dim)
-
-
-def _check_width(values, width, name):
-    """A width of 1 would be taken for any other, without a word."""
-    if values.shape[-1] != width:
-        raise ValueError(f"{name} must have width {width}, got {values.shape[-1]}.")
 
 
 def _refuse(wrong, name, must="differ, got equal ones"):

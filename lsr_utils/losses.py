@@ -12,6 +12,7 @@ where that class is known to slip (notebook 02 shows where), this one does not:
 
 import contextlib
 import inspect
+from functools import partial
 
 import torch
 
@@ -22,17 +23,13 @@ REDUCTIONS = ("mean", "sum", "none")
 INT64 = -(2**63), 2**63 - 1
 
 
-def _spelled_out(whole):
-    """Decorator: ``help`` shows the arguments of ``whole`` for ``*args, **options``."""
-
-    def decorate(function):
-        both = (inspect.signature(f).parameters.values() for f in (function, whole))
-        stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-        named = [p for part in both for p in part if p.kind not in stars]
-        function.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))
-        return function
-
-    return decorate
+def _spelled_out(whole, function):
+    """For ``help``: the arguments of ``whole`` instead of ``*args, **options``."""
+    both = (inspect.signature(f).parameters.values() for f in (function, whole))
+    stars = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    named = [p for part in both for p in part if p.kind not in stars]
+    function.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))
+    return function
 
 
 class LabelSmoothingCrossEntropy(torch.nn.Module):
@@ -84,7 +81,10 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         weight = None if self.weight is None else self.weight.to(logits.dtype)
         if targets.is_floating_point():
             targets = targets.movedim(class_axis, -1).to(logits.dtype)
-            rows, share = _rows_from_probabilities(logits, targets, weight, self)
+            smoothed = smooth_distribution(targets, self.eps, self.spread)
+            coefficients = smoothed if weight is None else smoothed * weight
+            rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
+            share = torch.ones_like(rows)
         else:
             rows, share = _rows_from_indices(logits, targets, weight, self)
         if self.reduction == "none":
@@ -95,14 +95,12 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         return rows.sum() / total.where(total != 0, torch.nan)
 
     def extra_repr(self):
-        return (
-            f"eps={self.eps}, reduction={self.reduction!r}, weight="
-            f"{None if self.weight is None else tuple(self.weight.shape)}, "
-            f"ignore_index={self.ignore_index}, spread={self.spread!r}"
-        )
+        weight = None if self.weight is None else tuple(self.weight.shape)
+        shown = f"eps={self.eps}, reduction={self.reduction!r}, weight={weight}, "
+        return shown + f"ignore_index={self.ignore_index}, spread={self.spread!r}"
 
 
-@_spelled_out(LabelSmoothingCrossEntropy)
+@partial(_spelled_out, LabelSmoothingCrossEntropy)
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets."""
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
@@ -144,14 +142,6 @@ def _rows_from_log_p(log_p, targets, live, weight, how):
     return rows, share
 
 
-def _rows_from_probabilities(logits, targets, weight, how):
-    """Loss of each row and its share in the mean, for probabilities: two (...)."""
-    smoothed = smooth_distribution(targets, how.eps, how.spread)
-    coefficients = smoothed if weight is None else smoothed * weight
-    rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
-    return rows, torch.ones_like(rows)
-
-
 def _times(coefficient, term):
     """coefficient * term with 0 * inf = 0, in the value and in the gradient."""
     return coefficient * term.masked_fill((coefficient == 0) & term.isinf(), 0.0)
@@ -166,22 +156,18 @@ def _as_int64(targets):
 
 
 def _check_floating(tensor, name):
-    if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
-        raise TypeError(
-            f"{name} must be a floating-point tensor, "
-            f"got {getattr(tensor, 'dtype', type(tensor))}."
-        )
+    fits = isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    got = getattr(tensor, "dtype", type(tensor))
+    check.that(fits, f"{name} must be a floating-point tensor", got, TypeError)
 
 
 def _check_weight(weight, num_classes="K"):
     if weight is None:
         return None
     _check_floating(weight, "weight")
-    if weight.dim() != 1 or num_classes not in ("K", len(weight)):
-        raise ValueError(
-            f"weight must have shape ({num_classes},), one factor a class, "
-            f"got {tuple(weight.shape)}."
-        )
+    fits = weight.dim() == 1 and num_classes in ("K", len(weight))
+    must = f"weight must have shape ({num_classes},), one factor a class"
+    check.that(fits, must, tuple(weight.shape))
     return weight
 
 
@@ -190,11 +176,8 @@ def _check_inputs(logits, targets, how):
     _check_floating(logits, "logits")
     shape, weight = tuple(logits.shape), how.weight
     class_axis = min(1, len(shape) - 1)
-    if shape == () or shape[class_axis] == 0:
-        raise ValueError(
-            "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1, "
-            f"got {shape}."
-        )
+    must = "logits must have shape (N, K), (N, K, d1, ...) or (K,) with K at least 1"
+    check.that(shape and shape[class_axis], must, shape)
     check.real(how.eps, "eps", "[0, 1]")  # once more: options may be set later
     check.one_of(how.reduction, "reduction", REDUCTIONS)
     check.whole(how.ignore_index, "ignore_index", *INT64)
@@ -203,16 +186,12 @@ def _check_inputs(logits, targets, how):
     if not isinstance(targets, torch.Tensor):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
     for name, tensor in (("weight", weight), ("targets", targets)):
-        if tensor is not None and tensor.device != logits.device:
-            raise ValueError(
-                f"logits and {name} must be on one device, "
-                f"got {logits.device} and {tensor.device}."
-            )
-    if targets.dtype == torch.bool or targets.is_complex():
-        raise TypeError(
-            "targets must be class indices (any integer dtype) or probabilities "
-            f"(floating point), got dtype {targets.dtype}."
-        )
+        device = logits.device if tensor is None else tensor.device
+        must = f"logits and {name} must be on one device"
+        check.that(device == logits.device, must, f"{logits.device} and {device}")
+    fits = targets.dtype != torch.bool and not targets.is_complex()
+    must = "targets must be class indices (any integer dtype) or probabilities "
+    check.that(fits, f"{must}(floating point)", f"dtype {targets.dtype}", TypeError)
     kind, wanted = "probabilities", shape
     if not targets.is_floating_point():
         kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
@@ -223,11 +202,9 @@ def _check_inputs(logits, targets, how):
         )
     if kind == "class indices":
         return
-    if how.ignore_index >= 0:
-        raise ValueError(
-            "ignore_index needs targets that are class indices, "
-            f"got ignore_index={how.ignore_index} with probabilities."
-        )
+    must = "ignore_index needs targets that are class indices"
+    got = f"ignore_index={how.ignore_index} with probabilities"
+    check.that(how.ignore_index < 0, must, got)
     if targets.numel() and _readable(targets, how):
         with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
             check.probabilities(targets.movedim(class_axis, -1), "targets")
@@ -240,9 +217,6 @@ def _readable(targets, how):
 
 
 def _raise_out_of_range(targets, bad, num_classes):
+    must = f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index"
     with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
-        if bad.any():
-            raise IndexError(
-                f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index, "
-                f"got {targets[bad][0].item()}."
-            )
+        check.every(~bad, targets, must, kind=IndexError)

@@ -104,19 +104,13 @@ class CNN(_Network):
     def __init__(self, input_shape, num_classes=6):
         super().__init__()
         depth, height, width = input_shape
-        # ReLU after the pooling: the same function, on a quarter of the values.
-        self.body = nn.Sequential(
-            nn.Conv2d(depth, 8, 3, padding=1),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
-            nn.Conv2d(8, 16, 3, padding=1),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(16 * (height // 4) * (width // 4), 64),
-            nn.ReLU(),
-            Dropout(),
-        )
+        layers = []
+        for channels in ((depth, 8), (8, 16)):
+            # ReLU after the pooling: the same function, on a quarter of the values.
+            halved = nn.Conv2d(*channels, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()
+            layers += halved
+        hidden = nn.Linear(16 * (height // 4) * (width // 4), 64)
+        self.body = nn.Sequential(*layers, nn.Flatten(), hidden, nn.ReLU(), Dropout())
         self.head = nn.Linear(64, num_classes)
 
 

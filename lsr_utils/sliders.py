@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import check
 from .style import CLASS_COLORS
 
 STEPS = 1000  # to which a coordinate is rounded, over the width of a frame
@@ -24,19 +25,16 @@ class _Sliders:
     """A frame for each setting, the last slider running fastest, and their page."""
 
     def __init__(self, controls, frame, start, key):
-        if not re.fullmatch(r"[\w-]+", key, re.ASCII):
-            raise ValueError(f"key must be letters, digits, - or _, got {key!r}.")
+        fits = re.fullmatch(r"[\w-]+", key, re.ASCII)
+        check.that(fits, "key must be letters, digits, - or _", repr(key))
         self._key, self._controls = key, []
         for name, values in controls.items():
             values, first = np.array(values, object).tolist(), start.get(name)
-            if first not in values:
-                raise ValueError(
-                    f"start must give one of {values} for {name!r}, got {first!r}."
-                )
+            must = f"start must give one of {values} for {name!r}"
+            check.that(first in values, must, repr(first))
             place = values.index(first)
             self._controls.append({"name": name, "values": values, "start": place})
-        values = (control["values"] for control in self._controls)
-        self._settings = list(itertools.product(*values))
+        self._settings = list(itertools.product(*(c["values"] for c in self._controls)))
         self._frames = [self._drawn(frame(*setting)) for setting in self._settings]
 
     def _repr_mimebundle_(self, include=None, exclude=None):

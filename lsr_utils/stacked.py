@@ -12,10 +12,9 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d
 
+from . import check
 from .models import Dropout
 
-# They treat every value alike, so one more axis in front changes nothing.
-ELEMENTWISE = (nn.Identity, nn.ReLU, nn.GELU, nn.Tanh)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -38,11 +37,10 @@ class Stacked:
         self.layers = [_layer_for(same[0])(same, which) for same in places]
         own = list(self.template.parameters())
         used = sum(p[0].numel() for p in self.parameters())
-        if used != sum(p.numel() for p in own) or not all(p.requires_grad for p in own):
-            raise ValueError(
-                "build must make a network whose weights are in body and head, used "
-                "once and trained, got others (outside, shared, computed or frozen)."
-            )
+        fits = used == sum(p.numel() for p in own) and all(p.requires_grad for p in own)
+        must = "build must make a network whose weights are in body and head, used once"
+        got = "others (outside, shared, computed or frozen)"
+        check.that(fits, f"{must} and trained", got)
 
     def parameters(self):
         """The stacked weights, each (M, ...), as tensors that take gradients."""
@@ -104,6 +102,8 @@ class _Layer:
 
 
 class _Elementwise(_Layer):
+    """It treats every value alike, so one more axis in front changes nothing."""
+
     def __call__(self, x, dropout):
         return self.module(x)
 
@@ -146,8 +146,8 @@ class _Images(_Layer):
         return images.unflatten(1, (len(x), -1)).transpose(0, 1)
 
 
-KINDS = dict.fromkeys(ELEMENTWISE, _Elementwise) | {Dropout: _Dropout}
-KINDS |= dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), _Images)
+KINDS = dict.fromkeys((nn.Identity, nn.ReLU, nn.GELU, nn.Tanh), _Elementwise)
+KINDS |= dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d), _Images) | {Dropout: _Dropout}
 
 
 def _layer_for(module):
@@ -171,17 +171,14 @@ def _check(networks):
     first, buffers = networks[0], dict(networks[0].named_buffers())
     for network in networks:
         same = all(network.get_buffer(k).equal(buffers[k]) for k in buffers)
-        if repr(network) != repr(first) or not same:
-            raise ValueError(
-                "build must make the same architecture and buffers for every seed, got "
-                f"{first!r} and {network!r}."
-            )
+        must = "build must make the same architecture and buffers for every seed"
+        same = same and repr(network) == repr(first)
+        check.that(same, must, f"{first!r} and {network!r}")
     for name, module in first.named_modules():
         hidden = isinstance(module, Dropout) and module not in [*first.body]
         # torch 2.13 zeroes the gradient of that row in the first network alone.
         padded = getattr(module, "padding_idx", None) is not None
-        if hidden or padded and not isinstance(module, nn.EmbeddingBag):
-            raise ValueError(
-                "build must put models.Dropout directly into the body, and pad with "
-                f"nn.EmbeddingBag, not nn.Embedding, got {module!r} as {name!r}."
-            )
+        fits = not hidden and (not padded or isinstance(module, nn.EmbeddingBag))
+        must = "build must put models.Dropout directly into the body, and pad with "
+        must += "nn.EmbeddingBag, not nn.Embedding"
+        check.that(fits, must, f"{module!r} as {name!r}")

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -36,14 +36,9 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
-    if test_share is not None:
-        test_share = check.real(test_share, "test_share", "(0, inf)")
     pairs = len(treated)
-    if len(control) != pairs or pairs < 2:
-        raise ValueError(
-            "treated and control must have the same length, at least 2, got "
-            f"{pairs} and {len(control)}."
-        )
+    must = "treated and control must have the same length, at least 2"
+    check.that(len(control) == pairs > 1, must, f"{pairs} and {len(control)}")
     difference = treated - control
     mean = float(difference.mean())
     # 0.3 - 0.2 and 0.2 - 0.1 differ in the last bit: that is no spread.
@@ -52,11 +47,18 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
         mean = 0.0 if abs(mean) <= rounding else mean
         return PairedDifference(mean, mean, mean, float(mean == 0), pairs)
     if test_share is not None:
+        test_share = check.real(test_share, "test_share", "(0, inf)")
         # Of differences that spread by so much more, Student's t is the corrected one.
         difference = mean + math.sqrt(1 + pairs * test_share) * (difference - mean)
     found = ttest_1samp(difference, 0)
     low, high = map(float, found.confidence_interval(level))
     return PairedDifference(mean, low, high, float(found.pvalue), pairs)
+
+
+def student_interval(values):
+    """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
+    over = paired_difference(values, np.zeros(len(values)))
+    return over.low, over.high
 
 
 def holm(p_values):
@@ -70,9 +72,8 @@ def holm(p_values):
                M - 1, ..., none below the one before it, none above 1
     """
     p_values = _numbers(p_values, "p_values")
-    outside = p_values[(p_values < 0) | (p_values > 1)]
-    if len(outside):
-        raise ValueError(f"p_values must lie in [0, 1], got {outside[0]}.")
+    right = (p_values >= 0) & (p_values <= 1)
+    check.every(right, p_values, "p_values must lie in [0, 1]")
     order = p_values.argsort()
     scaled = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty_like(scaled)
@@ -102,15 +103,18 @@ def compare_arms(table, arm, baseline, values):
     raises   : ValueError when a pair is incomplete or a value is not finite
     """
     values = [values] if isinstance(values, str) else list(values)
-    _check_pairs(table, arm)
+    times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
+    wrong, nowhere = times[times != 1], len(table) - times.sum()
+    got = f"({arm}, seed): times {wrong.head(3).to_dict()} and {nowhere} rows that lack"
+    fits = not len(wrong) and not nowhere
+    check.that(fits, "every arm must have each seed once", f"{got} one of them")
     pairs = table.pivot(index="seed", columns=arm, values=values)
     names = [name for name in table[arm].unique().tolist() if name != baseline]
     rows = []
     for value, name in itertools.product(values, names):
         treated, control = pairs[value, name], pairs[value, baseline]
-        found = paired_difference(treated, control)
-        means = control.mean(), treated.mean(), found.mean
-        rows.append((value, *means, found.low, found.high, found.p_value))
+        found = astuple(paired_difference(treated, control))
+        rows.append((value, control.mean(), treated.mean(), *found[:4]))
     columns = "value baseline mean difference low high p_value".split()
     result = pd.DataFrame(rows, columns=columns)
     result.insert(0, arm, names * len(values))
@@ -119,24 +123,8 @@ def compare_arms(table, arm, baseline, values):
     return result
 
 
-def _check_pairs(table, arm):
-    """Raise ``ValueError`` unless every arm has each seed once."""
-    groups = table.groupby([arm, "seed"], observed=True)  # without rows of nan
-    times = groups.size().unstack(fill_value=0).stack()
-    wrong, nowhere = times[times != 1], len(table) - times.sum()
-    if len(wrong) or nowhere:
-        raise ValueError(
-            f"every arm must have each seed once, got ({arm}, seed): times "
-            f"{wrong.head(3).to_dict()} and {nowhere} rows that lack one of them."
-        )
-
-
 def _numbers(values, name):
-    values = np.asarray(values, dtype=float)
+    values = check.finite(np.asarray(values, dtype=float), name).numpy()
     if values.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{name} must be finite, got {values[~np.isfinite(values)][0]}."
-        )
     return values

@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from pathlib import Path
 
 import matplotlib
 import seaborn as sns
@@ -18,6 +19,7 @@ EPS = {"palette": EPS_COLORS, "markers": EPS_MARKERS, "dashes": _DASHES}
 CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P")
 
+LOOKS = Path(__file__).with_name("course.mplstyle")
 SINGLE, PANELS = (6.0, 3.4), (9.0, 3.2)  # inches: one pair of axes, several
 
 
@@ -35,17 +37,7 @@ def class_style(k):
 
 def use():
     """Set seaborn's theme, and with it matplotlib's defaults, for the course."""
-    words = "font.size axes.labelsize axes.titlesize xtick.labelsize ytick.labelsize"
-    words += " legend.fontsize legend.title_fontsize"
-    looks = dict.fromkeys(words.split(), 11) | {
-        "figure.figsize": SINGLE, "figure.dpi": 110, "savefig.dpi": 110,
-        "figure.constrained_layout.use": True, "axes.titleweight": "bold",
-        "axes.titlelocation": "left", "axes.spines.top": False,
-        "axes.spines.right": False, "axes.linewidth": 0.8, "axes.grid": True,
-        "grid.color": "#dddddd", "grid.linewidth": 0.6, "patch.force_edgecolor": False,
-        "lines.linewidth": 1.8, "lines.markersize": 5, "legend.frameon": False,
-        "xtick.major.size": 3.5, "ytick.major.size": 3.5,
-    }  # fmt: skip
+    looks = matplotlib.rc_params_from_file(LOOKS, use_default_template=False)
     sns.set_theme("paper", "ticks", CLASS_COLORS, "DejaVu Sans", rc=looks)
     # A grid of seaborn's (relplot, catplot) lays itself out, and need not say so.
     warnings.filterwarnings("ignore", "The figure layout has changed to tight")

@@ -77,7 +77,8 @@ def target_values(eps, num_classes, spread="all"):
 def minimum_loss(eps, num_classes, spread="all"):
     """Least loss of any model, in nats: the target's entropy."""
     true, other = target_values(eps, num_classes, spread)
-    return _plogp(true) + (num_classes - 1) * _plogp(other)
+    masses = (1, true), (num_classes - 1, other)
+    return sum(-n * (p * math.log(p)) for n, p in masses if p > 0)
 
 
 def optimal_gap(eps, num_classes, spread="all"):
@@ -95,9 +96,8 @@ def optimal_gap(eps, num_classes, spread="all"):
 def convert_eps(eps, num_classes, to):
     """The eps of the same targets in the other convention.
 
-    eps_all = eps_others K / (K - 1).
-
-    to     : the convention wanted, "all" or "others"; eps is in the other one
+    to     : the convention wanted, "all" or "others"; eps is in the other one, and
+             eps_all = eps_others K / (K - 1)
     raises : ValueError where no eps in [0, 1] of the wanted convention does it
     """
     eps = check.real(eps, "eps", "[0, 1]")
@@ -108,7 +108,3 @@ def convert_eps(eps, num_classes, to):
     if converted > 1 + 1e-12:  # (K - 1) / K times its inverse may round to above 1
         raise ValueError(f"eps={eps} has no counterpart: {converted:.4f} is over 1.")
     return min(converted, 1.0)
-
-
-def _plogp(p):
-    return -p * math.log(p) if p > 0 else 0.0

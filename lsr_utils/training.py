@@ -11,7 +11,7 @@ import torch
 
 from . import check
 from .datasets.noise import redraw
-from .losses import LabelSmoothingCrossEntropy
+from .losses import INT64, LabelSmoothingCrossEntropy
 from .models import Dropout
 
 DROPOUT, REDRAW = 1, 2  # random streams of a seed, apart from its batches
@@ -133,7 +133,11 @@ def fit(
     dropout = check.real(dropout, "dropout", "[0, 1)")
     redrawn = check.real(redrawn, "redrawn", "[0, 1]")
     parts = {"train": train, "validation": validation}
-    parts = {k: _with_int64(data) for k, data in parts.items() if data is not None}
+    parts = {  # with labels as int64, which PyTorch wants for indexing
+        name: replace(data, y=check.classes(data.y, INT64[1]))
+        for name, data in parts.items()
+        if data is not None
+    }
     x, y = parts["train"].x, parts["train"].y
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
@@ -164,9 +168,8 @@ def fit(
                 history += measure(step)
                 loss = history[-len(parts)]["loss"]
                 if not loss < math.inf:
-                    raise FloatingPointError(
-                        f"the training loss is {loss} at step {step}; lower lr={lr}."
-                    )
+                    said = f"the training loss is {loss} at step {step}; lower lr={lr}."
+                    raise FloatingPointError(said)
     finally:
         _set_dropout(model, 0.0, None)
     model.train(was_training)
@@ -180,10 +183,3 @@ def _set_dropout(model, rate, generator):
         raise ValueError(f"dropout is {rate} for a network without models.Dropout.")
     for layer in layers:
         layer.rate, layer.generator = rate, generator
-
-
-def _with_int64(data):
-    """The same task with its labels as int64, which PyTorch wants for indexing."""
-    if data.y.is_floating_point() or data.y.dtype == torch.bool:
-        return data  # the loss refuses labels that are no integers
-    return replace(data, y=data.y.long())

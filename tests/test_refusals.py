@@ -171,7 +171,7 @@ CALIBRATION = [
     (
         lambda: cal.fit_temperature(9 * P * NAN, Y),
         ValueError,
-        "finite numbers, got nan",
+        "logits must be finite, got nan",
     ),
     (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
     (lambda: cal.with_temperature(9 * P, NAN), ValueError, "one or (), got nan"),
@@ -228,7 +228,7 @@ GEOMETRY = [
     (lambda: geo.class_separation(0 * H, Z), ValueError, "must be longer than 0"),
     (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
-    (lambda: geo.scatter("features", Z), TypeError, "must be a tensor of numbers, got"),
+    (lambda: geo.scatter("features", Z), TypeError, "can't convert np.ndarray of type"),
 ]
 PLOTS = []
 SLIDERS = []

@@ -14,12 +14,6 @@ from .photographs import animals
 from .sixclass import SixClass, split
 from .text import questions, trec
 
-__all__ = [
-    "DownloadError", "OUTLINES", "SixClass", "animals", "cache_folder", "digits",
-    "gaussian_means", "gaussians", "gaussians_posterior", "load", "noise",
-    "questions", "shapes", "split", "trec",
-]  # fmt: skip
-
 
 def load(name, **options):
     """SixClass of a task by name, with the options of the function of that name.

@@ -12,21 +12,14 @@ import numpy as np
 
 TIMEOUT = 30  # seconds without any data
 COGCOMP = ("https://cogcomp.seas.upenn.edu/Data/QA/QC", "http://cogcomp.org/Data/QA/QC")
-FILES = {  # the places that have a file, and its SHA-256
-    "cifar-10-binary.tar.gz": (
-        ["https://www.cs.toronto.edu/~kriz"],
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    ),
-    "train_5500.label": (
-        COGCOMP,
-        "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
-    ),
-    "TREC_10.label": (
-        COGCOMP,
-        "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
-    ),
-}
-
+PLACES = {"cifar-10-binary.tar.gz": ["https://www.cs.toronto.edu/~kriz"]}
+REGISTRY = """
+cifar-10-binary.tar.gz c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
+train_5500.label 9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3
+TREC_10.label 033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e
+"""  # as pooch writes one: each file and its SHA-256
+FILES = dict(line.split() for line in REGISTRY.strip().splitlines())
+FILES = {name: (PLACES.get(name, COGCOMP), digest) for name, digest in FILES.items()}
 DAMAGED = "the copy there is another file, its SHA-256 differs; "
 OFF = ("", "0", "false", "no", "off")  # values of LSR_OFFLINE that do not mean it
 

@@ -54,9 +54,8 @@ def shapes(n=2000, seed=0, ambiguous=0.3):
     first = rng.integers(0, 6, n)
     second = (first + rng.integers(1, 6, n)) % 6
     share = np.where(rng.random(n) < ambiguous, rng.random(n), 1.0)
-    posterior = np.zeros((n, 6))
-    posterior[np.arange(n), first] = share
-    posterior[np.arange(n), second] += 1 - share
+    mix, one_hot = share[:, None], np.eye(6)
+    posterior = mix * one_hot[first] + (1 - mix) * one_hot[second]
     y = np.where(rng.random(n) < share, first, second)
     ink = draw_outlines(first, second, share, SIZE, rng)
     contrast = rng.uniform(0.5, 1.0, (n, 1, 1))

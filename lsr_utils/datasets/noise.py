@@ -22,9 +22,8 @@ def pair_noise(rate, pairs, num_classes=6):
     rate = check.real(rate, "rate", "[0, 1]")
     transition = torch.eye(num_classes, dtype=torch.float64)
     for a, b in pairs:
-        if a == b or min(a, b) < 0:
-            known = f"classes of 0 ... {num_classes - 1} each, got {(a, b)}."
-            raise ValueError(f"pairs must hold two different {known}")
+        must = f"pairs must hold two different classes of 0 ... {num_classes - 1} each"
+        check.that(a != b and min(a, b) >= 0, must, (a, b))
         transition[a, a] -= rate
         transition[a, b] += rate
     if transition.min() < -1e-12:

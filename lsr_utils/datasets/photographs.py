@@ -30,10 +30,8 @@ def animals(part="train"):
     images, labels, variant = found or (*read_archive(fetch(ARCHIVE), part), "official")
     mean, std = (255 * torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
     x = torch.from_numpy(images).float().sub_(mean).div_(std)
-    return SixClass(
-        x, torch.from_numpy(labels).long(), None, tuple(ANIMALS.values()),
-        variant=variant,
-    )  # fmt: skip
+    y, names = torch.from_numpy(labels).long(), tuple(ANIMALS.values())
+    return SixClass(x, y, None, names, variant=variant)
 
 
 def read_archive(path, part):

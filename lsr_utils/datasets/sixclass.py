@@ -53,8 +53,7 @@ def split(data, sizes, seed=0):
     rest, labels, parts = np.arange(len(data)), data.y.cpu().numpy(), []
     for size in sizes:
         if len(rest) - size < 6:  # what is left is too small to hold every class
-            rest = np.random.default_rng(seed).permutation(rest)
-            part, rest = rest[:size], rest[size:]
+            part, rest = np.split(np.random.default_rng(seed).permutation(rest), [size])
         else:
             part, rest = train_test_split(
                 rest, train_size=size, stratify=labels[rest], random_state=seed

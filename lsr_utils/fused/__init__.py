@@ -10,6 +10,7 @@ Taught in notebook 08.
 """
 
 import math
+from functools import partial
 from types import SimpleNamespace
 
 import torch
@@ -33,7 +34,7 @@ _is_transforming = torch._C._are_functorch_transforms_active
 _watchers = torch._C._len_torch_dispatch_stack
 
 
-@_spelled_out(LabelSmoothingCrossEntropy)
+@partial(_spelled_out, LabelSmoothingCrossEntropy)
 class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
     """``losses.LabelSmoothingCrossEntropy``, with fewer trips through memory.
 
@@ -115,7 +116,7 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         )
 
 
-@_spelled_out(FusedLabelSmoothingCrossEntropy)
+@partial(_spelled_out, FusedLabelSmoothingCrossEntropy)
 def fused_label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``FusedLabelSmoothingCrossEntropy`` as a function: its options come last.
 

@@ -5,7 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import stats, style
+from .. import style
 
 INK, GREY = "#333333", "#666666"
 LINE = "#444444"  # of a reference: zero, a floor, a border of two classes
@@ -31,12 +31,6 @@ def image_grid(images, titles, columns=12):
         axis.axis("off")
         axis.set_title(title, loc="center", weight="normal")
     return figure
-
-
-def student_interval(values):
-    """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
-    over = stats.paired_difference(values, np.zeros(len(values)))
-    return over.low, over.high
 
 
 def look_of_arm(arm, place):

@@ -38,9 +38,8 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
     figure = plt.figure(figsize=(9.0 + wider, 4.5))
     widths = [1.15, 1] if alone else [1, 1.1 + wider / 4.2]
     left, right = figure.add_gridspec(1, 2, width_ratios=widths)
-    above, below = left.subgridspec(2, 1, height_ratios=[4.2, 1], hspace=0.02)
-    picture = figure.add_subplot(above)
-    counts = figure.add_subplot(below, sharex=picture)
+    panels = left.subgridspec(2, 1, height_ratios=[4.2, 1], hspace=0.02)
+    picture, counts = panels.subplots(sharex=True)
     table = figure.add_subplot(right)
     columns, looks, curve = {}, {}, []
     for place, (name, p) in enumerate(models.items()):
@@ -53,7 +52,7 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
         label = f"ε = {name:g}" if isinstance(name, float) else str(name) or "network"
         look = looks[name] = look_of_arm(name, place) | {"label": label}
         summary = calibration.summary(p, y, BINS, resamples=resamples)
-        columns[name] = dict(zip(summary.index, summary.to_numpy(), strict=True))
+        columns[name] = summary.T.to_dict("list")
         bins = calibration.reliability_bins(p, y, **POINTS)
         ends = calibration.consistency_band(p, **POINTS, resamples=resamples)
         middle, low, high = _means(bins, *ends)
@@ -79,7 +78,6 @@ def reliability_diagram(models, targets, *, posterior=None, title="", resamples=
     least = max(0.0, np.floor(10 * least - 0.2) / 10)
     picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
     picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
-    picture.tick_params(labelbottom=False)
     if curve:  # the models are named at the head of the table
         place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
         picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
