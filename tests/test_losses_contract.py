@@ -23,7 +23,7 @@ INF, NAN = math.inf, math.nan
 BOTH = pytest.mark.parametrize("spread", ["all", "others"])
 
 
-# The definition: numpy, float64, one row at a time; no line of ``lsr_utils`` -----------
+# The definition: numpy, float64, row by row; it shares no line with the package -------
 
 
 def with_rows(array, class_axis):

@@ -36,15 +36,8 @@ import torch
 HERE = pathlib.Path(__file__).resolve()
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
-from fused_ways import (  # noqa: E402
-    UPSTREAM,
-    check,
-    compiled,
-    pytorch,
-    step,
-    versions,
-    ways,
-)
+import fused_ways  # noqa: E402
+from fused_ways import UPSTREAM, check, pytorch, step  # noqa: E402
 from provenance import ROOT, load, provenance  # noqa: E402
 
 from lsr_utils import measure  # noqa: E402
@@ -57,11 +50,8 @@ except ImportError:  # not on Windows
 
 FRESH, KEPT = "as they come", "kept"
 # For glibc: nothing is mapped apart, and nothing goes back to the operating system.
-KEEP_PAGES = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**33),
-    "MALLOC_TOP_PAD_": str(2**29),
-}
+KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+KEEP_PAGES["MALLOC_TOP_PAD_"] = str(2**29)
 SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
@@ -174,11 +164,8 @@ def measure_all(device, rounds, sizes, until=math.inf):
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    found, missing = ways(device)
-    yield {
-        "missing": missing,
-        "compiled": cpu.compiled() if device == "cpu" else None,
-    }
+    found, missing = fused_ways.ways(device)
+    yield {"missing": missing, "compiled": cpu.compiled() if device == "cpu" else None}
     left = []
     for n, num_classes in sizes:
         for dtype in (torch.float32, torch.bfloat16):
@@ -186,7 +173,7 @@ def measure_all(device, rounds, sizes, until=math.inf):
                 left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
                 yield {"not_measured": left}
                 continue
-            made = compiled()
+            made = fused_ways.compiled()
             # Few rows will do, but what is compiled is so for one shape.
             failed = check(found, device, min(n, 64), num_classes, dtype)
             failed |= check(made, device, n, num_classes, dtype)
@@ -203,13 +190,11 @@ def measure_all(device, rounds, sizes, until=math.inf):
 def in_a_process(pages, rounds, minutes):
     """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
     env = os.environ | (KEEP_PAGES if pages == KEPT else {})
-    command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
-    with subprocess.Popen(
-        [*command, "--rounds", str(rounds), "--minutes", str(minutes)],
-        env=env,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
+    command = [
+        sys.executable, str(HERE), "--device", "cpu", "--rows",
+        "--rounds", str(rounds), "--minutes", str(minutes),
+    ]  # fmt: skip
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as child:
         for line in child.stdout:
             yield json.loads(line)
     if child.returncode:
@@ -236,7 +221,7 @@ def main(arguments=None):
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
-        "threads": 1, "rounds": rounds, "versions": versions(),
+        "threads": 1, "rounds": rounds, "versions": fused_ways.versions(),
         "kernel": device == "cuda" and kernel.triton is not None,
         "load_before": load(),
     }  # fmt: skip
