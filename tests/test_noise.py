@@ -20,23 +20,21 @@ def labels(n):
 # --- matrices -----------------------------------------------------------------------
 
 
-@settings(max_examples=20)
-@given(RATES, st.integers(2, 9))
-def test_symmetric_noise_spreads_its_rate_over_the_others(rate, num_classes):
-    transition = noise.symmetric_noise(rate, num_classes)
-    assert transition.dtype == torch.float64
-    own = torch.eye(num_classes, dtype=torch.float64)
-    wanted = own * (1 - rate) + (1 - own) * rate / (num_classes - 1)
-    torch.testing.assert_close(transition, wanted, rtol=0, atol=1e-15)
-    assert noise.symmetric_noise(rate).shape == (6, 6)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_symmetric_noise_spreads_its_rate_over_the_others(rate):
+    for num_classes in (2, 6):
+        own = torch.eye(num_classes, dtype=torch.float64)
+        wanted = own * (1 - rate) + (1 - own) * rate / (num_classes - 1)
+        found = noise.symmetric_noise(rate, num_classes)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
+    assert noise.symmetric_noise(rate).equal(found)
 
 
 def test_pair_noise_takes_one_class_for_another():
     found = noise.pair_noise(0.3, ((0, 1), (1, 0), (3, 5)))
     wanted = torch.eye(6, dtype=torch.float64)
-    wanted[0, 0], wanted[0, 1] = 0.7, 0.3
-    wanted[1, 0], wanted[1, 1] = 0.3, 0.7
-    wanted[3, 3], wanted[3, 5] = 0.7, 0.3
+    wanted[[0, 1, 3]] *= 0.7
+    wanted[[0, 1, 3], [1, 0, 5]] = 0.3
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
     two = noise.pair_noise(1 / 2, [(2, 0), (2, 1)], num_classes=3)
     assert two[2].tolist() == [0.5, 0.5, 0.0]
@@ -60,10 +58,8 @@ def test_pair_noise_takes_one_class_for_another():
 def test_labels_are_drawn_from_the_row_of_their_class(transition):
     clean = labels(60_000)
     noisy = noise.corrupt(clean, transition, seed=3)
-    counts = torch.zeros(6, 6).index_put_(
-        (clean.y, noisy.y), torch.ones(len(clean)), accumulate=True
-    )
-    share = (counts / 10_000).double()
+    counts = torch.bincount(6 * clean.y + noisy.y, minlength=36).view(6, 6)
+    share = counts.double() / 10_000
     error = 5 * (transition * (1 - transition) / 10_000).sqrt()  # five sigma
     assert ((share - transition).abs() <= error + 1e-12).all()
     assert noisy.x is clean.x and noisy.class_names == clean.class_names

@@ -4,20 +4,15 @@
                                           [--minutes M]
 
 Measures time (median, least and most of interleaved rounds, after a warm-up; on the CPU
-the processor's time for this process), time as a multiple of an in-place scale of the
-same logits in the same round, and the most memory held beyond the logits. Peers that
-are not installed are skipped and named: `pip install -e .[bench]`.
+the processor's time), time as a multiple of an in-place scale of the same logits, and
+the most memory held beyond the logits. Peers that are not installed are skipped and
+named: `pip install -e .[bench]`.
 
-On the CPU it measures twice, in a process each. First with memory as the process comes
-by it: a large new tensor lies on pages that the operating system has to clear, and for
-some ways of computing the loss that takes longer than the arithmetic. Then, where the C
-library is glibc, with pages that are kept and used again. Each row counts its page
-faults. Run it on an otherwise idle machine; it takes about five minutes.
-
-On CUDA, where torch keeps memory by itself, it first holds the kernels against float64
-with poisoned memory and has torch raise an error if anything waits for the device.
-After ``--minutes`` (on CUDA 7) nothing new is begun: what was not reached is listed in
-the JSON under "not_measured".
+On the CPU it measures in two processes: with memory as it comes, where the pages of a
+large new tensor have to be cleared, and, with glibc, with pages that are kept. Run it
+on an otherwise idle machine; it takes about five minutes. On CUDA it first holds the
+kernels against float64 and has torch raise an error if anything waits for the device;
+after ``--minutes`` (there 7) nothing new is begun, and "not_measured" lists the rest.
 """
 
 import argparse
