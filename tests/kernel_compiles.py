@@ -55,10 +55,9 @@ def usage(made):
 def main():
     flags = {"WIDE": tl.float32, "WEIGHTED": False, "OTHERS": False}
     out = flags | {"SLOPE": True, "KEEP": False}
-    tiles = [cuda._tile(num_classes) for num_classes in (6, 4096, 32_000)]
     kernels = [
         (kernel.short_rows, {"ROWS": rows, "BLOCK": block, "EACH": False, **out})
-        for rows, block in tiles
+        for rows, block in map(cuda._tile, (6, 4096, 32_000))
     ]
     again = {"ROWS": 1, "BLOCK": 4096}
     kernels += [

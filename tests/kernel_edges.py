@@ -69,14 +69,11 @@ def chosen(device):
         gone = weight.index_fill(0, y, 0.0)  # the true classes
         masked = gone > 0
         masked[num_classes // 2 :] = False  # their weight is 0, so nothing is infinite
-        options = {"eps": 0.4, "weight": weight.where(~masked, 0.0)}
+        options = {"eps": 0.4, "weight": weight.where(~masked, 0.0), "reduction": "sum"}
         nothing = z.masked_fill(masked, -math.inf)
         for mode in ("default", "recompute"):
             name = f"{size} rows, masked classes of weight 0, {mode}"
-            yield (
-                name,
-                partial(run, nothing, y, options | {"reduction": "sum"}, mode, 1.0),
-            )
+            yield name, partial(run, nothing, y, options, mode, 1.0)
         known = z, ignored, {"reduction": "none"}, {"scale": 0.1}
         for upstream in (1.0, 0.1):
             yield f"{size} rows, scale 0.1, {upstream}", partial(run, *known, upstream)

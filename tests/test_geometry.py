@@ -315,21 +315,16 @@ def test_what_cannot_be_measured_gives_no_number(measure):
         labels = torch.where(targets == 3, wrong, targets)  # or class 3 has no sample
         with pytest.raises(error, match="targets must"):
             measure(features, labels)
-    for bad in (math.nan, math.inf):
-        features[10, 3] = bad
-        with pytest.raises(ValueError, match="features must be finite, got"):
-            measure(features, targets)
-
-
-@pytest.mark.parametrize("constant", [0.0, 0.1, 1e8])
-@pytest.mark.parametrize("measure", MEASURES[:4])
-def test_constant_features_have_no_ratio(measure, constant):
-    features, targets, _, _ = random_case(6)
-    same = torch.full_like(features, constant)
-    for wrong in (same, torch.stack([features, same])):
-        with pytest.raises(ValueError, match="must"):
-            measure(wrong, targets)
     if measure in MEASURES[:3]:  # a class of one sample has no spread
         labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
         with pytest.raises(ValueError, match="at least 2 samples .* got 1 of class 5"):
             measure(features, labels)
+    for constant in (0.0, 0.1, 1e8) if measure in MEASURES[:4] else ():
+        same = torch.full_like(features, constant)
+        for wrong in (same, torch.stack([features, same])):
+            with pytest.raises(ValueError, match="must"):
+                measure(wrong, targets)
+    for bad in (math.nan, math.inf):
+        features[10, 3] = bad
+        with pytest.raises(ValueError, match="features must be finite, got"):
+            measure(features, targets)

@@ -218,16 +218,6 @@ def test_any_integer_dtype_names_a_class_or_the_ignored_one():
             assert loss == label_smoothing_cross_entropy(z[:3], y[:3])
 
 
-@pytest.mark.parametrize("label", [-1, 6, 255])
-def test_a_label_out_of_range_raises_on_the_cpu(label):
-    for shape in ((), (3,), (2, 3)):
-        y = torch.zeros(shape, dtype=torch.int64)
-        y.view(-1)[-1] = label
-        z = torch.zeros(y.shape[:1] + (6,) + y.shape[1:])
-        with pytest.raises(IndexError, match=rf"in 0 ... 5 or equal .* {label}\.$"):
-            LabelSmoothingCrossEntropy()(z, y)
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_gives_a_float32_loss_and_a_half_gradient(dtype):
     z, y = draw(4, 50).to(dtype), torch.arange(4)
@@ -257,13 +247,8 @@ def test_ignored_rows_give_exactly_zero_gradient_whatever_they_hold(spread):
         clean, slope_clean = value_and_gradient(dirty[::2], y[::2], eps, **options)
         assert torch.equal(loss[::2] if reduction == "none" else loss, clean)
         assert torch.equal(slope[::2], slope_clean) and (slope[1::2] == 0).all()
-
-
-def test_nan_in_a_live_row_is_not_hidden():
-    z = draw(3, 6)
-    z[1, 4] = NAN
-    loss = label_smoothing_cross_entropy(z, torch.arange(3), reduction="none")
-    assert loss.isnan().tolist() == [False, True, False]
+    loss, _ = value_and_gradient(dirty, torch.tensor([0, 1, 2, 3]), 0.1, "none")
+    assert loss[:2].isnan().tolist() == [False, True]  # in a live row it is not hidden
 
 
 @pytest.mark.parametrize(

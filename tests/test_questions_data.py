@@ -86,21 +86,18 @@ def test_counts_are_those_on_the_card_and_the_classes_even(rows):
         assert count["test"] / count.total() == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_no_question_stands_twice_or_nearly(rows):
+def test_no_question_stands_twice_and_what_is_similar_in_one_part(rows):
     words = [set(tokens(question)) for question in rows["question"]]
     shared = together(words)
     either = np.add.outer(shared.diagonal(), shared.diagonal()) - shared
     assert not pairs(rows, shared / either >= JACCARD)
     assert not pairs(rows, cosines(rows) >= COSINE)
-
-
-def test_what_is_similar_stays_in_one_part(rows):
     part = rows["part"].to_numpy()
     across = part[:, None] != part[None, :]
     assert not pairs(rows, across & (cosines(rows) >= GROUP_COSINE))
     topic = cosines(rows, stop_words="english")
     assert not pairs(rows, across & (topic >= GROUP_TOPIC))
-    words = [set(tokens(text)) - ENGLISH_STOP_WORDS for text in rows["question"]]
+    words = [each - ENGLISH_STOP_WORDS for each in words]
     count = Counter(word for each in words for word in each)
     rare = [{word for word in each if count[word] <= RARE} for each in words]
     assert not pairs(rows, across & (together(rare) >= 2))
