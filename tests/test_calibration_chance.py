@@ -22,9 +22,6 @@ def of_confidence(*groups):
     return torch.stack([c, 1 - c], -1)
 
 
-# --- the floor ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @pytest.mark.parametrize(
     "groups", [[(0.8, 50)], [(0.6, 1)], [(0.55, 10), (0.75, 40), (0.95, 200)]]
@@ -92,9 +89,6 @@ def test_every_network_meets_the_same_chance(monkeypatch, at_once, own_targets):
             torch.testing.assert_close(one, of_fleet[i, j], **close)
 
 
-# --- the band -----------------------------------------------------------------------
-
-
 def test_the_band_covers_95_percent_of_the_bins_of_calibrated_models():
     rng = np.random.default_rng(0)
     p = POOL[torch.tensor(rng.integers(0, len(POOL), (500, 500)))]  # networks, rows
@@ -121,9 +115,6 @@ def test_the_bounds_of_the_band_leave_no_draw_out_that_they_should_hold():
     assert [low.item(), high.item()] == [accuracy[0], accuracy[-1]]
 
 
-# --- the interval of a share --------------------------------------------------------
-
-
 def test_the_binomial_interval_is_that_of_scipy():
     pairs = [(k, n) for n in (1, 2, 7) for k in range(n + 1)] + [(9, 10**6)]
     hits, trials = torch.tensor(pairs).T
@@ -141,9 +132,6 @@ def test_the_binomial_interval_is_that_of_scipy():
             c.clopper_pearson(*impossible)
 
 
-# --- the bootstrap ------------------------------------------------------------------
-
-
 def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     p, y = simulated((50,), seed=2, dtype=torch.float64)
     found = c.bootstrap(c.expected_calibration_error, p, y, resamples=80, seed=7)
@@ -155,8 +143,6 @@ def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     low, high = c.bootstrap(c.accuracy, p, p.argmax(-1), resamples=20)
     assert low == high == 1  # no resample differs: a point
 
-
-# --- the summary --------------------------------------------------------------------
 
 MEASURES = {  # and what they can be
     "accuracy": (c.accuracy, 0, 1),

@@ -39,9 +39,6 @@ def near(number, rel=1e-6):
     return pytest.approx(number, rel=rel)
 
 
-# --- the fit ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("num_classes", [2, 6])
 @pytest.mark.parametrize("scale", [0.3, 20.0])
 def test_it_is_the_minimiser_that_scipy_finds(num_classes, scale):
@@ -63,9 +60,6 @@ def test_it_scales_with_the_logits_and_ignores_constants(seed, scale):
     assert fit_temperature(z + shift, y).item() == near(found, 1e-7)
     for factor in (1e-9, 1e9):
         assert fit_temperature(factor * z, y).item() == near(factor * found)
-
-
-# --- separable and other special sets -----------------------------------------------
 
 
 def platt(z, y):
@@ -134,9 +128,6 @@ def test_logits_that_say_nothing_have_temperature_1():
     assert found == near(4 / math.log(2), 1e-9)
 
 
-# --- the temperature applied --------------------------------------------------------
-
-
 def test_probabilities_at_a_temperature():
     z, _ = simulated_logits((2, 3, 5), 4)
     temperature = torch.tensor([[0.5, 1, 2], [3, 4, 5]])
@@ -149,15 +140,13 @@ def test_probabilities_at_a_temperature():
 
 
 def test_no_temperature_gives_nan():
-    z = torch.tensor([[700.0, -700, 0], [1e300, -1e300, 1e300], [0, 0, 0]]).double()
+    rows = [[700.0, -700, 0], [1e300, -1e300, 1e300], [0, 0, 0]]
+    z = torch.tensor(rows, dtype=torch.float64)
     for temperature in (1e-320, 1e-9, 1e9, 1e308):
         found = with_temperature(z, temperature)
         assert found.sum(-1).numpy() == pytest.approx(1, abs=1e-12)
     small = with_temperature(z[:2], 1e-320).tolist()
     assert small == [[1, 0, 0], [0.5, 0, 0.5]]
-
-
-# --- smoothing undone ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eps", [0, 0.1, 0.8])

@@ -42,9 +42,6 @@ def right(handler):
     give(handler, CONTENT)
 
 
-# --- the file comes -----------------------------------------------------------------
-
-
 def test_a_file_is_fetched_once_and_kept_under_its_own_name(server, cache, monkeypatch):
     assert downloads.fetch(NAME) == cache / NAME
     assert server.asked == [f"/{NAME}"] and names_in(cache) == [NAME]
@@ -103,9 +100,6 @@ def test_two_who_ask_at_once_both_get_the_file(server, cache):
         found = [pool.submit(fetched) for _ in range(2)]
         assert [f.result(timeout=60) for f in found] == [CONTENT, CONTENT]
     assert names_in(cache) == [NAME]
-
-
-# --- the file does not come ---------------------------------------------------------
 
 
 def half(handler, seconds=0):
@@ -183,9 +177,6 @@ def test_what_stops_at_the_end_leaves_nothing(server, cache, monkeypatch, fault)
             downloads.fetch(NAME)
     assert names_in(cache) == []
     assert fetched() == CONTENT
-
-
-# --- where and what -----------------------------------------------------------------
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):

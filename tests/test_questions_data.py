@@ -75,9 +75,9 @@ def test_counts_are_those_on_the_card_and_the_classes_even(rows):
     assert f"{count['train']} for training, {count['test']} for testing" in card
     noted = rows[rows["note"] != ""]
     labels = Counter(noted["label"])
-    assert f"{len(noted)} questions" in card
+    assert f"{len(noted)} questions" in card  # ambiguous on purpose
     assert f"{labels['entity']} entity and {labels['description']} description" in card
-    for part in ("train", "test"):  # ambiguous on purpose
+    for part in ("train", "test"):
         labels = Counter(noted["label"][noted["part"] == part])
         assert min(labels["entity"], labels["description"]) >= 9
     for label in LABELS:
