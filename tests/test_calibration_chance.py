@@ -16,12 +16,6 @@ from lsr_utils import datasets
 POOL = datasets.gaussians(20_000, seed=9).posterior
 
 
-def of_confidence(*groups):
-    """Two-class probabilities: n rows of confidence c for each (c, n)."""
-    c = torch.cat([torch.full((n,), c, dtype=torch.float64) for c, n in groups])
-    return torch.stack([c, 1 - c], -1)
-
-
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @pytest.mark.parametrize(
     "groups", [[(0.8, 50)], [(0.6, 1)], [(0.55, 10), (0.75, 40), (0.95, 200)]]
@@ -34,8 +28,10 @@ def test_the_floor_of_constant_confidences_is_that_of_binomials(groups, strategy
         mean = (chance.pmf(hits) * abs(hits / n - confidence)).sum()
         wanted += n / rows * mean
         variance += (n / rows) ** 2 * (confidence * (1 - confidence) / n - mean**2)
+    confidence = np.concatenate([np.full(n, c) for c, n in groups])
+    p = np.stack([confidence, 1 - confidence], -1)
     bins = 15 if strategy == "uniform" else 60  # as many as keep the groups apart
-    found = c.ece_floor(of_confidence(*groups), bins, strategy, draws=draws).item()
+    found = c.ece_floor(p, bins, strategy, draws=draws).item()
     assert found == pytest.approx(wanted, abs=4 * math.sqrt(variance / draws) + 1e-12)
 
 
