@@ -120,9 +120,6 @@ def decomposition_by_hand(p, y, bins, strategy, distance, entropy):
     return entropy(overall), resolution, reliability
 
 
-# --- bins and errors ----------------------------------------------------------------
-
-
 @st.composite
 def rows_on_edges(draw):
     """Probabilities (N, 25), labels, bins: confidences on and off edges, and tied."""
@@ -247,9 +244,6 @@ def test_a_gpu_gives_the_same_numbers():
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-12)
 
 
-# --- against the truth --------------------------------------------------------------
-
-
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 def test_smoothing_costs_what_the_law_says_and_the_posterior_nothing(strategy):
     assert c.true_calibration_error(POSTERIOR, POSTERIOR, 15, strategy) == 0
@@ -306,9 +300,6 @@ def test_the_debiased_square_is_without_bias():
     # Where the truth varies within a bin too much is taken off, as the docstring says.
     truth = [0.91, 0.94, 0.97, 0.98]
     assert expected_squared_error(truth, truth, 10) == close(-np.var(truth) / 3)
-
-
-# --- scores and their decompositions ------------------------------------------------
 
 
 @st.composite
@@ -372,9 +363,6 @@ def test_many_classes_take_no_more_memory_than_the_input():
     p, y = simulated((20,), num_classes=20_000)  # B K groups of K would be 45 GB
     found = c.brier_decomposition(p, y)
     assert found.score.item() == close(c.brier_score(p, y).item())
-
-
-# --- what is taken and what is not --------------------------------------------------
 
 
 def test_every_function_looks_at_what_it_is_given():

@@ -39,9 +39,6 @@ def pairs(triple):
     return itertools.combinations(triple, 2)
 
 
-# --- the plane ----------------------------------------------------------------------
-
-
 @hypothesis.settings(max_examples=30)
 @hypothesis.given(
     width=st.integers(2, 200),
@@ -151,9 +148,6 @@ def test_the_height_of_a_triangle_decides_whether_it_is_a_line(triple, apart):
     z = points @ torch.from_numpy(templates(1.1e-6)).T
     found = plane.logit_differences(plane.project(points))
     assert (found - differences(z, triple)).abs().max() < 1e-12
-
-
-# --- measures -----------------------------------------------------------------------
 
 
 def in_numpy(features, targets, weight):
