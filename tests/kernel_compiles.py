@@ -4,7 +4,7 @@ python tests/kernel_compiles.py        needs Triton, but no GPU
 """
 
 import json
-import os
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -16,25 +16,20 @@ from triton.compiler import ASTSource
 
 from lsr_utils.fused import cuda, kernel
 
-POINTERS = {
+TYPES = {
     "z": "*bf16", "slope": "*bf16", "y": "*i64", "weight": "*fp32", "unit": "*fp32",
     "losses": "*fp32", "top": "*fp32", "total_at": "*fp32", "upstream": "*fp32",
-    "weight_sum": "*fp32",
+    "weight_sum": "*fp32", "eps_high": "fp32", "eps_low": "fp32",
+    "scale_high": "fp32", "scale_low": "fp32",
 }  # fmt: skip
-NUMBERS = {"eps_high": "fp32", "eps_low": "fp32", "scale_high": "fp32"}
-NUMBERS["scale_low"] = "fp32"
 DIVISIBLE = ("z_step", "slope_step", "K")  # by 16, as 32,000 and 128,256 are
 
 
 def compiled(function, constants, warps):
     names = function.arg_names
-    signature = {
-        name: "constexpr"
-        if name in constants
-        else POINTERS.get(name) or NUMBERS.get(name, "i32")
-        for name in names
-    }
-    wide = [k for k, n in enumerate(names) if n in POINTERS or n in DIVISIBLE]
+    signature = {name: TYPES.get(name, "i32") for name in names}
+    signature |= dict.fromkeys(constants, "constexpr")
+    wide = [k for k, n in enumerate(names) if signature[n][0] == "*" or n in DIVISIBLE]
     source = ASTSource(
         fn=function,
         signature=signature,
@@ -47,12 +42,11 @@ def compiled(function, constants, warps):
 
 def usage(made):
     """Registers a thread, and bytes of them that had to go to memory."""
-    folder = os.path.join(os.path.dirname(triton.__file__), "backends", "nvidia", "bin")
-    with tempfile.TemporaryDirectory() as place:
-        path = os.path.join(place, "kernel.cubin")
-        with open(path, "wb") as file:
-            file.write(made.asm["cubin"])
-        command = [os.path.join(folder, "cuobjdump"), "-res-usage", path]
+    tool = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "kernel.cubin")
+        path.write_bytes(made.asm["cubin"])
+        command = [tool, "-res-usage", path]
         text = subprocess.run(command, capture_output=True, text=True).stdout
     registers, stack = re.search(r"REG:(\d+) STACK:(\d+)", text).groups()
     return int(registers), int(stack)
@@ -61,10 +55,9 @@ def usage(made):
 def main():
     flags = {"WIDE": tl.float32, "WEIGHTED": False, "OTHERS": False}
     out = flags | {"SLOPE": True, "KEEP": False}
-    tiles = [cuda._tile(num_classes) for num_classes in (6, 4096, 32_000)]
     kernels = [
         (kernel.short_rows, {"ROWS": rows, "BLOCK": block, "EACH": False, **out})
-        for rows, block in tiles
+        for rows, block in map(cuda._tile, (6, 4096, 32_000))
     ]
     again = {"ROWS": 1, "BLOCK": 4096}
     kernels += [

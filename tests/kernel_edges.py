@@ -7,12 +7,13 @@ Prints a JSON line for each case. With ``--break`` a line for each mistake that 
 into a kernel on purpose: whether a case fails (1), or the process ends (less than 0).
 """
 
-import contextlib
 import inspect
 import itertools
 import math
 import mmap
 import sys
+from functools import partial
+from unittest import mock
 
 import kernel_checks
 import torch
@@ -61,10 +62,6 @@ def how(**options):
 
 def chosen(device):
     """Name of a case, and what gives how far loss and gradient are off."""
-
-    def off_of(*given):
-        return lambda: run(*given)
-
     for size, num_classes in SIZES.items():
         z, y = draw(device, num_classes)
         ignored = torch.where(torch.arange(3, device=device) == 1, -100, y)
@@ -72,29 +69,28 @@ def chosen(device):
         gone = weight.index_fill(0, y, 0.0)  # the true classes
         masked = gone > 0
         masked[num_classes // 2 :] = False  # their weight is 0, so nothing is infinite
-        options = {"eps": 0.4, "weight": weight.where(~masked, 0.0)}
+        options = {"eps": 0.4, "weight": weight.where(~masked, 0.0), "reduction": "sum"}
         nothing = z.masked_fill(masked, -math.inf)
         for mode in ("default", "recompute"):
             name = f"{size} rows, masked classes of weight 0, {mode}"
-            yield name, off_of(nothing, y, options | {"reduction": "sum"}, mode, 1.0)
+            yield name, partial(run, nothing, y, options, mode, 1.0)
         known = z, ignored, {"reduction": "none"}, {"scale": 0.1}
         for upstream in (1.0, 0.1):
-            yield f"{size} rows, scale 0.1, {upstream}", off_of(*known, upstream)
+            yield f"{size} rows, scale 0.1, {upstream}", partial(run, *known, upstream)
         name = f"{size} rows, the mean over weights of 0"
-        yield name, off_of(z, ignored, {"weight": gone}, "default", 1.0)
+        yield name, partial(run, z, ignored, {"weight": gone}, "default", 1.0)
         for again in (False, True):
             name = f"{size} rows, labels out of range, kept: {again}"
-            yield (
-                name,
-                lambda k=num_classes, again=again: out_of_range(device, k, again),
-            )
+            yield name, partial(out_of_range, device, num_classes, again)
     for dtype, longest in LONG.items():
-        z, y = draw(device, longest + 37, dtype=dtype)
-        for spread, mode in (("all", "default"), ("others", "scale")):
-            options = {"eps": 0.4, "spread": spread}
-            name = f"long rows, {str(dtype)[6:]}, {spread}"
-            yield name, off_of(z, y, options, mode, -2.5)
-        yield f"long rows, {str(dtype)[6:]}, kept", off_of(z, y, {}, "recompute", -2.5)
+        given = draw(device, longest + 37, dtype=dtype)
+        for kind, options, mode in (
+            ("all", {"eps": 0.4}, "default"),
+            ("others", {"eps": 0.4, "spread": "others"}, "scale"),
+            ("kept", {}, "recompute"),
+        ):
+            name = f"long rows, {str(dtype)[6:]}, {kind}"
+            yield name, partial(run, *given, options, mode, -2.5)
 
 
 def out_of_range(device, num_classes, recompute):
@@ -124,17 +120,6 @@ def infinite(device, num_classes, reduction, mode):
     return bool((z.grad[1] == 0).all() and not z.grad[::2].isfinite().any())
 
 
-@contextlib.contextmanager
-def as_long_rows():
-    """Within it also six classes are a long row."""
-    before = cuda.LONGEST, cuda.STRETCH
-    cuda.LONGEST, cuda.STRETCH = 4, 4
-    try:
-        yield
-    finally:
-        cuda.LONGEST, cuda.STRETCH = before
-
-
 def far_apart(device, kernel):
     """Rows so far apart in memory that their places need 64 bits, written in place."""
     step = 2**30
@@ -156,7 +141,8 @@ def far_apart(device, kernel):
         _, kept = cuda.forward(z, y.to(device), None, again, None)
         cuda.backward(z, y.to(device), None, again, kept, upstream, z)
         return off(z, 2 * twin.grad)
-    with as_long_rows() if kernel == "long_row" else contextlib.nullcontext():
+    longest = 4 if kernel == "long_row" else cuda.LONGEST  # six classes are long then
+    with mock.patch.multiple(cuda, LONGEST=longest, STRETCH=min(longest, cuda.STRETCH)):
         rows, _ = cuda.forward(z, y.to(device), None, how(), z)
     return max(off(rows, theirs) * 100, off(z, twin.grad))
 

@@ -1,16 +1,18 @@
-"""Generated tasks and digits: what they hold, that they are what they say, parts."""
+"""Generated tasks, digits, parts and label noise: they are what they say."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.path import Path
 from scipy.stats import chisquare, multivariate_normal
 from sklearn.datasets import load_digits
 
 from lsr_utils import datasets
-from lsr_utils.datasets import generated
+from lsr_utils.datasets import generated, noise
 
 DRAWN = pytest.mark.parametrize("draw", [datasets.gaussians, datasets.shapes])
 
@@ -28,12 +30,10 @@ def same(one, other):
 @pytest.mark.parametrize("name", ["digits", "gaussians", "shapes"])
 def test_every_task_has_the_same_form(name):
     data = datasets.load(name)
-    n = len(data)
-    assert data.x.shape[0] == n and data.x.dtype == torch.float32
-    assert data.y.shape == (n,) and data.y.dtype == torch.int64
-    assert set(data.y.tolist()) == set(range(6)) == set(range(len(data.class_names)))
-    assert all(isinstance(name, str) for name in data.class_names)
-    assert data.x.isfinite().all()
+    n, y = len(data), data.y
+    assert len(data.x) == n and data.x.dtype == torch.float32
+    assert data.x.isfinite().all() and len(data.class_names) == 6
+    assert y.shape == (n,) and y.dtype == torch.int64 and set(y.tolist()) == {*range(6)}
     if data.posterior is not None:
         assert data.posterior.shape == (n, 6) and data.posterior.dtype == torch.float64
         assert (data.posterior >= 0).all()
@@ -43,7 +43,6 @@ def test_every_task_has_the_same_form(name):
         assert torch.equal(part.x, data.x[rows]) and torch.equal(part.y, data.y[rows])
         if data.posterior is not None:
             assert torch.equal(part.posterior, data.posterior[rows])
-        assert part.class_names == data.class_names
     assert data.to("meta").x.device.type == data.to("meta").y.device.type == "meta"
 
 
@@ -60,9 +59,9 @@ def test_the_seed_alone_decides_the_draw(draw):
     np.random.seed(7)  # noqa: NPY002
     wanted = np.random.RandomState(7).random()
     before = torch.get_rng_state()
-    assert same(draw(200, seed=3), draw(200, seed=3))
-    assert not torch.equal(draw(200, seed=3).x, draw(200, seed=4).x)
-    assert not torch.equal(draw(200, seed=3).y, draw(200, seed=4).y)
+    one, other = draw(200, seed=3), draw(200, seed=4)
+    assert same(one, draw(200, seed=3))
+    assert not torch.equal(one.x, other.x) and not torch.equal(one.y, other.y)
     assert torch.equal(before, torch.get_rng_state())
     assert np.random.random() == wanted  # noqa: NPY002
     assert same(draw(), draw(n=2000, seed=0))
@@ -138,22 +137,16 @@ def test_images_have_their_size_noise_and_contrast_and_a_class_has_no_ink_of_its
 
 def corners(name):
     """The outline as the corners of a polygon, before its area is set."""
-
-    def ring(n, radius=1.0, start=0.0):
-        turn = start + 2 * np.pi * np.arange(n) / n
-        return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-
-    if name == "star":
-        both = np.stack([ring(5), ring(5, 0.42, np.pi / 5)], axis=1)
-        return both.reshape(-1, 2)
     if name == "cross":
         a = 0.36
         return np.array([
             (1, -a), (1, a), (a, a), (a, 1), (-a, 1), (-a, a),
             (-1, a), (-1, -a), (-a, -a), (-a, -1), (a, -1), (a, -a),
         ])  # fmt: skip
-    n, start = {"triangle": (3, 0), "square": (4, np.pi / 4), "pentagon": (5, 0)}[name]
-    return ring(n, start=start)
+    n = {"triangle": 3, "square": 4, "pentagon": 5, "star": 10}[name]
+    turn = 2 * np.pi * np.arange(n) / n + (np.pi / 4 if name == "square" else 0)
+    radius = np.where(np.arange(n) % 2 * (name == "star"), 0.42, 1.0)
+    return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
 
 
 @pytest.mark.parametrize("name", generated.OUTLINES[1:])
@@ -211,3 +204,128 @@ def test_parts_are_disjoint_random_and_in_proportion(sizes):
     other = datasets.split(numbered, sizes, seed=1)
     for one, two, three in zip(parts, again, other, strict=True):
         assert torch.equal(one.x, two.x) and not torch.equal(one.x, three.x)
+
+
+# --- label noise --------------------------------------------------------------------
+
+
+def labels(n):
+    y = torch.arange(n) % 6
+    posterior = torch.eye(6, dtype=torch.float64)[y]
+    return datasets.SixClass(torch.randn(n, 1), y, posterior, tuple("abcdef"))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_symmetric_noise_spreads_its_rate_over_the_others(rate):
+    for num_classes in (2, 6):
+        own = torch.eye(num_classes, dtype=torch.float64)
+        wanted = own * (1 - rate) + (1 - own) * rate / (num_classes - 1)
+        found = noise.symmetric_noise(rate, num_classes)
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
+    assert noise.symmetric_noise(rate).equal(found)
+
+
+def test_pair_noise_takes_one_class_for_another():
+    found = noise.pair_noise(0.3, ((0, 1), (1, 0), (3, 5)))
+    wanted = torch.eye(6, dtype=torch.float64)
+    wanted[[0, 1, 3]] *= 0.7
+    wanted[[0, 1, 3], [1, 0, 5]] = 0.3
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
+    two = noise.pair_noise(1 / 2, [(2, 0), (2, 1)], num_classes=3)
+    assert two[2].tolist() == [0.5, 0.5, 0.0]
+    three = noise.pair_noise(0.1 + 0.7 / 3, [(3, b) for b in (0, 1, 2)], 4)
+    assert three.min() >= 0 and three[3, 3] == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match=r"a row of rates, got \[\(0, 1\), \(0, 2\)\]"):
+        noise.pair_noise(0.6, [(0, 1), (0, 2)])
+
+
+@pytest.mark.parametrize(
+    "transition",
+    [
+        noise.symmetric_noise(0.4),
+        noise.pair_noise(0.3, ((0, 1), (1, 0), (5, 2))),
+        torch.eye(6, dtype=torch.float64).roll(1, 1),
+    ],
+)
+def test_labels_are_drawn_from_the_row_of_their_class(transition):
+    clean = labels(60_000)
+    noisy = noise.corrupt(clean, transition, seed=3)
+    counts = torch.bincount(6 * clean.y + noisy.y, minlength=36).view(6, 6)
+    share = counts.double() / 10_000
+    error = 5 * (transition * (1 - transition) / 10_000).sqrt()  # five sigma
+    assert ((share - transition).abs() <= error + 1e-12).all()
+    assert noisy.x is clean.x and noisy.class_names == clean.class_names
+    torch.testing.assert_close(noisy.posterior, transition[clean.y])
+
+
+def test_the_posterior_is_that_of_the_noisy_label():
+    clean = datasets.gaussians(50)
+    transition = noise.pair_noise(0.3, ((0, 1), (4, 2)))
+    found = noise.corrupt(clean, transition).posterior
+    torch.testing.assert_close(found, clean.posterior @ transition)
+    unknown = datasets.SixClass(clean.x, clean.y, None, clean.class_names)
+    assert noise.corrupt(unknown, transition).posterior is None
+
+
+@settings(max_examples=30)
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 10**6))
+def test_more_noise_corrupts_more_labels_never_others(one, two, seed):
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.rand(2, 6, 6, generator=generator, dtype=torch.float64) ** 4
+    pairs = ((0, 1), (2, 3))
+    clean = labels(300)
+    for first, second in (
+        kinds / kinds.sum(-1, keepdim=True),  # any two kinds of noise
+        (noise.symmetric_noise(one), noise.symmetric_noise(two)),
+        (noise.pair_noise(one, pairs), noise.pair_noise(two, pairs)),
+    ):
+        a, b = (noise.corrupt(clean, t, seed).y != clean.y for t in (first, second))
+        first, second = (t.diagonal()[clean.y] for t in (first, second))
+        assert not (a & ~b)[second <= first].any()
+        assert not (b & ~a)[first <= second].any()
+        assert not a[first == 1].any()
+
+
+def test_the_seed_alone_decides_the_draw_and_the_data_are_left_alone():
+    clean = labels(500)
+    before, state = clean.y.clone(), torch.get_rng_state()
+    half = noise.symmetric_noise(0.5)
+    one, two, other = (noise.corrupt(clean, half, seed=s).y for s in (1, 1, 2))
+    assert torch.equal(one, two) and not torch.equal(one, other)
+    assert torch.equal(noise.corrupt(clean, half).y, noise.corrupt(clean, half, 0).y)
+    assert torch.equal(clean.y, before) and torch.equal(state, torch.get_rng_state())
+    assert torch.equal(noise.corrupt(clean, half.tolist(), seed=1).y, one)
+    with torch.device("meta"):  # as torch.set_default_device does
+        assert torch.equal(noise.corrupt(clean, half, seed=1).y, one)
+
+
+@pytest.mark.parametrize("rate", [0.2, 1.0])
+def test_redrawn_labels_are_others_each_alike(rate):
+    targets = torch.arange(60_000) % 6
+    draws = torch.rand(60_000, generator=torch.Generator().manual_seed(1))
+    found = noise.redraw(targets, rate, draws)
+    shift = (found - targets) % 6
+    share = torch.bincount(shift, minlength=6) / 60_000
+    assert share[0].item() == pytest.approx(1 - rate, abs=0.01)
+    assert share[1:].tolist() == pytest.approx(5 * [rate / 5], abs=0.01)
+    assert torch.equal(shift != 0, draws < rate)  # another class, never the same
+    assert found.dtype == torch.int64
+
+
+@given(
+    st.floats(0, 1, width=32),
+    st.integers(2, 7),
+    st.lists(st.floats(0, 1, exclude_max=True, width=32), min_size=1, max_size=8),
+)
+def test_redrawn_labels_are_classes_whatever_is_drawn(rate, num_classes, draws):
+    draws = torch.tensor(draws, dtype=torch.float32)
+    just_below = torch.nextafter(torch.tensor(rate), torch.tensor(-1.0)).clamp_min(0)
+    draws = torch.cat([draws, just_below.view(1)])
+    targets = torch.arange(len(draws)) % num_classes
+    found = noise.redraw(targets, rate, draws, num_classes)
+    assert found.min() >= 0 and found.max() < num_classes
+    assert torch.equal(found != targets, draws < rate)
+    column = torch.tensor([[0.0], [rate], [1.0]])
+    rows = noise.redraw(targets.expand(3, -1), column, draws, num_classes)
+    assert torch.equal(rows[0], targets) and torch.equal(rows[1], found)
+    assert (rows[2] != targets).all()

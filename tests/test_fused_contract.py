@@ -9,23 +9,19 @@ import os
 
 import pytest
 import test_fused_edges
-import test_losses_contract
-import test_losses_edges
+import test_losses_contract as contract
 import torch
 from test_losses import *  # noqa: F403
 from test_losses_contract import *  # noqa: F403
-from test_losses_edges import *  # noqa: F403
 
 from lsr_utils import fused, losses
 from lsr_utils.fused import cpu, cuda
 
-MODULES = (test_losses_contract, test_losses_edges)
 KERNEL = "LSR_TEST_KERNEL" in os.environ
 WAYS = ["kernel"] if KERNEL else ["compiled", "torch", "recomputed"]
 if KERNEL:  # the interpreter takes a second for what takes a millisecond
     for name in (
         "test_any_case_equals_its_definition",  # kernel_checks draws at random too
-        "test_the_loss_never_falls_below_the_entropy_of_its_target",
         "test_with_labels_it_equals_pytorch",  # as its definition does
     ):
         del globals()[name]
@@ -52,15 +48,14 @@ def way(request):
             test_fused_edges.needs_compiled()
         Fused.__module__, Fused.__qualname__ = __name__, "Fused"
         patch.setitem(globals(), "Fused", Fused)  # pickle finds it by its name
-        for module in MODULES:
-            patch.setattr(module, "LabelSmoothingCrossEntropy", Fused)
-        patch.setattr(test_losses_edges, "label_smoothing_cross_entropy", function)
+        patch.setattr(contract, "LabelSmoothingCrossEntropy", Fused)
+        patch.setattr(contract, "label_smoothing_cross_entropy", function)
         yield request.param
 
 
 @pytest.fixture
 def loss_fn():
-    return test_losses_edges.label_smoothing_cross_entropy
+    return contract.label_smoothing_cross_entropy
 
 
 @pytest.fixture

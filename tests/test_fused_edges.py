@@ -98,20 +98,6 @@ def test_a_bfloat16_gradient_is_the_float32_one_rounded_to_nearest(mode):
         assert torch.equal(slope, exact.bfloat16())
 
 
-@pytest.mark.skipif(KERNEL, reason="kernel_checks compares gradients with float64's")
-def test_gradients_are_right_by_finite_differences():
-    z, y = draw(4, 5)
-    y[1] = -100
-    for mode, spread, reduction in itertools.product(
-        ({}, {"recompute": True}), ("all", "others"), ("mean", "none")
-    ):
-        loss_fn = FusedLabelSmoothingCrossEntropy(
-            0.2, reduction, weight=torch.rand(5).double() + 0.1, spread=spread, **mode
-        )
-        leaf = z.clone().requires_grad_()
-        assert torch.autograd.gradcheck(lambda x, f=loss_fn: f(x, y), leaf)
-
-
 @each_mode
 def test_a_second_derivative_is_refused_not_silently_zero(mode):
     z, y = draw(3, 6)
@@ -172,23 +158,20 @@ def test_in_place_without_a_gradient_and_else_nothing_is_written():
     assert torch.equal(z, before)
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
+def test_in_place_on_a_leaf_or_on_scattered_logits_is_refused():
+    y = torch.zeros(4, dtype=torch.int64)
+    for view in (
         lambda z: z,
-        lambda z: z.view(-1, 3),
-        lambda z: z.detach().view(-1, 3).requires_grad_(),  # a leaf of its own
+        lambda z: z.view(4, 6),
+        lambda z: z.detach().view(4, 6).requires_grad_(),  # a leaf of its own
         lambda z: (z * 1)[:, ::2],
         lambda z: (z * 1)[:1].expand(4, 6),
-    ],
-)
-def test_in_place_on_a_leaf_or_on_scattered_logits_is_refused(view):
-    logits = view(torch.zeros(4, 6, requires_grad=True))
-    y = torch.zeros(len(logits), dtype=torch.int64)
-    refused = "^inplace=True (would overwrite a leaf|needs contiguous logits) .* got "
-    with pytest.raises(ValueError, match=refused):
-        FusedLabelSmoothingCrossEntropy(inplace=True)(logits, y)
-    assert (logits == 0).all()
+    ):
+        logits = view(torch.zeros(4, 6, requires_grad=True))
+        refused = "^inplace=True (would overwrite a leaf|needs contiguous log).* got "
+        with pytest.raises(ValueError, match=refused):
+            FusedLabelSmoothingCrossEntropy(inplace=True)(logits, y)
+        assert (logits == 0).all()
 
 
 @each_mode
@@ -255,22 +238,6 @@ def test_gradients_for_weights_and_for_probabilities_come_from_the_readable_loss
             assert torch.equal(one, other)
 
 
-def test_views_with_a_negative_bit_are_read_as_they_mean():
-    z, y = draw(4, 6)
-    negative = torch.complex(torch.zeros_like(z), -z).conj().imag
-    assert negative.is_neg()
-    ours = fused_label_smoothing_cross_entropy(negative, y)
-    assert ours == pytest.approx(label_smoothing_cross_entropy(z, y).item())
-
-
-def test_no_rows():
-    none = torch.zeros(0, 6, requires_grad=True)
-    y = torch.zeros(0, dtype=torch.int64)
-    loss = FusedLabelSmoothingCrossEntropy(inplace=True)(none * 1, y)
-    loss.backward()
-    assert loss.isnan() and none.grad.shape == (0, 6)
-
-
 @each_mode
 def test_an_option_that_is_changed_before_the_backward_pass_does_not_count(mode):
     z, y = draw(4, 6)
@@ -283,19 +250,21 @@ def test_an_option_that_is_changed_before_the_backward_pass_does_not_count(mode)
     assert torch.equal(leaf.grad, wanted)
 
 
+def negative(x):
+    """A view of -x that reads as x."""
+    view = torch.complex(0 * x, -x).conj().imag
+    assert view.is_neg() and torch.equal(view, x)
+    return view
+
+
 @pytest.mark.parametrize("recompute", [False, True])
-def test_an_upstream_gradient_or_weight_with_a_negative_bit_keeps_its_sign(recompute):
+def test_views_with_a_negative_bit_are_read_as_they_mean(recompute):
     z, y = draw(4, 6)
-    two, weight = torch.tensor(-2.0).double(), -torch.arange(1.0, 7).double()
-    negative = torch.complex(0 * two, two).conj().imag
-    weight = torch.complex(0 * weight, weight).conj().imag
-    assert negative.is_neg() and negative == 2 and weight.is_neg()
-    slopes = []
-    for loss_fn in (
-        FusedLabelSmoothingCrossEntropy(weight=weight, recompute=recompute),
-        LabelSmoothingCrossEntropy(weight=weight),
-    ):
-        leaf = z.clone().requires_grad_()
-        loss_fn(leaf, y).backward(negative)
-        slopes.append(leaf.grad)
-    assert torch.allclose(*slopes, rtol=1e-6)
+    two, weight = torch.tensor(2.0).double(), torch.arange(1.0, 7).double()
+    leaf, twin = negative(z).requires_grad_(), z.requires_grad_()
+    ours = FusedLabelSmoothingCrossEntropy(weight=negative(weight), recompute=recompute)
+    loss, wanted = ours(leaf, y), LabelSmoothingCrossEntropy(weight=weight)(twin, y)
+    loss.backward(negative(two))
+    wanted.backward(two)
+    assert loss.item() == pytest.approx(wanted.item())
+    assert torch.allclose(leaf.grad, twin.grad, rtol=1e-6)

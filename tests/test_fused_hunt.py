@@ -1,11 +1,13 @@
-"""The fused loss on the CPU alone: compilers, threads, memory, who answers."""
+"""The fused loss on the CPU alone: compilers, threads, memory; and its benchmark."""
 
+import json
 import os
 import pathlib
 import platform
 import subprocess
 import sys
 import threading
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from lsr_utils.fused import build, cpu, cuda
 from lsr_utils.losses import LabelSmoothingCrossEntropy as Readable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "benchmarks"))
+import fused_loss  # noqa: E402
 import fused_ways  # noqa: E402
 
 
@@ -42,12 +45,21 @@ def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
         assert cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="-march=x86-64")
-def test_narrow_vectors_give_the_same_as_wide_ones(monkeypatch):
+def test_a_library_of_narrow_vectors_by_the_second_compiler_gives_the_same(
+    monkeypatch, tmp_path
+):
     needs_compiled()
-    monkeypatch.setattr(build, "FLAGS", (["-march=x86-64"],))
-    narrow = build.library(lambda library: True)
-    monkeypatch.setattr(cpu, "_library", lambda: narrow)
+    garbage = tmp_path / "garbage"  # writes what is no library
+    garbage.write_text(
+        '#!/bin/sh\nfor a; do [ "$last" = -o ] && echo no > "$a"; last="$a"; done\n'
+    )
+    garbage.chmod(0o755)
+    monkeypatch.setenv("CXX", str(garbage))
+    narrow = ["-march=x86-64"] if platform.machine() == "x86_64" else []
+    monkeypatch.setattr(build, "FLAGS", (narrow,))
+    library = build.library(lambda library: True)
+    assert library is not None
+    monkeypatch.setattr(cpu, "_library", lambda: library)
     for num_classes in (3, 17, 30, 257):
         for dtype in (torch.float32, torch.float64):
             z, y = draw(9, num_classes, dtype=dtype)
@@ -79,12 +91,9 @@ def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
         with pytest.raises(MemoryError, match="none left"):
             Fused()(z, y)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_thread)
+        no_thread = Mock(side_effect=RuntimeError("can't start new thread"))
+        patch.setattr(threading.Thread, "start", no_thread)
         assert Fused()(z, y) == pytest.approx(right.item())
-
-
-def _no_thread(thread):
-    raise RuntimeError("can't start new thread")
 
 
 def test_threads_change_nothing(monkeypatch):
@@ -140,11 +149,9 @@ def test_a_copy_made_for_its_layout_is_written_on(recompute):
     z, y = draw(64, 2000, dtype=torch.float32)
     z = z.t().contiguous().t().requires_grad_()
     loss_fn = Fused(recompute=recompute)
-    copies = (
-        measure.peak_bytes(lambda: loss_fn(fused_ways.Given.apply(z), y).backward())
-        / z.nbytes
-    )
-    assert copies < 1.3
+    given = fused_ways.Given.apply
+    peak = measure.peak_bytes(lambda: loss_fn(given(z), y).backward())
+    assert peak < 1.3 * z.nbytes
     leaf = z.detach().clone().requires_grad_()
     before = leaf.detach().clone()
     loss_fn(leaf, y).backward()
@@ -153,8 +160,7 @@ def test_a_copy_made_for_its_layout_is_written_on(recompute):
     assert torch.equal(leaf.detach(), before)
 
 
-# In a process of its own, by other compilers or by none -------------------------------
-
+# In a process of its own
 ALONE = """
 import torch
 from lsr_utils import fused
@@ -165,30 +171,22 @@ print(fused.cpu.compiled(), tiny, f"{z.grad.abs().sum():.4f}")
 """
 
 
-def alone(folder, **variables):
-    env = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", ALONE]
-    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done.stdout.split()
-
-
-@pytest.mark.parametrize("kind", ["garbage", "c++ -ffast-math"])
-def test_where_one_compiler_does_not_do_the_next_is_tried(kind, tmp_path):
+def test_a_compiler_told_to_be_fast_does_not_change_the_arithmetic(tmp_path):
     needs_compiled()
-    script = tmp_path / "garbage"
-    script.write_text(
-        '#!/bin/sh\nfor a; do [ "$last" = -o ] && echo no > "$a"; last="$a"; done\n'
-    )
-    script.chmod(0o755)
-    compiler = str(script) if kind == "garbage" else kind
-    assert alone(tmp_path, CXX=compiler) == ["True", "True", "1.5000"]
-
-
-@pytest.mark.parametrize("more", [{"CXX": "'"}, {"TMPDIR": "there-is-none"}], ids=str)
-def test_without_a_compiler_it_works_all_the_same(more, tmp_path):
-    assert alone(tmp_path, PATH="", **more) == ["False", "True", "1.5000"]
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "CXX": "c++ -ffast-math", "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert done.stdout.split() == ["True", "True", "1.5000"]
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_compiler_there_is_no_library(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CXX", "'")
+    assert build.library(lambda library: True) is None
 
 
 def test_a_compiled_library_that_computes_nonsense_is_not_used(monkeypatch):
@@ -220,3 +218,67 @@ def test_one_kernel_that_works_does_not_speak_for_the_others(monkeypatch):
         with pytest.warns(UserWarning, match=f"not work for {dtype} and {num_classes}"):
             assert not cuda._works("cpu", dtype, num_classes)
     cuda._works.cache_clear()
+
+
+# Its benchmark ----------------------------------------------------------------------
+
+
+def test_a_cost_counts_the_page_faults_of_the_call():
+    pytest.importorskip("resource")
+    small = fused_loss.cost(lambda: None, 10, "cpu")
+    large = fused_loss.cost(lambda: torch.ones(2**24), 3, "cpu")
+    assert large["page_faults"] > small["page_faults"] + 20
+    assert large["s"] > small["s"] >= 0 and small["wall_s"] > 0
+
+
+def test_every_way_of_the_benchmark_is_the_same_loss_or_it_stops():
+    found = {"PyTorch": fused_ways.pytorch, "timm": fused_ways.timms_form}
+    fused_ways.check(found, "cpu", 8, 6, torch.float32)
+    found["other"] = lambda z, y: torch.nn.functional.cross_entropy(z, y)
+    with pytest.raises(SystemExit, match="other computes another loss at 8 x 6"):
+        fused_ways.check(found, "cpu", 8, 6, torch.float32)
+
+
+def test_a_row_holds_medians_and_ranges_of_its_own_way():
+    found = {"PyTorch": fused_ways.pytorch, "fused": fused_ways.Fused(fused_ways.EPS)}
+    rows = fused_loss.compare(found, "cpu", 8, 6, torch.float32, 1.0, 3)
+    assert [row["way"] for row in rows] == ["PyTorch", "fused", "in-place scale"]
+    for row in rows:
+        assert row["low_ms"] <= row["ms"] <= row["high_ms"]
+        assert row["times"] == pytest.approx(rows[0]["ms"] / row["ms"], rel=1e-2)
+        assert row["of_scale"] == pytest.approx(row["ms"] / rows[2]["ms"], rel=2e-2)
+    assert rows[0]["copies"] > 2.9 and rows[1]["copies"] < 1.5
+
+
+def test_the_reference_in_parts_is_the_reference_whole(monkeypatch):
+    z, y = torch.randn(10, 7), torch.arange(10) % 7
+    leaf = z.double().requires_grad_()
+    whole = torch.nn.functional.cross_entropy(leaf, y, label_smoothing=fused_ways.EPS)
+    whole.backward()
+    monkeypatch.setattr(fused_ways, "CHUNK", 21)  # three rows, and one at the end
+    for wrong, far in ((1.0, 0.0), (1.5, 0.5)):
+        loss, off = fused_ways.from_float64(z, y, wrong * leaf.grad)
+        assert loss == pytest.approx(whole.item(), rel=1e-12)
+        assert off == pytest.approx(far, abs=1e-12)
+
+
+def test_a_peer_that_fails_while_it_is_timed_is_missing_and_the_others_stay():
+    loss = torch.zeros((), requires_grad=True)
+    fails = Mock(side_effect=4 * [loss] + 2 * [NotImplementedError])
+    found, failed = {"PyTorch": fused_ways.pytorch, "peer": fails}, {}
+    rows = fused_loss.compare(found, "cpu", 900, 1000, torch.float32, 1.0, 5, failed)
+    assert [row["way"] for row in rows] == ["PyTorch", "in-place scale"]
+    assert failed == {"peer": "NotImplementedError"} and fails.call_count == 5
+    with pytest.raises(NotImplementedError):  # nothing is left to be held against
+        fused_loss.compare({"PyTorch": fails}, "cpu", 8, 6, torch.float32, 1.0, 3)
+
+
+def test_the_recorded_run_has_every_row_in_both_ways_of_getting_pages():
+    path = fused_loss.ROOT / "data" / "recorded" / "fused_loss_cpu.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert {(row["N"], row["K"]) for row in rows} == set(fused_loss.SIZES["cpu"])
+    fresh, kept = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    for one, other in zip(fresh, kept, strict=True):
+        assert [one["pages"], other["pages"]] == [fused_loss.FRESH, fused_loss.KEPT]
+        assert all(one[k] == other[k] for k in ("N", "K", "dtype", "upstream", "way"))
+        assert other["page_faults"] < 100  # 16,001 for a new tensor of the largest size

@@ -31,10 +31,12 @@ def in_a_process(*command, **variables):
     """A new Python with this one's packages, and the environment's variables."""
     env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     env.update(variables, PYTHONPATH=os.pathsep.join([str(TESTS.parent), *sys.path]))
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=TESTS.parent, env=env, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def interpreted(*command):
@@ -42,25 +44,22 @@ def interpreted(*command):
     return in_a_process(*command, TRITON_INTERPRET="1", **more)
 
 
-def lines(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def lines(output):
+    return [json.loads(line) for line in output.splitlines()]
 
 
 @needs_triton
 def test_the_kernels_pass_the_tests_of_the_readable_and_of_the_fused_loss():
     files = [TESTS / f"test_fused_{name}.py" for name in ("contract", "edges")]
     options = ["-q", "-p", "no:cacheprovider", "-W", "ignore", "--no-header"]
-    done = interpreted("-m", "pytest", *files, *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 100, done.stdout
+    output = interpreted("-m", "pytest", *files, *options)
+    assert int(re.search(r"(\d+) passed", output)[1]) > 90, output
 
 
 @needs_triton
 def test_the_kernels_are_right_on_chosen_cases():
-    done = interpreted(TESTS / "kernel_edges.py")
-    results = lines(done)
-    assert not [line for line in results if not line["right"]], done.stderr
-    assert done.returncode == 0 and len(results) == 37, done.stderr
+    results = lines(interpreted(TESTS / "kernel_edges.py"))
+    assert all(line["right"] for line in results) and len(results) == 37
 
 
 @needs_triton
@@ -69,11 +68,8 @@ def test_the_kernels_are_right_on_chosen_cases():
 )
 def test_broken_kernels_are_caught(program, count):
     few = ["--cases", 10] if count == 14 else []  # each slip is found by one of ten
-    done = interpreted(TESTS / program, "--break", *few)
-    results = lines(done)
-    assert len(results) == count, done.stderr
-    assert [line["broken"] for line in results if not line["failed"]] == []
-    assert done.returncode == 0, done.stderr
+    results = lines(interpreted(TESTS / program, "--break", *few))
+    assert all(line["failed"] for line in results) and len(results) == count
 
 
 def test_stored_results_of_the_interpreter_are_all_right():
@@ -90,12 +86,10 @@ def test_without_triton_a_changed_program_is_refused_and_the_others_are_read():
     names, source = fused_interpreter.shown(), fused_interpreter.programs()
     names["found"] = False
     run = names["by_interpreter"]
+    stored = json.loads(fused_interpreter.OUT.read_text(encoding="utf-8"))
     for name, program in source.items():
-        stored = json.loads(fused_interpreter.OUT.read_text(encoding="utf-8"))[name]
-        assert run(name, program) == run(name, None) == stored
-        with pytest.raises(
-            RuntimeError, match=f"'{name}' was changed; it needs Triton"
-        ):
+        assert run(name, program) == run(name, None) == stored[name]
+        with pytest.raises(RuntimeError, match=f"'{name}' was changed; it needs Trit"):
             run(name, program + " ")
 
 
@@ -113,9 +107,8 @@ def test_stored_results_of_the_interpreter_are_those_of_this_code():
 @needs_triton
 def test_the_kernels_compile_for_a_gpu_that_is_not_here():
     """Triton's compiler needs no GPU; what it makes must keep rows in registers."""
-    done = in_a_process("-W", "ignore", TESTS / "kernel_compiles.py")
-    results = lines(done)
-    assert done.returncode == 0 and len(results) == 6, done.stderr
+    results = lines(in_a_process("-W", "ignore", TESTS / "kernel_compiles.py"))
+    assert len(results) == 6
     for line in results:
         # 32,768 numbers in float32 are half of all registers there are.
         assert line["spilled"] <= (128 if "32768" in line["kernel"] else 0), line
@@ -125,11 +118,8 @@ def test_the_kernels_compile_for_a_gpu_that_is_not_here():
 @needs_triton
 def test_on_a_real_gpu_the_kernels_are_right_with_poisoned_memory():
     for seed in (1, 2):
-        command = [TESTS / "kernel_checks.py", "--device", "cuda", "--seed", seed]
-        done = in_a_process(*command)
-        assert done.returncode == 0, done.stdout + done.stderr
-    done = in_a_process(TESTS / "kernel_edges.py", "--device", "cuda")
-    assert done.returncode == 0, done.stdout + done.stderr
+        in_a_process(TESTS / "kernel_checks.py", "--device", "cuda", "--seed", seed)
+    in_a_process(TESTS / "kernel_edges.py", "--device", "cuda")
 
 
 @needs_gpu

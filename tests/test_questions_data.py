@@ -10,6 +10,7 @@ import pytest
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MultiLabelBinarizer
 from threadpoolctl import threadpool_limits
 
 FILE = Path(__file__).parents[1] / "data" / "questions.csv"
@@ -40,10 +41,7 @@ def cosines(rows, stop_words=None):
 
 def together(sets):
     """Of each pair of sets, how many members they share: a square."""
-    members = {word: i for i, word in enumerate(sorted(set().union(*sets)))}
-    matrix = np.zeros((len(sets), len(members)))
-    for row, each in zip(matrix, sets, strict=True):
-        row[[members[word] for word in each]] = 1
+    matrix = MultiLabelBinarizer().fit_transform(sets).astype(float)
     return matrix @ matrix.T
 
 
@@ -77,9 +75,9 @@ def test_counts_are_those_on_the_card_and_the_classes_even(rows):
     assert f"{count['train']} for training, {count['test']} for testing" in card
     noted = rows[rows["note"] != ""]
     labels = Counter(noted["label"])
-    assert f"{len(noted)} questions" in card
+    assert f"{len(noted)} questions" in card  # ambiguous on purpose
     assert f"{labels['entity']} entity and {labels['description']} description" in card
-    for part in ("train", "test"):  # ambiguous on purpose
+    for part in ("train", "test"):
         labels = Counter(noted["label"][noted["part"] == part])
         assert min(labels["entity"], labels["description"]) >= 9
     for label in LABELS:
@@ -88,31 +86,21 @@ def test_counts_are_those_on_the_card_and_the_classes_even(rows):
         assert count["test"] / count.total() == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_no_question_stands_twice_or_nearly(rows):
+def test_no_question_stands_twice_and_what_is_similar_in_one_part(rows):
     words = [set(tokens(question)) for question in rows["question"]]
-    shared, sizes = together(words), np.array([len(each) for each in words])
-    jaccard = shared / (sizes[:, None] + sizes - shared)
-    assert not pairs(rows, jaccard >= JACCARD)
+    shared = together(words)
+    either = np.add.outer(shared.diagonal(), shared.diagonal()) - shared
+    assert not pairs(rows, shared / either >= JACCARD)
     assert not pairs(rows, cosines(rows) >= COSINE)
-
-
-def test_what_is_similar_stays_in_one_part(rows):
     part = rows["part"].to_numpy()
     across = part[:, None] != part[None, :]
     assert not pairs(rows, across & (cosines(rows) >= GROUP_COSINE))
     topic = cosines(rows, stop_words="english")
     assert not pairs(rows, across & (topic >= GROUP_TOPIC))
-    words = [set(tokens(text)) - ENGLISH_STOP_WORDS for text in rows["question"]]
+    words = [each - ENGLISH_STOP_WORDS for each in words]
     count = Counter(word for each in words for word in each)
     rare = [{word for word in each if count[word] <= RARE} for each in words]
     assert not pairs(rows, across & (together(rare) >= 2))
-
-
-def test_question_words_cross_the_classes(rows):
-    for word in ("what", "which", "how", "where", "when", "who"):
-        asked = rows["question"].map(lambda text, word=word: word in tokens(text))
-        seen = set(rows["label"][asked])
-        assert len(seen) >= 4 and (word != "what" or seen == set(LABELS)), word
 
 
 def test_neither_the_first_word_nor_a_linear_baseline_solves_it(rows):

@@ -9,6 +9,7 @@ otherwise idle machine. Rounds alternate between the sides, so that drift hits b
 """
 
 import argparse
+import collections
 import functools
 import json
 import pathlib
@@ -25,20 +26,18 @@ from provenance import ROOT, load, provenance  # noqa: E402
 import lsr_utils as lsr  # noqa: E402
 
 BATCH_SIZE = 32
+# Model, task, networks, and how many one by one: these stand for all.
 CASES = {
     "cpu": [
-        {"model": "mlp", "task": "digits", "networks": 120, "alone": 120},
-        {"model": "cnn", "task": "digits", "networks": 40, "alone": 40},
-        # Ten one by one stand for forty.
-        {"model": "cnn", "task": "shapes", "networks": 40, "alone": 10},
+        ("mlp", "digits", 120, 120), ("cnn", "digits", 40, 40),
+        ("cnn", "shapes", 40, 10),
     ],
-    # A thousand one by one would take all day on a GPU: 50 stand for them.
+    # A thousand one by one would take all day on a GPU.
     "cuda": [
-        {"model": "mlp", "task": "digits", "networks": 1000, "alone": 50},
-        {"model": "cnn", "task": "digits", "networks": 100, "alone": 50},
-        {"model": "cnn", "task": "shapes", "networks": 100, "alone": 50},
+        ("mlp", "digits", 1000, 50), ("cnn", "digits", 100, 50),
+        ("cnn", "shapes", 100, 50),
     ],
-}
+}  # fmt: skip
 
 
 def data_of(task, device):
@@ -101,6 +100,7 @@ def seconds(call, device):
 
 def measure(case, device, steps, rounds):
     """Raw times of every side, and the ratio of the best medians."""
+    case = dict(zip(("model", "task", "networks", "alone"), case, strict=True))
     train = data_of(case["task"], device)
     build = functools.partial(lsr.models.build, case["model"], train.x.shape[1:])
     grid = grid_of(case["networks"])
@@ -113,29 +113,23 @@ def measure(case, device, steps, rounds):
     }
     check(build, train, grid, 20)
     threads = (1, 2) if device == "cpu" else (1,)
-    raw = []
+    times, raw = collections.defaultdict(list), []
     for number in range(rounds):
         for count in threads:
             torch.set_num_threads(count)
             for side, call in sides.items():
                 call(2)  # warm up
                 taken = seconds(functools.partial(call, steps), device)
-                taken *= 1 if side == "fleet" else scale
+                taken = round(taken * (1 if side == "fleet" else scale), 4)
+                times[side, count].append(taken)
                 raw.append(
                     {"round": number, "side": side, "threads": count, "load": load(),
-                     "seconds": round(taken, 4)}
+                     "seconds": taken}
                 )  # fmt: skip
                 print(raw[-1], file=sys.stderr, flush=True)
-    best, chosen = {}, {}
-    for side in sides:
-        medians = {
-            count: statistics.median(
-                r["seconds"] for r in raw if (r["side"], r["threads"]) == (side, count)
-            )
-            for count in threads
-        }
-        chosen[side] = min(medians, key=medians.get)
-        best[side] = medians[chosen[side]]
+    medians = {key: statistics.median(found) for key, found in times.items()}
+    chosen = {side: min(threads, key=lambda n, s=side: medians[s, n]) for side in sides}
+    best = {side: medians[side, chosen[side]] for side in sides}
     return {
         **case,
         **{side: round(time_, 3) for side, time_ in best.items()},
@@ -154,23 +148,11 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args(arguments)
-    device, command = (
-        options.device,
-        (
-            f"python tests/benchmarks/fleet_speed.py --device {options.device} "
-            f"--rounds {options.rounds} --steps {options.steps}"
-        ),
-    )
-    record = {
-        **provenance(command, device),
-        "steps": options.steps,
-        "batch_size": BATCH_SIZE,
-        "load_before": load(),
-        "rows": [
-            measure(case, device, options.steps, options.rounds)
-            for case in CASES[device]
-        ],
-    }
+    device, steps, rounds = options.device, options.steps, options.rounds
+    command = f"python tests/benchmarks/fleet_speed.py --device {device} "
+    record = provenance(f"{command}--rounds {rounds} --steps {steps}", device)
+    record |= {"steps": steps, "batch_size": BATCH_SIZE, "load_before": load()}
+    record["rows"] = [measure(case, device, steps, rounds) for case in CASES[device]]
     name = record["device"].replace(" ", "_")
     where = f"cuda_{name}" if device == "cuda" else "cpu"
     out = options.out or ROOT / "data" / "recorded" / f"fleet_speed_{where}.json"

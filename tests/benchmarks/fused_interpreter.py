@@ -18,8 +18,6 @@ from notebook_files import ROOT, by_number  # noqa: E402
 from provenance import provenance  # noqa: E402
 
 OUT = ROOT / "data" / "recorded" / "fused_kernel_interpreter.json"
-
-
 KERNELS = ("kernel.py", "cuda.py")
 
 
@@ -47,20 +45,17 @@ def programs():
 
 def digests():
     """Of the programs, and of the kernels that one of them holds against float64."""
-    sources = [
-        (ROOT / "lsr_utils" / "fused" / name).read_text("utf-8") for name in KERNELS
-    ]
-    found = {name: digest(source) for name, source in programs().items()}
-    return found | {"kernels": digest("".join(sources))}
+    folder = ROOT / "lsr_utils" / "fused"
+    kernels = "".join((folder / name).read_text("utf-8") for name in KERNELS)
+    sources = programs() | {"kernels": kernels}
+    return {name: digest(source) for name, source in sources.items()}
 
 
 def results():
     """The lines that the two programs print, by name."""
     run, source = shown()["by_interpreter"], programs()
-    return {
-        "simple": run("simple", source["simple"]),
-        "cases": run("cases", source["cases"], "--cases", "30"),
-    }
+    more = {"simple": (), "cases": ("--cases", "30")}
+    return {name: run(name, source[name], *more[name]) for name in source}
 
 
 def main():

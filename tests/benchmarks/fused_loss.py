@@ -4,20 +4,15 @@
                                           [--minutes M]
 
 Measures time (median, least and most of interleaved rounds, after a warm-up; on the CPU
-the processor's time for this process), time as a multiple of an in-place scale of the
-same logits in the same round, and the most memory held beyond the logits. Peers that
-are not installed are skipped and named: `pip install -e .[bench]`.
+the processor's time), time as a multiple of an in-place scale of the same logits, and
+the most memory held beyond the logits. Peers that are not installed are skipped and
+named: `pip install -e .[bench]`.
 
-On the CPU it measures twice, in a process each. First with memory as the process comes
-by it: a large new tensor lies on pages that the operating system has to clear, and for
-some ways of computing the loss that takes longer than the arithmetic. Then, where the C
-library is glibc, with pages that are kept and used again. Each row counts its page
-faults. Run it on an otherwise idle machine; it takes about five minutes.
-
-On CUDA, where torch keeps memory by itself, it first holds the kernels against float64
-with poisoned memory and has torch raise an error if anything waits for the device.
-After ``--minutes`` (on CUDA 7) nothing new is begun: what was not reached is listed in
-the JSON under "not_measured".
+On the CPU it measures in two processes: with memory as it comes, where the pages of a
+large new tensor have to be cleared, and, with glibc, with pages that are kept. Run it
+on an otherwise idle machine; it takes about five minutes. On CUDA it first holds the
+kernels against float64 and has torch raise an error if anything waits for the device;
+after ``--minutes`` (there 7) nothing new is begun, and "not_measured" lists the rest.
 """
 
 import argparse
@@ -36,15 +31,8 @@ import torch
 HERE = pathlib.Path(__file__).resolve()
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
-from fused_ways import (  # noqa: E402
-    UPSTREAM,
-    check,
-    compiled,
-    pytorch,
-    step,
-    versions,
-    ways,
-)
+import fused_ways  # noqa: E402
+from fused_ways import UPSTREAM, check, pytorch, step  # noqa: E402
 from provenance import ROOT, load, provenance  # noqa: E402
 
 from lsr_utils import measure  # noqa: E402
@@ -57,11 +45,8 @@ except ImportError:  # not on Windows
 
 FRESH, KEPT = "as they come", "kept"
 # For glibc: nothing is mapped apart, and nothing goes back to the operating system.
-KEEP_PAGES = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**33),
-    "MALLOC_TOP_PAD_": str(2**29),
-}
+KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+KEEP_PAGES["MALLOC_TOP_PAD_"] = str(2**29)
 SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
@@ -174,11 +159,8 @@ def measure_all(device, rounds, sizes, until=math.inf):
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    found, missing = ways(device)
-    yield {
-        "missing": missing,
-        "compiled": cpu.compiled() if device == "cpu" else None,
-    }
+    found, missing = fused_ways.ways(device)
+    yield {"missing": missing, "compiled": cpu.compiled() if device == "cpu" else None}
     left = []
     for n, num_classes in sizes:
         for dtype in (torch.float32, torch.bfloat16):
@@ -186,7 +168,7 @@ def measure_all(device, rounds, sizes, until=math.inf):
                 left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
                 yield {"not_measured": left}
                 continue
-            made = compiled()
+            made = fused_ways.compiled()
             # Few rows will do, but what is compiled is so for one shape.
             failed = check(found, device, min(n, 64), num_classes, dtype)
             failed |= check(made, device, n, num_classes, dtype)
@@ -203,13 +185,11 @@ def measure_all(device, rounds, sizes, until=math.inf):
 def in_a_process(pages, rounds, minutes):
     """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
     env = os.environ | (KEEP_PAGES if pages == KEPT else {})
-    command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
-    with subprocess.Popen(
-        [*command, "--rounds", str(rounds), "--minutes", str(minutes)],
-        env=env,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
+    command = [
+        sys.executable, str(HERE), "--device", "cpu", "--rows",
+        "--rounds", str(rounds), "--minutes", str(minutes),
+    ]  # fmt: skip
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as child:
         for line in child.stdout:
             yield json.loads(line)
     if child.returncode:
@@ -236,7 +216,7 @@ def main(arguments=None):
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
-        "threads": 1, "rounds": rounds, "versions": versions(),
+        "threads": 1, "rounds": rounds, "versions": fused_ways.versions(),
         "kernel": device == "cuda" and kernel.triton is not None,
         "load_before": load(),
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """The ways to compute the loss that ``fused_loss.py`` measures, and what they are."""
 
+import contextlib
 import importlib.metadata
 
 import torch
@@ -127,11 +128,8 @@ def from_float64(z, y, slope):
 
 
 def versions():
-    names = ("triton", "liger_kernel", "flash_attn", "timm")
-    found = {}
-    for name in names:
-        try:
+    found = dict.fromkeys(("triton", "liger_kernel", "flash_attn", "timm"))
+    for name in found:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
     return found
