@@ -1,5 +1,6 @@
 """A fleet against its networks trained one by one, in whatever company a row is."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -20,7 +21,7 @@ from fleet_oracle import (
 )
 from torch import nn
 
-from lsr_utils import datasets, fleet, models, stacked, training
+from lsr_utils import datasets, fleet, models, training
 
 SMALL = {"mlp": {"widths": (9, 7)}, "cnn": {}}
 
@@ -39,16 +40,12 @@ def reference():
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype", "tolerance"),
-    [
-        ("mlp", torch.float64, 1e-8),
-        ("cnn", torch.float64, 1e-8),
-        ("mlp", torch.float32, 1e-4),
-    ],
+    ("name", "dtype"), [("mlp", "float64"), ("cnn", "float64"), ("mlp", "float32")]
 )
-def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype, tolerance):
-    digits = datasets.digits()[:90]
-    digits = digits if dtype == torch.float32 else double(digits)
+def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
+    digits, dtype = datasets.digits()[:90], getattr(torch, dtype)
+    digits = dataclasses.replace(digits, x=digits.x.to(dtype))
+    tolerance = 1e-8 if dtype == torch.float64 else 1e-4
     train, test = digits[:50], digits[50:]
     make = functools.partial(build_digits, name, dtype=dtype)
     options = {"steps": 35, "measure_every": 10}
@@ -101,17 +98,12 @@ def test_a_fleet_is_the_loop_of_pytorch_written_out():
 
 
 def test_the_smoothed_loss_is_that_of_pytorch():
-    logits = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(6, (3, 5))
+    logits, targets = torch.randn(3, 5, 6).double(), torch.randint(6, (3, 5))
     eps = torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.float64)
     found = fleet.smoothed_cross_entropy(logits, targets, eps)
     for k in range(3):
         loss_fn = nn.CrossEntropyLoss(label_smoothing=eps[k].item(), reduction="none")
-        wanted = loss_fn(logits[k], targets[k])
-        torch.testing.assert_close(found[k], wanted, rtol=0, atol=1e-12)
-        (one,) = torch.autograd.grad(found[k].sum(), logits, retain_graph=True)
-        (two,) = torch.autograd.grad(wanted.sum(), logits)
-        torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
+        torch.testing.assert_close(found[k], loss_fn(logits[k], targets[k]))
 
 
 def test_a_loss_of_ones_own_takes_columns_of_the_grid():
@@ -208,15 +200,16 @@ def test_a_network_is_a_copy(reference):
 # --- pieces of rows, slices of networks ---------------------------------------------
 
 
+def logits_and_features(fleet):
+    parts = ("train", "test")
+    return [give(part) for give in (fleet.logits, fleet.features) for part in parts]
+
+
 @pytest.mark.parametrize("values", [1, 250])
 def test_blocks_of_rows_give_the_same(reference, monkeypatch, values):
-    wanted = [
-        f(p) for f in (reference.logits, reference.features) for p in ("train", "test")
-    ]
+    wanted = logits_and_features(reference)
     monkeypatch.setattr(fleet, "VALUES_AT_ONCE", values)
-    found = [
-        f(p) for f in (reference.logits, reference.features) for p in ("train", "test")
-    ]
+    found = logits_and_features(reference)
     for one, two in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
 
@@ -322,55 +315,6 @@ def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference, change):
     found = trained(build, paired_data, grid, evaluate={"test": points(30, 5)})
     assert found.grid.index.tolist() == list(range(len(grid)))
     assert same_rows(found, reference) == min(len(grid), 20)
-
-
-class Recorder:
-    """Notes what the networks of a fleet are given in every step."""
-
-    def __init__(self, monkeypatch):
-        self.inputs, self.masks, self.targets = [], [], []
-        given, factors = stacked.Stacked.features, fleet._Training._dropout_factors
-
-        def features(stack, x, dropout=None):
-            self.inputs.extend([] if dropout is None else [x.clone()])
-            return given(stack, x, dropout)
-
-        def noted(training, shape):
-            self.masks.append(factors(training, shape))
-            return self.masks[-1]
-
-        monkeypatch.setattr(stacked.Stacked, "features", features)
-        monkeypatch.setattr(fleet._Training, "_dropout_factors", noted)
-
-    def loss(self, logits, targets, eps):
-        self.targets.extend([targets] if logits.requires_grad else [])
-        return fleet.smoothed_cross_entropy(logits, targets, eps)
-
-
-def test_arms_of_a_seed_share_all_that_is_drawn(monkeypatch):
-    seen = Recorder(monkeypatch)
-    grid = fleet.grid(seed=[4, 6], eps=[0.0, 0.3], dropout=0.25, redrawn=[0.5, 0.8])
-    found = trained(build, paired_data, grid, loss=seen.loss, steps=7)
-    assert [len(s) for s in (seen.inputs, seen.masks, seen.targets)] == [7, 14, 7]
-    for drawn in (*seen.inputs, *seen.masks):
-        for seed in (0, 4):
-            for k in range(1, 4):
-                assert torch.equal(drawn[seed], drawn[seed + k])
-        assert not torch.equal(drawn[0], drawn[4])
-    for labels in seen.targets:  # rows: seed, eps, redrawn
-        assert torch.equal(labels[0], labels[2]) and torch.equal(labels[5], labels[7])
-        assert not torch.equal(labels[0], labels[4])
-        assert not torch.equal(labels[0], labels[1])  # another share at another rate
-    assert torch.equal(found.targets("train")[4], paired_data(6).y)
-
-
-def test_different_seeds_differ_and_the_same_seed_starts_alike():
-    grid = fleet.grid(seed=[0, 1], eps=[0.0, 0.2], lr=0.0)
-    still = trained(build, points(), grid)
-    for k, seed in enumerate((0, 0, 1, 1)):
-        assert torch.equal(weights(still.network(k)), weights(build(seed)))
-    moved = trained(build, points(), fleet.grid(seed=[0, 1]))
-    assert not torch.allclose(*(weights(moved.network(k)) for k in range(2)))
 
 
 def test_a_fleet_leaves_random_state_grid_and_data_alone():

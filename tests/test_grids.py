@@ -13,7 +13,6 @@ import pytest
 import torch
 from fleet_oracle import (
     SETTINGS,
-    assert_same_networks,
     build,
     paired_data,
     points,
@@ -170,16 +169,6 @@ def test_a_grid_that_is_none_or_would_be_overwritten_is_refused():
             trained(build, points(), [{name: "text"}])
 
 
-def test_weights_do_not_depend_on_the_form_of_the_grid():
-    given = pd.DataFrame({"eps": [0.25, 0.0], "seed": [1, 2]})
-    wanted = trained(build, points(), given, steps=5)
-    networks = [wanted.network(k) for k in range(2)]
-    for form in (given.to_dict("records"), given.astype(object), given[::-1]):
-        found = trained(build, points(), form, steps=5)
-        order = networks[:: 1 if found.grid["eps"][0] else -1]
-        assert_same_networks(found, order, 1e-12)
-
-
 # --- arguments and data sets --------------------------------------------------------
 
 
@@ -268,17 +257,6 @@ def test_sets_that_do_not_fit_together_are_refused(given, wanted):
             fleet._DataSets(given, pd.DataFrame({"seed": [0, 1]}), "train")
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
-@pytest.mark.parametrize(
-    "x", [torch.zeros(40, 2, dtype=torch.int64), torch.zeros(40, 3, 4).double()]
-)
-def test_inputs_that_the_network_cannot_take_are_refused(x, part):
-    data = datasets.SixClass(x, torch.arange(40) % 6, None, ())
-    train, test = (data if part == name else points() for name in ("train", "test"))
-    with pytest.raises(RuntimeError):
-        trained(build, train, [{}], evaluate={"test": test})
-
-
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int16])
 def test_labels_of_any_integer_dtype_are_trained_alike(kind):
     good = points()
@@ -286,21 +264,6 @@ def test_labels_of_any_integer_dtype_are_trained_alike(kind):
     small, wanted = (trained(build, d, [{"redrawn": 0.2}]) for d in (other, good))
     assert small.targets("train").dtype == torch.int64
     assert torch.equal(small.logits("train"), wanted.logits("train"))
-
-
-# --- loss ---------------------------------------------------------------------------
-
-
-def test_a_loss_without_eps_needs_none_and_a_loss_gets_numbers():
-    def loss(logits, targets):
-        return fleet.smoothed_cross_entropy(logits, targets, 0.0)
-
-    def of_kind(logits, targets, kind):
-        raise AssertionError("is not called")
-
-    assert len(trained(build, points(), [{"eps": 0.0}], loss=loss)) == 1
-    with pytest.raises((TypeError, ValueError), match="str"):
-        trained(build, points(), [{"kind": "focal"}], loss=of_kind)
 
 
 @pytest.mark.parametrize("reduce", [torch.mean, lambda x: x.mean(1), lambda x: x.mT])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fleet_oracle import weights
 from torch.nn import functional
 
 from lsr_utils import models
@@ -14,10 +15,6 @@ NETWORKS = pytest.mark.parametrize(
     [("mlp", torch.randn(5, 1, 8, 8), {}), ("cnn", torch.randn(5, 1, 8, 8), {}),
      ("bag", IDS, WORDS), ("wordcnn", IDS, WORDS)],
 )  # fmt: skip
-
-
-def weights(model):
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 @NETWORKS
@@ -116,8 +113,8 @@ def test_what_a_bag_forgets_a_convolution_does_not_and_a_stack_is_its_networks(n
     networks = [models.build(name, (5,), num_words=9, seed=s) for s in (0, 1)]
     stack = Stacked(networks, torch.tensor([1, 0]))
     together = stack.head(stack.features(IDS.expand(2, -1, -1)))
-    for found, network in zip(together, networks[::-1], strict=True):
-        assert torch.allclose(found, network(IDS), atol=1e-6)
+    wanted = torch.stack([network(IDS) for network in networks[::-1]])
+    assert torch.allclose(together, wanted, atol=1e-6)
     row, model = IDS[1:2], networks[0]
     same = torch.allclose(model(row), model(row.flip(1)), atol=1e-6)
     assert same is (name == "bag")  # the order of words

@@ -21,10 +21,8 @@ CONTROL = [0.9, 0.88, 0.91, 0.87, 0.88, 0.9, 0.92, 0.88, 0.91, 0.89, 0.85, 0.92]
 # --- paired differences -------------------------------------------------------------
 
 
-@settings(max_examples=30)
-@given(
-    st.integers(2, 40), st.integers(0, 10**6), st.floats(-3, 3), st.floats(0.5, 0.999)
-)
+@settings(max_examples=20)
+@given(st.integers(2, 40), st.integers(0, 99), st.floats(-3, 3), st.floats(0.5, 0.999))
 def test_the_paired_difference_is_that_of_scipy(pairs, seed, shift, level):
     rng = np.random.default_rng(seed)
     control = rng.normal(size=pairs)
@@ -67,13 +65,10 @@ def test_a_small_spread_is_not_taken_for_none():
     assert found.low < 0 < found.mean < found.high and 0.1 < found.p_value < 1
 
 
-@pytest.mark.parametrize("kind", [tuple, np.array, pd.Series])
-def test_any_kind_of_sequence_is_paired_by_position(kind):
-    control = kind(CONTROL)
-    if kind is pd.Series:
-        control.index = range(12)[::-1]
-    found = astuple(paired_difference(kind(A_DOZEN), control))
-    assert found == astuple(paired_difference(A_DOZEN, CONTROL))
+def test_sequences_are_paired_by_position_whatever_their_index():
+    control = pd.Series(CONTROL, index=range(12)[::-1])
+    found = astuple(paired_difference(pd.Series(A_DOZEN), control))
+    assert found == astuple(paired_difference(tuple(A_DOZEN), CONTROL))
     assert all(type(number) in (float, int) for number in found)
 
 
@@ -83,15 +78,13 @@ def test_any_kind_of_sequence_is_paired_by_position(kind):
 def by_closed_testing(p_values):
     """A hypothesis falls when every intersection it is in falls, by Bonferroni."""
     numbers = range(len(p_values))
-    subsets = [
-        subset
-        for size in range(1, len(p_values) + 1)
-        for subset in itertools.combinations(numbers, size)
-    ]
+    sizes = range(1, len(p_values) + 1)
+    subsets = [s for size in sizes for s in itertools.combinations(numbers, size)]
     local = {s: min(1, len(s) * min(p_values[i] for i in s)) for s in subsets}
     return [max(local[s] for s in subsets if i in s) for i in numbers]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.05]), max_size=6))
 def test_holm_is_closed_testing(p_values):
     adjusted = holm(p_values)
@@ -131,15 +124,14 @@ def test_each_row_is_the_paired_difference_of_one_arm(table):
 
 
 def test_the_verdict_follows_the_adjusted_p_value():
-    # Alone the difference counts, as one of three it does not.
+    """Alone the difference counts, as one of three it does not."""
     noise = [1, -1, 1, -1]
     rows = pd.DataFrame({"arm": 4 * ["x"] + 4 * ["y"], "seed": 2 * [0, 1, 2, 3]})
     rows["a"] = 4 * [0] + [2.5 + d for d in noise]
     rows["b"] = rows["c"] = 4 * [0] + noise
     alone = compare_arms(rows, "arm", "x", "a")
     together = compare_arms(rows, "arm", "x", ["a", "b", "c"])
-    assert alone["p_value"][0] == together["p_value"][0]
-    assert 0.05 / 3 < alone["p_value"][0] < 0.05
+    assert 0.05 / 3 < alone["p_value"][0] == together["p_value"][0] < 0.05
     assert alone["verdict"].tolist() == ["higher"]
     assert together["verdict"].tolist() == 3 * ["no difference"]
     assert together["low"][0] > 0
@@ -157,10 +149,7 @@ def test_a_verdict_needs_a_p_value_below_a_twentieth():
         (lambda t: t[(t["eps"] != 0.4) | (t["seed"] != 3)], r"(0.4, 3): 0} and 0 rows"),
         (lambda t: pd.concat([t, t[t["seed"] == 5][1:2]]), r"(0.0, 5): 2} and 0 rows"),
         (lambda t: t.assign(eps=t["eps"].mask(t["seed"] == 4)), "{} and 3 rows that"),
-        (
-            lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)),
-            "got nan",
-        ),
+        (lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)), "got nan"),
     ],
 )
 def test_a_table_that_cannot_be_paired_is_refused(table, change, sentence):
