@@ -83,7 +83,7 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
 
 
 def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
-    layer = models.WordVectors(9, 4)
+    layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
     expected = layer.weight[IDS].detach().clone()
     expected[IDS == 0] = 0
     assert torch.equal(layer(IDS), expected)
@@ -91,10 +91,6 @@ def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
     counts = torch.bincount(IDS.flatten(), minlength=9).float()
     counts[0] = 0  # padding is not trained
     assert torch.equal(gradient, counts[:, None].expand(9, 4))
-
-
-def test_the_mean_over_words_is_that_of_an_embedding_bag():
-    layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
     expected = functional.embedding_bag(IDS, layer.weight, mode="mean", padding_idx=0)
     assert torch.allclose(mean(layer(IDS)), expected, atol=1e-7)
     assert torch.equal(mean(torch.zeros(1, 5, 4)), torch.zeros(1, 4))  # no word at all
@@ -137,6 +133,10 @@ def test_dropout_does_nothing_until_it_is_told():
     layer.eval().rate = 0.5
     assert layer(x) is x  # in evaluation
     assert list(layer.parameters()) == [] and models.Dropout.rate == 0
+    for name, layers in (("mlp", 2), ("cnn", 1)):  # behind hidden units alone
+        found = [type(m) for m in models.build(name, (1, 8, 8)).body]
+        assert found.count(models.Dropout) == layers
+        assert found[-2:] == [torch.nn.ReLU, models.Dropout]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])
@@ -158,10 +158,3 @@ def test_dropout_is_paired_and_has_its_own_random_numbers_and_a_gradient():
     # A higher rate drops more values, never others.
     fewer = dropout(0.2, 1)(x)
     assert (fewer[out != 0] != 0).all() and (fewer != 0).sum() > (out != 0).sum()
-
-
-def test_the_networks_drop_their_hidden_units_alone():
-    for name, layers in (("mlp", 2), ("cnn", 1)):
-        found = [type(m) for m in models.build(name, (1, 8, 8)).body]
-        assert found.count(models.Dropout) == layers
-        assert found[-2:] == [torch.nn.ReLU, models.Dropout]
