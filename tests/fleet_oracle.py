@@ -70,3 +70,10 @@ def assert_same_history(found, wanted, tolerance=1e-12):
     for part, measured in wanted.items():
         for name, values in measured.items():
             np.testing.assert_allclose(found[part][name], values, 0, tolerance)
+
+
+def of_networks(history, networks):
+    return {
+        part: {name: values[networks] for name, values in measured.items()}
+        for part, measured in history.items()
+    }

@@ -13,6 +13,7 @@ from fleet_oracle import (
     assert_same_networks,
     build,
     double,
+    of_networks,
     one_by_one,
     paired_data,
     points,
@@ -107,25 +108,18 @@ def test_the_smoothed_loss_is_that_of_pytorch():
 
 
 def test_a_loss_of_ones_own_takes_columns_of_the_grid():
-    """Focal loss: gamma from the grid, alpha left to its default."""
+    def loss(logits, targets, smooth, alpha=0.5):
+        assert alpha == 0.5 and smooth.shape == (4, 1)
+        return fleet.smoothed_cross_entropy(logits, targets, smooth)
 
-    def focal(logits, targets, gamma, alpha=0.5):
-        nll = fleet.smoothed_cross_entropy(logits, targets, 0.0)
-        assert alpha == 0.5
-        return alpha * (1 - torch.exp(-nll)) ** gamma * nll
-
-    grid = fleet.grid(gamma=[0.0, 2.0], seed=[0, 1])
-    found, networks = trained(build, points(), grid, loss=focal), []
-    for row in grid.itertuples():
-        network = build(row.seed)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0)
-        for rows in training.batches(40, 16, 20, row.seed):
-            optimiser.zero_grad()
-            logits, targets = network(points().x[rows])[None], points().y[rows][None]
-            focal(logits, targets, torch.tensor(row.gamma)).mean().backward()
-            optimiser.step()
-        networks.append(network)
-    assert_same_networks(found, networks, 1e-9)
+    own, usual = (
+        fleet.grid(**{n: [0.1, 0.4], "seed": [1, 0]}) for n in ("smooth", "eps")
+    )
+    found, wanted = (
+        trained(build, points(), own, loss=loss),
+        trained(build, points(), usual),
+    )
+    assert_same_networks(found, [wanted.network(k) for k in range(4)], 0)
 
 
 # --- what a fleet gives -------------------------------------------------------------
@@ -225,20 +219,6 @@ def test_blocks_are_as_large_as_allowed(monkeypatch):
         assert max(piece.shape[1] for piece in some) == min(10, max(1, allowed // 2))
 
 
-def test_own_sets_are_gathered_piece_by_piece(reference, monkeypatch):
-    seen, of_each = [], fleet._of_each
-
-    def noted(values, which):
-        found = of_each(values, which)
-        seen.append(found.shape)
-        return found
-
-    monkeypatch.setattr(fleet, "_of_each", noted)
-    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 2 * 10 * 5)
-    reference.logits("train")
-    assert seen == 8 * [(10, 5, 2)]
-
-
 @pytest.mark.parametrize("fits", [1, 3, 7, 10])
 def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch, fits):
     numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
@@ -284,21 +264,15 @@ def test_progress_is_one_bar_over_all_slices_and_reaches_its_end(monkeypatch, ca
 
 def same_rows(found, reference):
     """Every row of ``found`` that is in ``reference`` has the same results there."""
-    keys = list(ALL_ARMS.columns)
-    places = {tuple(row): k for k, row in enumerate(reference.grid[keys].values)}
-    shared = 0
-    for k, row in enumerate(found.grid[keys].values):
-        place = places.get(tuple(row))
-        if place is None:
-            continue
-        shared += 1
+    rows, known = (map(tuple, f.grid[[*ALL_ARMS]].values) for f in (found, reference))
+    places = {row: place for place, row in enumerate(known)}
+    shared = {k: places[row] for k, row in enumerate(rows) if row in places}
+    for k, place in shared.items():
         one, two = found.network(k), reference.network(place)
         np.testing.assert_allclose(weights(one), weights(two), rtol=0, atol=1e-10)
-        for part, measured in reference.history.items():
-            for name, values in measured.items():
-                mine = found.history[part][name][k]
-                np.testing.assert_allclose(mine, values[place], rtol=0, atol=1e-10)
-    return shared
+    histories = of_networks(found.history, [*shared]), reference.history
+    assert_same_history(histories[0], of_networks(histories[1], [*shared.values()]))
+    return len(shared)
 
 
 GRIDS = {

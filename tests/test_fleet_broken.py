@@ -1,6 +1,5 @@
 """What a fleet does when a network breaks, or when the keyboard interrupts it."""
 
-import functools
 import warnings
 
 import numpy as np
@@ -13,6 +12,7 @@ from fleet_oracle import (
     assert_same_networks,
     build,
     double,
+    of_networks,
     points,
     trained,
 )
@@ -22,33 +22,23 @@ from lsr_utils import datasets, fleet, models
 WARNED = "The loss of some networks is no longer a number, {network: step}: "
 
 
-def of_networks(history, networks):
-    return {
-        part: {name: values[networks] for name, values in measured.items()}
-        for part, measured in history.items()
-    }
-
-
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_network_that_diverges_is_named_and_no_other_notices(name):
     digits = double(datasets.digits()[:90])
-    make = functools.partial(models.build, name, (1, 8, 8))
     sound, others = ALL_ARMS[:4], [0, 1, 3, 4]
     absurd = pd.DataFrame([{"seed": 5, "eps": 0.3, "lr": 1e200}])
     grid = pd.concat([sound[:2], absurd, sound[2:]])
     options = {"measure_every": 1, "steps": 8, "evaluate": {"test": digits[50:]}}
 
-    def fit(grid):
-        return trained(
-            lambda seed: make(seed=seed).double(), digits[:50], grid, **options
-        )
+    def make(seed):
+        return models.build(name, (1, 8, 8), seed=seed).double()
 
     with pytest.warns(RuntimeWarning) as caught:
-        found = fit(grid)
+        found = trained(make, digits[:50], grid, **options)
     assert [str(w.message) for w in caught] == [f"{WARNED}{{2: 1}}."]
     assert caught[0].filename.endswith("fleet_oracle.py")  # whoever called it
     assert found.diverged == {2: 1}
-    wanted = fit(sound)
+    wanted = trained(make, digits[:50], sound, **options)
     for measured in found.history.values():
         for values in measured.values():
             assert np.isfinite(values[2, 0]) and np.isnan(values[2, 1:]).all()

@@ -256,20 +256,15 @@ def generator(seed=0):
 
 
 def test_images_come_back_shifted_within_their_padding_or_mirrored():
-    x = torch.rand(64, 3, 8, 8)
-    rows = torch.randperm(64)
-    out = record_animals.Distorted(x, 0)(rows, generator())
-    same = (out == x[rows]).flatten(1).all(1)
-    mirrored = (out == x[rows].flip(3)).flatten(1).all(1)
-    assert (same ^ mirrored).all() and 16 < mirrored.sum() < 48
-    x = torch.rand(1, 2, 6, 6) + 1
-    out = record_animals.Distorted(x, 2)(torch.zeros(200).long(), generator())
-    padded = torch.nn.functional.pad(x[0], [2] * 4)
-    places = itertools.product((padded, padded.flip(2)), range(5), range(5))
-    windows = [image[:, i : i + 6, j : j + 6] for image, i, j in places]
-    seen = {k for k, w in enumerate(windows) for o in out if torch.equal(o, w)}
-    assert all(any(torch.equal(o, w) for w in windows) for o in out)
-    assert len(seen) > 40  # of fifty
+    x, rows, seen = torch.rand(200, 3, 6, 6) + 1, torch.randperm(200), []
+    for row, image in zip(rows, record_animals.Distorted(x, 2)(rows, generator())):
+        padded = torch.nn.functional.pad(x[row], [2] * 4)
+        places = itertools.product((padded, padded.flip(2)), range(5), range(5))
+        windows = [whole[:, i : i + 6, j : j + 6] for whole, i, j in places]
+        (place,) = (k for k, w in enumerate(windows) if torch.equal(image, w))
+        seen.append(place)
+    assert len(set(seen)) > 40  # of fifty
+    assert 60 < sum(place < 25 for place in seen) < 140
 
 
 def test_the_draws_depend_on_the_generator_alone():
@@ -281,28 +276,17 @@ def test_the_draws_depend_on_the_generator_alone():
 
 
 def test_a_residual_block_adds_what_came_in():
-    block = record_animals.Residual(4, 4).eval()
     x = torch.rand(2, 4, 6, 6)
-    torch.nn.init.zeros_(block.body[3].weight)
-    assert torch.allclose(block(x), x, atol=1e-6)  # nothing added, nothing lost
+    same = record_animals.Residual(4, 4).eval()
     wider = record_animals.Residual(4, 8, stride=2).eval()
-    torch.nn.init.zeros_(wider.body[3].weight)
-    scale = (1 + wider.shortcut[1].eps) ** -0.5
-    weight = scale * wider.shortcut[0].weight[:, :, 0, 0]
+    for block in (same, wider):
+        torch.nn.init.zeros_(block.body[3].weight)  # nothing added
+    assert torch.allclose(same(x), x, atol=1e-6)
+    weight = wider.shortcut[0].weight[:, :, 0, 0] * (1 + wider.shortcut[1].eps) ** -0.5
     expected = torch.einsum("oi,nihw->nohw", weight, x[:, :, ::2, ::2])
     assert torch.allclose(wider(x), expected.relu(), atol=1e-5)
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_resnet_halves_the_size_at_every_stage_but_the_first(stride):
-    model, x = record_animals.ResNet(3, (4, 6, 8), stride), torch.randn(2, 3, 32, 32)
-    maps = model.body[:-2](x)
-    assert maps.shape == (2, 8, 8 // stride, 8 // stride)
-    assert torch.allclose(model.features(x), maps.mean((2, 3)), atol=1e-6)
-    assert model(x).shape == (2, 6) and (model.features(x) >= 0).all()
-    kinds = [type(m) for m in model.modules()]
-    assert kinds.count(record_animals.Residual) == 3
-    assert kinds.count(torch.nn.BatchNorm2d) == 9
+    network = record_animals.ResNet(3, (4, 6, 8), 2)
+    assert network.body[:-2](torch.rand(2, 3, 32, 32)).shape == (2, 8, 4, 4)
 
 
 @pytest.fixture
