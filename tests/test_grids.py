@@ -10,13 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fleet_oracle import (
-    SETTINGS,
-    build,
-    paired_data,
-    points,
-    trained,
-)
+from fleet_oracle import SETTINGS, build, paired_data, points, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,9 +23,6 @@ def loss_of(eps, weight=1.0):
 
 def read(given, *users):
     return fleet._read(given, [*users, loss_of])
-
-
-# --- grid ---------------------------------------------------------------------------
 
 
 @settings(max_examples=25)
@@ -131,29 +122,6 @@ def test_a_column_that_a_function_takes_is_known_and_its_neighbour_is_not():
     for k, m in enumerate((1, 2)):
         assert torch.equal(found.targets("test")[k], points(20, m).y)
     assert found.targets("train").shape == (2, 40)
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "wanted"),
-    [
-        ("eps", 1.5, "lie in [0, 1], got 1.5."),
-        ("eps", "0.1", "be a number in [0, 1], got '0.1'."),
-        ("lr", -1.0, "lie in [0, inf), got -1.0."),
-        ("weight_decay", math.inf, "lie in [0, inf), got inf."),
-        ("l1", -0.1, "lie in [0, inf), got -0.1."),
-        ("dropout", 1.0, "lie in [0, 1), got 1.0."),
-        ("redrawn", 1.1, "lie in [0, 1], got 1.1."),
-        ("redrawn", False, "be a number in [0, 1], got False."),
-        ("seed", 1.5, "be a whole number, 0 to 4294967295, got 1.5."),
-        ("seed", "1", "be a whole number, 0 to 4294967295, got '1'."),
-    ],
-)
-def test_a_value_out_of_its_range_is_named_with_its_row(column, value, wanted):
-    of_its_own_dtype = pd.DataFrame({column: [value]})
-    for row, grid in enumerate([of_its_own_dtype, [{}, {column: value}]]):
-        with pytest.raises((TypeError, ValueError)) as caught:
-            read(grid)
-        assert str(caught.value) == f"grid, row {row}: {column} must {wanted}"
 
 
 def test_a_grid_that_is_none_or_would_be_overwritten_is_refused():

@@ -15,7 +15,6 @@ TABLE = [
     {"seed": 1, "l1": 0.01, "weight_decay": 0.1},
     {"seed": 3, "redrawn": 0.4, "dropout": 0.3},
 ]
-SLOW_UNDER_VMAP = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 
 class Residual(nn.Module):
@@ -110,7 +109,7 @@ BODIES = {
 }  # fmt: skip
 
 
-@SLOW_UNDER_VMAP
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("name", BODIES)
 def test_every_layer_trains_as_in_networks_of_their_own(name):
     data = token_rows() if name.startswith("whole numbers") else images()
@@ -136,15 +135,11 @@ def test_a_head_of_two_layers_and_a_batch_of_all_rows():
         assert together.features(data.x).shape == (len(table), 20, 5)
 
 
-@pytest.mark.parametrize("two", [True, False])
-def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch, two):
-    norm = (nn.BatchNorm2d if two else nn.BatchNorm1d)(3, track_running_stats=False)
-    data = images()
-    make = builder(
-        lambda: [norm, nn.Flatten()] if two else [nn.Flatten(2), norm, nn.Flatten()],
-        data,
-    )
-    whole = trained(make, data, [{}], steps=1)
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch, norm):
+    flat = [nn.Flatten(2)] if norm is nn.BatchNorm1d else []
+    layers = [*flat, norm(3, track_running_stats=False), nn.Flatten()]
+    whole = trained(builder(lambda: layers, images()), images(), [{}], steps=1)
     wanted = whole.logits("train")
     monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 1)
     assert torch.equal(whole.logits("train"), wanted)
@@ -240,9 +235,7 @@ OTHERS = {
     "doubled": hook(lambda net, x, out: 2 * out),
     "one column": hook(lambda net, x, out: out.mean(1, keepdim=True)),
     "dropout outside": hook(lambda net, x, out: F.dropout(out, 0.5, net.training)),
-    "hook within": lambda net, body, _: body[1].register_forward_hook(
-        lambda layer, x, out: 2 * out
-    ),
+    "hook within": lambda net, body, seed: hook(lambda *x: 2 * x[-1])(body[1], 0, 0),
     "not in training": behind(lambda _: Called(lambda x, on: 3 * x if on else x)),
     "by the seed": behind(lambda seed: Called(lambda x, _: x * (1 + seed))),
 }
@@ -252,9 +245,8 @@ OTHERS = {
 @pytest.mark.parametrize("seeds", [(0, 1), (1, 0), (0, 0, 1)])
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
 def test_a_forward_that_is_not_head_of_body_is_refused(change, seeds):
-    grid = [{"seed": seed} for seed in seeds]
     with pytest.raises(ValueError, match=r"^build must make .* head\(body\(x\)\)"):
-        trained(changed(change), datasets.gaussians(40), grid)
+        trained(changed(change), datasets.gaussians(40), [{"seed": s} for s in seeds])
 
 
 @pytest.mark.parametrize(
