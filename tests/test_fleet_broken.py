@@ -46,12 +46,6 @@ def test_a_network_that_diverges_is_named_and_no_other_notices(name):
     assert_same_networks(wanted, [found.network(place) for place in others], 1e-12)
 
 
-def test_a_network_that_breaks_in_the_last_step_is_named_too():
-    with pytest.warns(RuntimeWarning, match=r": \{1: 1\}\.$"):
-        found = trained(build, points(), [{}, {"lr": 1e200}], steps=1)
-    assert found.diverged == {1: 1}
-
-
 @pytest.mark.parametrize("seeds", [[0, 1, 2], [1, 0, 2]])
 def test_a_training_set_with_nan_breaks_its_own_networks_alone(seeds):
     def train(seed):
@@ -98,9 +92,6 @@ def test_nan_in_a_test_set_is_no_divergence():
         found = trained(build, points(), [{}], evaluate={"bad": bad})
     assert found.diverged == {} and np.isnan(found.table("bad")["accuracy"][0])
     assert np.isfinite(found.table("train")["accuracy"][0])
-
-
-# --- interrupted --------------------------------------------------------------------
 
 
 def stop_in_step(monkeypatch, number, where):

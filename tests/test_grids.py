@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -194,8 +195,7 @@ def test_each_different_set_is_made_and_stored_once():
 def test_one_set_of_unknown_posterior_leaves_all_unknown():
     def train(seed):
         data = points(12, seed)
-        known = data.posterior if seed == 0 else None
-        return datasets.SixClass(data.x, data.y, known, data.class_names)
+        return replace(data, posterior=None) if seed else data
 
     for seeds, known in [([0], True), ([0, 1], False)]:
         found = trained(build, train, fleet.grid(seed=seeds), steps=1, batch_size=4)
@@ -220,8 +220,8 @@ def test_sets_that_do_not_fit_together_are_refused(given, wanted):
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int16])
 def test_labels_of_any_integer_dtype_are_trained_alike(kind):
     good = points()
-    other = datasets.SixClass(good.x, good.y.to(kind), None, good.class_names)
-    small, wanted = (trained(build, d, [{"redrawn": 0.2}]) for d in (other, good))
+    tasks = replace(good, y=good.y.to(kind)), good
+    small, wanted = (trained(build, data, [{"redrawn": 0.2}]) for data in tasks)
     assert small.targets("train").dtype == torch.int64
     assert torch.equal(small.logits("train"), wanted.logits("train"))
 

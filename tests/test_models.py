@@ -79,9 +79,6 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
         assert models.CNN(shape).features(torch.zeros(2, *shape)).shape == (2, 64)
 
 
-# --- words --------------------------------------------------------------------------
-
-
 def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
     layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
     expected = layer.weight[IDS].detach().clone()
@@ -116,9 +113,6 @@ def test_what_a_bag_forgets_a_convolution_does_not_and_a_stack_is_its_networks(n
     assert same is (name == "bag")  # the order of words
     if name == "bag":
         assert torch.allclose(model(functional.pad(IDS, (0, 4))), model(IDS), atol=1e-6)
-
-
-# --- dropout ------------------------------------------------------------------------
 
 
 def dropout(rate, seed):

@@ -212,17 +212,14 @@ def trec(monkeypatch):
     return made, {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24}
 
 
-TINY = [ambiguous_shapes, calibrated_shapes, clusters_shapes, distillation, trec]
-
-
-@pytest.mark.parametrize("run", [*TINY, generalisation], ids=lambda f: f.__name__)
-def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(run, monkeypatch):
+@pytest.mark.parametrize("name", record.EXPERIMENTS)
+def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch):
     shapes, clouds = datasets.shapes, datasets.gaussians
     monkeypatch.setattr(datasets, "shapes", lambda n, *a, **o: shapes(n // 4, *a, **o))
     few = {"gaussians": lambda n, **o: clouds(min(n, 200), **o)}
     monkeypatch.setattr(datasets, "TASKS", datasets.TASKS | few)
-    made, tables = run(monkeypatch)
-    whole = stored(run.__name__)
+    made, tables = globals()[name](monkeypatch)
+    whole = stored(name)
     for table, count in tables.items():
         assert list(made[table]) == list(whole[table])
         assert {len(column) for column in record.plain(made[table]).values()} == {count}

@@ -83,9 +83,6 @@ def test_holm_is_closed_testing(p_values):
     np.testing.assert_allclose(adjusted, by_closed_testing(p_values), rtol=1e-12)
 
 
-# --- arms ---------------------------------------------------------------------------
-
-
 @pytest.fixture
 def table():
     """Arms 0.1, 0.0, 0.4: accuracy is higher at 0.1 alone, nll lower at 0.4 alone."""
