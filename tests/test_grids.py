@@ -47,9 +47,6 @@ def test_columns_can_be_any_sequence_or_one_value(kind):
     assert fleet.grid().shape == (1, 0)
 
 
-# --- reading it ---------------------------------------------------------------------
-
-
 def test_what_is_not_set_is_as_in_fit():
     table = read([{"eps": 0.2}, {"seed": 4}])
     given = inspect.signature(training.fit).parameters
@@ -130,6 +127,8 @@ def test_a_grid_that_is_none_or_would_be_overwritten_is_refused():
     for wrong in ([], fleet.grid(eps=[]), {"eps": 0.1}, 3, "eps", both):
         with pytest.raises((AttributeError, IndexError, TypeError, ValueError)):
             trained(build, points(), wrong)
+    with pytest.raises(TypeError, match="multiple values for keyword argument 'train'"):
+        trained(build, points(), [{}], evaluate={"train": points(30, 9)})
     for name in ("step", "part", *fleet.MEASURES):  # columns that the tables add
         with pytest.raises(ValueError, match=re.escape(f"Index(['{name}']")):
             trained(build, points(), [{name: "text"}])
