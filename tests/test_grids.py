@@ -134,9 +134,6 @@ def test_a_grid_that_is_none_or_would_be_overwritten_is_refused():
             trained(build, points(), [{name: "text"}])
 
 
-# --- arguments and data sets --------------------------------------------------------
-
-
 def test_a_function_is_given_plain_values_and_its_defaults():
     seen = []
 
