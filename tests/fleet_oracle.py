@@ -7,8 +7,6 @@ import torch
 from lsr_utils import datasets, fleet, models, training
 
 SETTINGS = ("seed", "eps", "lr", "weight_decay", "l1", "dropout", "redrawn")
-
-
 ARMS = [
     {},
     {"eps": 0.1, "dropout": 0.3},
@@ -35,11 +33,6 @@ def paired_data(seed, n=40):
 def build(seed):
     """A small fully connected network for ``points``."""
     return models.build("mlp", (2,), widths=(8, 5), seed=seed).double()
-
-
-def build_digits(name, seed, dtype=torch.float64):
-    small = {"mlp": {"widths": (9, 7)}, "cnn": {}}
-    return models.build(name, (1, 8, 8), seed=seed, **small[name]).to(dtype)
 
 
 def weights(model):
@@ -71,12 +64,16 @@ def assert_same_networks(trained, networks, tolerance=1e-8):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance)
 
 
-def assert_same_history(trained, histories, parts, tolerance=1e-8):
-    """``parts``: name in the history of ``fit`` to name in the fleet."""
-    for index, history in enumerate(histories):
-        for name, part in parts.items():
-            rows = history[history["part"] == name]
-            assert rows["step"].tolist() == trained.steps.tolist()
-            for measure in ("loss", "nll", "accuracy", "gap"):
-                found = trained.history[part][measure][index]
-                np.testing.assert_allclose(found, rows[measure], rtol=0, atol=tolerance)
+def assert_same_history(found, wanted, tolerance=1e-12):
+    """Histories as of ``Fleet``: part to measure to (M, T) array."""
+    assert found.keys() == wanted.keys()
+    for part, measured in wanted.items():
+        for name, values in measured.items():
+            np.testing.assert_allclose(found[part][name], values, 0, tolerance)
+
+
+def of_networks(history, networks):
+    return {
+        part: {name: values[networks] for name, values in measured.items()}
+        for part, measured in history.items()
+    }

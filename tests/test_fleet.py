@@ -1,5 +1,6 @@
-"""A fleet against its networks trained one by one, and what it does when one breaks."""
+"""A fleet against its networks trained one by one, in whatever company a row is."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -11,48 +12,57 @@ from fleet_oracle import (
     assert_same_history,
     assert_same_networks,
     build,
-    build_digits,
     double,
+    of_networks,
     one_by_one,
     paired_data,
     points,
     trained,
     weights,
 )
-from scipy.stats import ks_2samp
 from torch import nn
 
-from lsr_utils import datasets, fleet, training
-from lsr_utils.stats import paired_difference
+from lsr_utils import datasets, fleet, models, training
+
+SMALL = {"mlp": {"widths": (9, 7)}, "cnn": {}}
+
+
+def build_digits(name, seed, dtype=torch.float64):
+    return models.build(name, (1, 8, 8), seed=seed, **SMALL[name]).to(dtype)
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return double(datasets.digits()[:90])
+def reference():
+    """Networks with training data of their own."""
+    return trained(build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)})
 
 
-# --- the same networks as one by one ------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_a_fleet_is_its_networks_trained_one_by_one(digits, name):
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("mlp", "float64"), ("cnn", "float64"), ("mlp", "float32")]
+)
+def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
+    digits, dtype = datasets.digits()[:90], getattr(torch, dtype)
+    digits = dataclasses.replace(digits, x=digits.x.to(dtype))
+    tolerance = 1e-8 if dtype == torch.float64 else 1e-4
     train, test = digits[:50], digits[50:]
-    make = functools.partial(build_digits, name)
-    options = {"steps": 100, "batch_size": 16, "measure_every": 30}
+    make = functools.partial(build_digits, name, dtype=dtype)
+    options = {"steps": 35, "measure_every": 10}
     together = trained(make, train, ALL_ARMS, evaluate={"test": test}, **options)
     apart, histories = one_by_one(make, train, together.grid, test, **options)
-    assert together.steps.tolist() == [0, 30, 60, 90, 100]
-    assert_same_networks(together, apart)
-    parts = {"train": "train", "validation": "test"}
-    assert_same_history(together, histories, parts)
-    assert not torch.allclose(weights(apart[0]), weights(build_digits(name, 7)))
+    assert together.steps.tolist() == [0, 10, 20, 30, 35]
+    assert_same_networks(together, apart, tolerance)
+    for index, history in enumerate(histories):
+        for fits_name, part in {"train": "train", "validation": "test"}.items():
+            rows = history[history["part"] == fits_name]
+            for measure in ("loss", "nll", "accuracy", "gap"):
+                found = together.history[part][measure][index]
+                np.testing.assert_allclose(found, rows[measure], 0, 10 * tolerance)
+    assert not torch.allclose(weights(apart[0]), weights(make(seed=7)))
 
 
-def test_networks_with_data_of_their_own_are_trained_on_these():
-    together = trained(build, paired_data, ALL_ARMS)
-    apart, histories = one_by_one(build, paired_data, together.grid, measure_every=2)
-    assert_same_networks(together, apart)
-    assert_same_history(together, histories, {"train": "train"})
+def test_networks_with_data_of_their_own_are_trained_on_these(reference):
+    apart, _ = one_by_one(build, paired_data, reference.grid)
+    assert_same_networks(reference, apart)
 
 
 def test_a_fleet_is_the_loop_of_pytorch_written_out():
@@ -80,83 +90,48 @@ def test_a_fleet_is_the_loop_of_pytorch_written_out():
         optimiser.zero_grad()
         loss_fn(network.head(h), data.y[rows]).backward()
         optimiser.step()
-    assert_same_networks(found, [build_after_thirty_plain_steps(data), network])
+    plain = build(0)
+    training.fit(plain, data, steps=30, batch_size=12, progress=False)
+    assert_same_networks(found, [plain, network])
 
 
-def build_after_thirty_plain_steps(data):
-    network = build(0)
-    options = {"steps": 30, "batch_size": 12, "progress": False}
-    training.fit(network, data, **options)
-    return network
+def test_a_loss_of_ones_own_takes_columns_of_the_grid():
+    def loss(logits, targets, smooth, alpha=0.5):
+        assert alpha == 0.5 and smooth.shape == (4, 1)
+        return fleet.smoothed_cross_entropy(logits, targets, smooth)
 
-
-def test_in_float32_accuracy_is_distributed_as_one_by_one():
-    """Rounding grows into other networks, which must be neither better nor worse.
-
-    A run as long as notebook 03's on 100 digits. Two tests: the two-sample
-    Kolmogorov-Smirnov test over 20 seeds does not reject at 1 %, and the 95 % interval
-    of the mean paired difference lies within a point.
-    """
-    digits = datasets.digits()
-    train, test = digits[:100], digits[300:]
-    make = functools.partial(build_digits, "mlp", dtype=torch.float32)
-    grid = fleet.grid(eps=0.1, dropout=0.1, seed=range(20))
-    options = {"steps": 600, "batch_size": 32, "measure_every": 600}
-    together = trained(make, train, grid, evaluate={"test": test}, **options)
-    networks, _ = one_by_one(make, train, together.grid, **options)
-    found = together.table("test")["accuracy"]
-    wanted = [training.evaluate(network, test)["accuracy"] for network in networks]
-    assert ks_2samp(found, wanted).pvalue > 0.01
-    difference = paired_difference(found, wanted)
-    assert -0.01 < difference.low <= difference.high < 0.01
-    assert 0.7 < np.mean(wanted) < 0.99 and np.std(wanted) > 0.005
+    grid = fleet.grid(eps=[0.1, 0.4], seed=[1, 0])
+    wanted = trained(build, points(), grid)
+    found = trained(build, points(), grid.rename(columns={"eps": "smooth"}), loss=loss)
+    assert_same_networks(found, [wanted.network(k) for k in range(4)], 0)
 
 
 # --- what a fleet gives -------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def own_sets():
-    return trained(
-        build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)}, steps=6
-    )
-
-
-def test_logits_and_features_are_those_of_the_networks(own_sets):
-    x = points(9, 8).x
-    for k in range(10):
-        network, seed = own_sets.network(k), own_sets.grid["seed"][k]
+@pytest.mark.parametrize("values", [1, 250, fleet.VALUES_AT_ONCE])
+def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
+    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", values)
+    x, shared = points(9, 8).x, points(30, 5)
+    close = functools.partial(torch.testing.assert_close, rtol=0, atol=1e-12)
+    for k, seed in enumerate(reference.grid["seed"]):
+        network, own = reference.network(k), paired_data(seed)
         assert not network.training
-        inputs = {"train": paired_data(seed).x, "test": points(30, 5).x}
-        for part, own in inputs.items():
-            wanted = network(own), network.features(own)
-            found = own_sets.logits(part)[k], own_sets.features(part)[k]
-            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
-        torch.testing.assert_close(
-            own_sets.logits(x)[k], network(x), rtol=0, atol=1e-12
-        )
-        wanted = network.features(x)
-        torch.testing.assert_close(own_sets.features(x)[k], wanted, rtol=0, atol=1e-12)
-    assert not own_sets.logits(x).requires_grad
-    assert not own_sets.features("test").requires_grad
-    assert own_sets.logits(x[:0]).shape == (10, 0, 6)
+        for inputs, values in {"train": own.x, "test": shared.x, x: x}.items():
+            close(reference.logits(inputs)[k], network(values))
+            close(reference.features(inputs)[k], network.features(values))
+        assert torch.equal(reference.targets("train")[k], own.y)
+        assert torch.equal(reference.posterior("train")[k], own.posterior)
+        assert torch.equal(reference.targets("test")[k], shared.y)
+    assert not reference.logits(x).requires_grad
+    assert not reference.features("test").requires_grad
+    assert reference.logits(x[:0]).shape == (10, 0, 6)
 
 
-def test_targets_and_posterior_are_those_of_each_network(own_sets):
-    for k, seed in enumerate(own_sets.grid["seed"]):
-        assert torch.equal(own_sets.targets("train")[k], paired_data(seed).y)
-        assert torch.equal(own_sets.posterior("train")[k], paired_data(seed).posterior)
-        assert torch.equal(own_sets.targets("test")[k], points(30, 5).y)
-    hidden = points()
-    hidden = datasets.SixClass(hidden.x, hidden.y, None, hidden.class_names)
-    assert trained(build, hidden, [{}]).posterior("train") is None
-
-
-def test_the_measures_are_those_of_evaluate_and_numpy(own_sets):
-    test = points(30, 5)
-    table = own_sets.table("test")
-    for k, eps in enumerate(own_sets.grid["eps"]):
-        network = own_sets.network(k)
+def test_the_measures_are_those_of_evaluate_and_numpy(reference):
+    test, table = points(30, 5), reference.table("test")
+    for k, eps in enumerate(reference.grid["eps"]):
+        network = reference.network(k)
         for name, value in training.evaluate(network, test, eps).items():
             assert table[name][k] == pytest.approx(value, abs=1e-12)
         z = network(test.x).detach().numpy()
@@ -165,179 +140,149 @@ def test_the_measures_are_those_of_evaluate_and_numpy(own_sets):
         assert table["confidence"][k] == pytest.approx(confidence, abs=1e-12)
 
 
-def test_tables_are_tidy(own_sets):
-    early = own_sets.table("train", 0)
+def test_tables_are_tidy(reference):
+    early = reference.table("train", 0)
     assert set(early["step"]) == {0} and set(early["part"]) == {"train"}
-    assert set(own_sets.table("train")["step"]) == {6}
-    pd.testing.assert_frame_equal(early[own_sets.grid.columns], own_sets.grid)
-    tidy = own_sets.tidy()
-    assert len(tidy) == 10 * 2 * len(own_sets.steps)
-    for part, measured in own_sets.history.items():
+    assert set(reference.table("train")["step"]) == {20}
+    pd.testing.assert_frame_equal(early[reference.grid.columns], reference.grid)
+    tidy = reference.tidy()
+    assert len(tidy) == 10 * 2 * 11 and tidy["step"].is_monotonic_increasing
+    for part, measured in reference.history.items():
         for name, values in measured.items():
-            rows = tidy[tidy["part"] == part].pivot(columns="step", values=name)
-            assert values.shape == (10, len(own_sets.steps)) and len(rows)
-            for t, step in enumerate(own_sets.steps):
-                same = own_sets.table(part, step)[name]
-                np.testing.assert_array_equal(same, values[:, t])
-                chosen = tidy[(tidy["part"] == part) & (tidy["step"] == step)]
-                np.testing.assert_array_equal(chosen[name], values[:, t])
+            assert values.shape == (10, 11)
+            chosen = tidy[tidy["part"] == part].groupby("step")[name]
+            for t, step in enumerate(reference.steps):
+                for same in (reference.table(part, step)[name], chosen.get_group(step)):
+                    np.testing.assert_array_equal(same, values[:, t])
 
 
-def test_labels_stay_in_the_tables_and_the_index_does_not_matter():
-    grid = fleet.grid(method=["hard", "smooth"], seed=[0, 1]).assign(
-        eps=[0.0, 0.0, 0.2, 0.2]
-    )
-    grid.index = [7, 7, 3, -1]
-    found = trained(build, points(), grid)
-    assert found.table("train")["method"].tolist() == 2 * ["hard"] + 2 * ["smooth"]
-    np.testing.assert_array_equal(found.grid["eps"], grid["eps"])
-    assert found.grid.index.tolist() == [0, 1, 2, 3]
-
-
-def test_a_network_is_a_copy(own_sets):
-    before = own_sets.logits("test")
-    with torch.no_grad():
-        own_sets.network(2).head.weight.zero_()
-    assert torch.equal(before, own_sets.logits("test"))
-    last, same = own_sets.network(-1), own_sets.network(9)
+def test_what_is_not_there_is_an_error(reference):
+    for method in ("table", "logits", "features", "targets", "posterior"):
+        with pytest.raises((KeyError, ValueError), match="validation"):
+            getattr(reference, method)("validation")
+    with pytest.raises((KeyError, ValueError), match="11"):
+        reference.table("train", 11)
+    with pytest.raises(IndexError):
+        reference.network(10)
+    last, same = reference.network(-1), reference.network(9)
     assert torch.equal(weights(last), weights(same))
 
 
-@pytest.mark.parametrize("values", [1, 250])
-def test_blocks_of_rows_give_the_same(own_sets, monkeypatch, values):
-    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", values)
-    again = trained(
-        build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)}, steps=6
-    )
-    for part in ("train", "test"):
-        one, two = again.logits(part), own_sets.logits(part)
-        torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
-        one, two = again.features(part), own_sets.features(part)
-        torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
-        for name, measured in again.history[part].items():
-            wanted = own_sets.history[part][name]
-            np.testing.assert_allclose(measured, wanted, rtol=0, atol=1e-12)
+# --- pieces of rows, slices of networks ---------------------------------------------
 
 
 def test_blocks_are_as_large_as_allowed(monkeypatch):
-    found = trained(build, points(), fleet.grid(seed=range(3)))
+    found = trained(build, points(), fleet.grid(seed=range(3)), steps=1)
     x = points(10).x
-    for allowed, sizes in [
-        (1, 10 * [1]),
-        (17, 5 * [2]),
-        (18, [3, 3, 3, 1]),
-        (999, [10]),
-    ]:
+    sizes = {1: 10 * [1], 17: 5 * [2], 18: [3, 3, 3, 1], 999: [10]}
+    for allowed, wanted in sizes.items():
         monkeypatch.setattr(fleet, "VALUES_AT_ONCE", allowed)
-        assert [piece.shape[1] for piece in found._features(x)] == sizes
+        assert [piece.shape[1] for piece in found._features(x)] == wanted
         some = found._features(x, slice(1, 2))
         assert max(piece.shape[1] for piece in some) == min(10, max(1, allowed // 2))
 
 
-def test_own_sets_are_gathered_piece_by_piece(monkeypatch):
-    seen, of_each = [], fleet._of_each
+@pytest.mark.parametrize("fits", [1, 3, 7, 10])
+def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch, fits):
+    numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
+    one = 8 * (5 * numbers[0] + 4 * 16 * numbers[1])
+    monkeypatch.setattr(fleet, "CACHED_BYTES", float(fits * one))
+    slices = fleet._slices(reference, 16)
+    sizes = {1: 10 * [1], 3: [2, 3, 2, 3], 7: [5, 5], 10: [10]}[fits]
+    assert [s.stop - s.start for s in slices] == sizes
+    assert [k for s in slices for k in range(10)[s]] == [*range(10)]
+    if fits == 3:
+        evaluate = {"test": points(30, 5)}
+        found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate)
+        assert same_rows(found, reference) == 10 and found.diverged == {}
+        pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
 
-    def noted(values, which):
-        found = of_each(values, which)
-        seen.append(found.shape)
-        return found
 
-    monkeypatch.setattr(fleet, "_of_each", noted)
-    monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 2 * 10 * 5)
-    found = trained(build, paired_data, ALL_ARMS)
-    found.logits("train")
-    inputs = [shape for shape in seen if len(shape) == 3]
-    assert len(inputs) > 20 and max(shape[1] for shape in inputs) == 5
+def test_progress_is_one_bar_over_all_slices_and_reaches_its_end(monkeypatch, capfd):
+    bars = []
 
-
-def test_the_bar_reaches_its_end(monkeypatch):
     class Bar:
-        def __init__(self, items, **options):
-            self.items, self.state = iter(items), "broken off"
+        def __init__(self, items, *, disable, **options):
+            self.items, self.end = items, "broken off"
+            if not disable:
+                bars.append((self, len(items), options))
 
         def __iter__(self):
             yield from self.items
-            self.state = "done"
+            self.end = "done"
 
-    bars = []
-    monkeypatch.setattr(
-        "tqdm.auto.tqdm", lambda *a, **k: bars.append(Bar(*a, **k)) or bars[-1]
-    )
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    trained(build, points(), ALL_ARMS, steps=5, progress=True)
-    assert [bar.state for bar in bars] == ["done"]
-
-
-def test_the_smoothed_loss_is_that_of_pytorch():
-    logits = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(6, (3, 5))
-    eps = torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.float64)
-    found = fleet.smoothed_cross_entropy(logits, targets, eps)
-    for k in range(3):
-        loss_fn = nn.CrossEntropyLoss(label_smoothing=eps[k].item(), reduction="none")
-        wanted = loss_fn(logits[k], targets[k])
-        torch.testing.assert_close(found[k], wanted, rtol=0, atol=1e-12)
-        (one,) = torch.autograd.grad(found[k].sum(), logits, retain_graph=True)
-        (two,) = torch.autograd.grad(wanted.sum(), logits)
-        torch.testing.assert_close(one, two, rtol=0, atol=1e-12)
-
-
-def test_a_loss_of_ones_own_takes_columns_of_the_grid():
-    """Focal loss: gamma from the grid, alpha left to its default."""
-
-    def focal(logits, targets, gamma, alpha=0.5):
-        nll = fleet.smoothed_cross_entropy(logits, targets, 0.0)
-        assert alpha == 0.5
-        return alpha * (1 - torch.exp(-nll)) ** gamma * nll
-
-    found = trained(
-        build, points(), fleet.grid(gamma=[0.0, 2.0], seed=[0, 1]), loss=focal
-    )
-    for k, row in enumerate(found.grid.itertuples()):
-        network = build(row.seed)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0)
-        for rows in training.batches(40, 16, 20, row.seed):
-            optimiser.zero_grad()
-            logits, targets = network(points().x[rows]), points().y[rows]
-            focal(
-                logits[None], targets[None], torch.tensor(row.gamma)
-            ).mean().backward()
-            optimiser.step()
-        one, two = weights(found.network(k)), weights(network)
-        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=0, atol=1e-9)
-
-
-def test_progress_is_one_bar_over_all_slices(monkeypatch, capfd):
-    bars = []
-
-    def bar(ticks, *, disable, **options):
-        if not disable:
-            bars.append((len(ticks), options))
-        return ticks
-
-    monkeypatch.setattr("tqdm.auto.tqdm", bar)
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
     monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    trained(build, points(), fleet.grid(seed=range(3)), progress=True)
-    trained(build, points(), fleet.grid(seed=range(3)))
-    options = {"total": 60, "desc": "3 networks", "leave": False}
-    assert bars == [(60, options)]
-    assert capfd.readouterr().err == ""
+    trained(build, points(), fleet.grid(seed=range(3)), steps=5, progress=True)
+    trained(build, points(), fleet.grid(seed=range(3)), steps=5)
+    ((bar, length, options),) = bars
+    assert (bar.end, length) == ("done", 15)
+    assert options == {"total": 15, "desc": "3 networks", "leave": False}
+    assert capfd.readouterr() == ("", "")
+
+
+# --- pairing: what a seed decides ---------------------------------------------------
+
+
+def same_rows(found, reference):
+    """Every row of ``found`` that is in ``reference`` has the same results there."""
+    rows, known = (map(tuple, f.grid[[*ALL_ARMS]].values) for f in (found, reference))
+    places = {row: place for place, row in enumerate(known)}
+    shared = {k: places[row] for k, row in enumerate(rows) if row in places}
+    for k, place in shared.items():
+        one, two = found.network(k), reference.network(place)
+        np.testing.assert_allclose(weights(one), weights(two), rtol=0, atol=1e-10)
+    wanted = of_networks(reference.history, [*shared.values()])
+    assert_same_history(of_networks(found.history, [*shared]), wanted, 1e-10)
+    return len(shared)
+
+
+GRIDS = {
+    "one row": lambda grid: grid[3:4],
+    "shuffled, doubled, with others": lambda grid: pd.concat(
+        [grid, fleet.grid(seed=[0, 1, 2, 9], lr=[0.1, 0.2], dropout=0.1), grid]
+    ).sample(frac=1, random_state=1),
+}
+
+
+@pytest.mark.parametrize("change", GRIDS.values(), ids=GRIDS.keys())
+def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference, change):
+    grid = change(ALL_ARMS)
+    found = trained(build, paired_data, grid, evaluate={"test": points(30, 5)})
+    assert found.grid.index.tolist() == list(range(len(grid)))
+    assert same_rows(found, reference) == min(len(grid), 20)
+
+
+def test_a_fleet_leaves_random_state_grid_and_data_alone():
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    grid = ALL_ARMS.sample(frac=1, random_state=0)
+    copy, data = grid.copy(), points()
+    x, y = data.x.clone(), data.y.clone()
+    trained(build, data, grid, steps=3)
+    assert torch.equal(state, torch.get_rng_state())
+    pd.testing.assert_frame_equal(grid, copy)
+    assert torch.equal(x, data.x) and torch.equal(y, data.y)
+
+
+def test_measuring_more_often_changes_nothing():
+    often = trained(build, points(), ALL_ARMS, measure_every=1)
+    once = trained(build, points(), ALL_ARMS, measure_every=99)
+    assert once.steps.tolist() == [0, 20] and len(often.steps) == 21
+    assert_same_networks(often, [once.network(k) for k in range(10)], 0)
+    usual = trained(build, points(), ALL_ARMS[:1], steps=35)
+    assert usual.steps.tolist() == [*range(0, 34, 3), 35]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_a_gpu_trains_the_same_networks(digits, name):
-    make = functools.partial(build_digits, name)
-    there = digits.to("cuda")
-    options, evaluate = {"steps": 50}, {"test": digits[50:]}
-    cpu = trained(make, digits[:50], ALL_ARMS, evaluate=evaluate, **options)
-    evaluate = {"test": there[50:]}
-    gpu = trained(make, there[:50], ALL_ARMS, evaluate=evaluate, **options)
+def test_a_gpu_trains_the_same_networks(name):
+    make, digits = functools.partial(build_digits, name), double(datasets.digits()[:90])
+    cpu, gpu = (
+        trained(make, data[:50], ALL_ARMS, evaluate={"test": data[50:]}, steps=50)
+        for data in (digits, digits.to("cuda"))
+    )
     assert gpu.logits("test").device.type == "cuda"
-    for k in range(10):
-        one, two = weights(gpu.network(k)).cpu(), weights(cpu.network(k))
-        np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
-    for measure, values in gpu.history["test"].items():
-        wanted = cpu.history["test"][measure]
-        np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-6)
+    assert_same_networks(cpu, [gpu.network(k).cpu() for k in range(10)], 1e-6)
+    assert_same_history(gpu.history, cpu.history, 1e-6)

@@ -1,17 +1,21 @@
 """The grid of a fleet: what its columns mean, in whatever form they come."""
 
+import inspect
 import itertools
+import math
 import re
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fleet_oracle import SETTINGS, build, points, trained, weights
-from hypothesis import given
+from fleet_oracle import SETTINGS, build, paired_data, points, trained
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsr_utils import datasets, fleet
+from lsr_utils import datasets, fleet, training
 
 
 def loss_of(eps, weight=1.0):
@@ -22,9 +26,7 @@ def read(given, *users):
     return fleet._read(given, [*users, loss_of])
 
 
-# --- grid ---------------------------------------------------------------------------
-
-
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 5), max_size=3), min_size=1, max_size=3))
 def test_a_grid_is_every_combination_the_last_varies_fastest(values):
     columns = {f"column {k}": column for k, column in enumerate(values)}
@@ -33,36 +35,23 @@ def test_a_grid_is_every_combination_the_last_varies_fastest(values):
     assert [tuple(row) for row in found.values] == list(itertools.product(*values))
 
 
-def test_a_single_value_is_as_good_as_a_list():
-    found = fleet.grid(method="smooth", eps=0.1, seed=range(3))
-    assert found["method"].tolist() == 3 * ["smooth"]
-    assert found["eps"].tolist() == [0.1] * 3 and found["seed"].tolist() == [0, 1, 2]
-    assert fleet.grid().shape == (1, 0)
-    assert len(fleet.grid(eps=[], seed=[0, 1])) == 0
-
-
 @pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor, pd.Series, iter])
-def test_columns_can_be_any_sequence(kind):
-    found = fleet.grid(seed=kind([3, 5]), eps=kind([0.5, 0.25]))
+def test_columns_can_be_any_sequence_or_one_value(kind):
+    found = fleet.grid(seed=kind([3, 5]), eps=kind([0.5, 0.25]), method="smooth")
     assert found["seed"].tolist() == [3, 3, 5, 5]
     assert found["eps"].tolist() == [0.5, 0.25] * 2
+    assert found["method"].tolist() == 4 * ["smooth"]
     assert found["seed"].dtype == np.int64 and found["eps"].dtype == np.float64
-    assert fleet.grid(eps=np.float64(0.5), seed=torch.tensor(2)).values.tolist() == [
-        [0.5, 2]
-    ]
-
-
-# --- reading it ----------------------------------------------------------------------
+    single = fleet.grid(eps=np.float64(0.5), seed=torch.tensor(2))
+    assert single.values.tolist() == [[0.5, 2]]
+    assert fleet.grid().shape == (1, 0)
 
 
 def test_what_is_not_set_is_as_in_fit():
-    import inspect
-
-    from lsr_utils.training import fit
-
     table = read([{"eps": 0.2}, {"seed": 4}])
-    assert set(table) == set(SETTINGS)
-    defaults = {k: inspect.signature(fit).parameters[k].default for k in SETTINGS}
+    given = inspect.signature(training.fit).parameters
+    defaults = {name: given[name].default for name in SETTINGS}
+    assert list(table.columns) == ["eps", *(name for name in SETTINGS if name != "eps")]
     assert table.iloc[0].to_dict() == defaults | {"eps": 0.2}
     assert table.iloc[1].to_dict() == defaults | {"seed": 4}
     assert table["seed"].dtype == np.int64
@@ -74,8 +63,8 @@ FORMS = {
     "nullable": lambda values: pd.Series(values, dtype="Float64"),
     "categories": lambda values: pd.Series(values).astype("category"),
     "float32": lambda values: pd.Series(values, dtype="float32"),
-    "numpy scalars": lambda values: pd.Series(
-        [v if v is None else np.float64(v) for v in values], dtype=object
+    "gaps of other kinds": lambda values: pd.Series(
+        [pd.NA if v is None else np.float64(v) for v in values], dtype=object
     ),
 }
 
@@ -89,15 +78,7 @@ def test_numbers_in_any_form_are_read_and_gaps_are_filled(form):
     assert table["eps"].tolist() == [0.5, 0.0] and table["seed"].tolist() == [0, 7]
     assert table["seed"].dtype == np.int64 and table["eps"].dtype == np.float64
     assert table.index.tolist() == [0, 1]
-    pd.testing.assert_frame_equal(given, before)
-
-
-def test_a_table_is_no_view_of_what_was_given():
-    given = pd.DataFrame({"eps": [0.1, 0.2], "seed": [0, 1]})
-    before = given.copy(deep=True)
-    table = read(given)
     table.loc[0, "eps"] = 0.7
-    table["lr"] = 5.0
     pd.testing.assert_frame_equal(given, before)
 
 
@@ -107,9 +88,50 @@ def test_text_labels_and_columns_of_functions_are_kept():
     assert table["method"][0] == "a" and table["n"].tolist() == [30, 20]
     category = given.assign(method=given["method"].astype("category"))
     assert read(category, lambda n: None)["method"][0] == "a"
+    assert trained(build, points(), given[["method"]]).tidy()["method"][0] == "a"
 
 
-# --- arguments ----------------------------------------------------------------------
+COLUMNS = {
+    "objects": pd.Series([0.1, 0.2], dtype=object),
+    "some text": pd.Series(["0.1", 0.2], dtype=object),
+    "booleans": [True, False],
+    "categories of numbers": pd.Categorical([0.1, 0.2]),
+    "tuples": pd.Series([(64, 32), (8,)], dtype=object),
+    "nothing": [math.nan, math.nan],
+}
+
+
+@pytest.mark.parametrize("values", COLUMNS.values(), ids=COLUMNS.keys())
+def test_a_column_that_nothing_takes_is_no_label_unless_text(values):
+    with pytest.raises(ValueError, match="^grid has the column 'epss', which nothing"):
+        read(pd.DataFrame({"eps": 0.1, "epss": values}))
+
+
+def test_a_column_that_a_function_takes_is_known_and_its_neighbour_is_not():
+    def train(n, kind):
+        return points(n)
+
+    grid = pd.DataFrame({"n": [20, 20], "kind": ["a", "b"], "m": [1, 2]})
+    with pytest.raises(ValueError, match="^grid has the column 'm', which nothing"):
+        trained(build, train, grid)
+    assert len(trained(build, train, grid.drop(columns="m"))) == 2
+    evaluate = {"test": lambda m: points(20, m)}
+    found = trained(build, points(), grid[["m"]], evaluate=evaluate)
+    for k, m in enumerate((1, 2)):
+        assert torch.equal(found.targets("test")[k], points(20, m).y)
+    assert found.targets("train").shape == (2, 40)
+
+
+def test_a_grid_that_is_none_or_would_be_overwritten_is_refused():
+    both = pd.concat([pd.DataFrame({"eps": [0.1]})] * 2, axis=1)
+    for wrong in ([], fleet.grid(eps=[]), {"eps": 0.1}, 3, "eps", both):
+        with pytest.raises((AttributeError, IndexError, TypeError, ValueError)):
+            trained(build, points(), wrong)
+    with pytest.raises(TypeError, match="multiple values for keyword argument 'train'"):
+        trained(build, points(), [{}], evaluate={"train": points(30, 9)})
+    for name in ("step", "part", *fleet.MEASURES):  # columns that the tables add
+        with pytest.raises(ValueError, match=re.escape(f"Index(['{name}']")):
+            trained(build, points(), [{name: "text"}])
 
 
 def test_a_function_is_given_plain_values_and_its_defaults():
@@ -127,99 +149,83 @@ def test_a_function_is_given_plain_values_and_its_defaults():
         assert torch.equal(found.targets("train")[k], points(30, seed).y)
 
 
-def test_a_gap_in_any_form_is_the_default():
+def test_a_gap_in_any_form_is_the_default_or_asked_for_by_row():
     def train(n=30, name="all"):
-        assert n in (30, 24) and name in ("all", "some")
-        return points(24)
+        raise AssertionError("is not called")
 
     grid = pd.DataFrame({"n": pd.Series([24, None], dtype="Int64")})
     grid["name"] = pd.Series([None, "some"], dtype="string")
-    assert fleet._arguments(train, grid).to_dict("records") == [
-        {"n": 24, "name": "all"},
-        {"n": 30, "name": "some"},
-    ]
-    trained(build, train, grid)
-
-
-def test_a_value_that_a_function_needs_is_asked_for_by_row():
-    table = pd.DataFrame({"n": [3.0, np.nan]})
-    for name, row, column in [("n", 1, "n"), ("m", 0, "m")]:
-        function = {"n": lambda n: None, "m": lambda m: None}[column]
-        with pytest.raises(ValueError) as caught:
-            fleet._arguments(function, table)
-        assert str(caught.value) == f"grid needs {name!r} in row {row}."
+    wanted = [{"n": 24, "name": "all"}, {"n": 30, "name": "some"}]
+    assert fleet._arguments(train, grid).to_dict("records") == wanted
+    for needs, row in [(lambda n: n, 1), (lambda m: m, 0)]:
+        (name,) = inspect.signature(needs).parameters
+        with pytest.raises(ValueError, match=f"^grid needs '{name}' in row {row}"):
+            fleet._arguments(needs, grid)
 
 
 def test_columns_are_the_named_arguments():
-    def function(a, b=2, *rest, c, d=4):
-        pass
-
-    found = fleet._defaults(function)
+    found = fleet._defaults(lambda a, b=2, *rest, c, d=4: None)
     assert list(found) == ["a", "b", "c", "d"] and found["b"] == 2
     assert fleet._defaults(points()) == fleet._defaults(None) == {}
 
 
-# --- data sets ----------------------------------------------------------------------
+def test_each_different_set_is_made_and_stored_once():
+    calls, table = [], pd.DataFrame({"seed": [5, 3, 5], "eps": [0.1, 0.2, 0.3]})
 
+    def train(seed):
+        calls.append(seed)
+        return paired_data(seed, 12)
 
-def test_each_different_set_is_stored_once():
-    table = pd.DataFrame({"seed": [5, 3, 5], "eps": [0.1, 0.2, 0.3]})
-    sets = fleet._DataSets(lambda seed: points(12, seed), table, "train")
+    sets = fleet._DataSets(train, table, "train")
     assert sets.x.shape == (2, 12, 2) and sets.which.tolist() == [0, 1, 0]
+    assert calls == [5, 3]
     for k, seed in enumerate((5, 3, 5)):
-        assert torch.equal(fleet._of_each(sets.x, sets.which)[k], points(12, seed).x)
-        assert torch.equal(fleet._of_each(sets.y, sets.which)[k], points(12, seed).y)
-    assert torch.equal(fleet._of_each(sets.y, sets.which[1:2])[0], points(12, 3).y)
-    one = fleet._DataSets(points(12), table, "train")
+        assert torch.equal(fleet._of_each(sets.x, sets.which)[k], train(seed).x)
+        assert torch.equal(fleet._of_each(sets.y, sets.which)[k], train(seed).y)
+    one = fleet._DataSets(lambda: train(3), table, "train")
     of_each = fleet._of_each(one.x, one.which)
-    assert of_each.shape == (3, 12, 2)
+    assert of_each.shape == (3, 12, 2) and len(calls) == 2 + 6 + 1
     assert of_each.stride(0) == 0  # a view: no memory for each network
-
-
-def test_a_set_that_is_the_same_for_all_is_made_once():
-    calls = []
-
-    def train():
-        calls.append(1)
-        return points()
-
-    trained(build, train, fleet.grid(seed=range(4)))
-    assert calls == [1]
 
 
 def test_one_set_of_unknown_posterior_leaves_all_unknown():
     def train(seed):
         data = points(12, seed)
-        if seed:
-            return datasets.SixClass(data.x, data.y, None, data.class_names)
-        return data
+        return replace(data, posterior=None) if seed else data
 
     for seeds, known in [([0], True), ([0, 1], False)]:
-        sets = fleet._DataSets(train, pd.DataFrame({"seed": seeds}), "train")
-        assert (sets.posterior is not None) == known
+        found = trained(build, train, fleet.grid(seed=seeds), steps=1, batch_size=4)
+        assert (found.posterior("train") is not None) == known
 
 
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        (
-            lambda seed: points(12 + seed),
-            "train needs rows, as many in every arm, got [12, 13].",
-        ),
+        (lambda seed: points(12 + seed), "as many in every arm, got [12, 13]."),
         (lambda: points(12)[:0], "as many in every arm, got [0]."),
         (lambda seed: [points, datasets.shapes][seed](12), "equal size"),
     ],
 )
 def test_sets_that_do_not_fit_together_are_refused(given, wanted):
-    with pytest.raises((ValueError, RuntimeError), match=re.escape(wanted)):
-        fleet._DataSets(given, pd.DataFrame({"seed": [0, 1]}), "train")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((ValueError, RuntimeError), match=re.escape(wanted)):
+            fleet._DataSets(given, pd.DataFrame({"seed": [0, 1]}), "train")
 
 
-def test_weights_do_not_depend_on_the_form_of_the_grid():
-    given = pd.DataFrame({"eps": [0.25, 0.0], "seed": [1, 2]})
-    forms = [given, given.to_dict("records"), given.astype(object), given[::-1]]
-    found = [trained(build, points(), form) for form in forms]
-    for fleet_of_form, order in zip(found, [(0, 1)] * 3 + [(1, 0)], strict=True):
-        for mine, place in enumerate(order):
-            one, two = fleet_of_form.network(mine), found[0].network(place)
-            np.testing.assert_allclose(weights(one), weights(two), rtol=0, atol=1e-12)
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16])
+def test_labels_of_any_integer_dtype_are_trained_alike(kind):
+    good = points()
+    tasks = replace(good, y=good.y.to(kind)), good
+    small, wanted = (trained(build, data, [{"redrawn": 0.2}]) for data in tasks)
+    assert small.targets("train").dtype == torch.int64
+    assert torch.equal(small.logits("train"), wanted.logits("train"))
+
+
+@pytest.mark.parametrize("reduce", [torch.mean, lambda x: x.mean(1), lambda x: x.mT])
+def test_a_loss_returns_one_number_a_row(reduce):
+    def loss(logits, targets, eps):
+        return reduce(fleet.smoothed_cross_entropy(logits, targets, eps))
+
+    with pytest.raises(RuntimeError, match=r"^stack expects .* \[2, 40\] at entry 1"):
+        trained(build, points(), fleet.grid(seed=range(2)), loss=loss)

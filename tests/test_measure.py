@@ -28,23 +28,13 @@ def with_something_freed():
     return [hold(1), hold(2)]
 
 
-@pytest.mark.parametrize(
-    ("call", "mib"),
-    [
-        (one_after_another, 3),
-        (lambda: [hold(1), hold(3), hold(2)], 6),
-        (with_something_freed, 4),
-        (lambda: None, 0),
-    ],
-)
-def test_the_peak_is_the_most_held_at_once(call, mib):
-    assert measure.peak_bytes(call) == mib * MIB
-
-
-def test_what_was_there_before_does_not_count():
+def test_the_peak_is_the_most_held_at_once_beyond_what_was_there():
     there = hold(8)
-    new = measure.peak_bytes(lambda: there.add(1))  # and a few bytes for the 1
-    assert 8 * MIB <= new < 8 * MIB + 100
+    assert measure.peak_bytes(one_after_another) == 3 * MIB
+    assert measure.peak_bytes(with_something_freed) == 4 * MIB
+    assert measure.peak_bytes(lambda: [hold(1), hold(3), hold(2)]) == 6 * MIB
+    assert measure.peak_bytes(lambda: None) == 0
+    assert 8 * MIB <= measure.peak_bytes(lambda: there.add(1)) < 8 * MIB + 100
     assert measure.peak_bytes(lambda: there.add_(1)) < MIB
     x = torch.zeros(MIB // 4, requires_grad=True)
 
@@ -62,9 +52,7 @@ def test_measuring_prints_nothing_and_leaves_no_file_open_but_stderr(capfd):
         os.close(number)
         return number
 
-    before = next_number()
-    measure.peak_bytes(lambda: None)
-    turns = iter([0, 1])
+    before, turns = next_number(), iter([0, 1])
     with pytest.raises(ZeroDivisionError):  # while it is measured
         measure.peak_bytes(lambda: 1 / (1 - next(turns)))
     assert next_number() == before
@@ -77,8 +65,7 @@ def test_the_time_is_the_median_of_the_measured_calls(monkeypatch):
     clock = itertools.accumulate([5.0, 1.0, 30.0, 2.0, 4.0], initial=7.0)
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     seconds = measure.median_seconds(lambda: calls.append(1), rounds=5, warm_up=2)
-    assert len(calls) == 7
-    assert seconds == pytest.approx(4.0)
+    assert len(calls) == 7 and seconds == pytest.approx(4.0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

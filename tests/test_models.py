@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fleet_oracle import weights
 from torch.nn import functional
 
 from lsr_utils import models
@@ -14,10 +15,6 @@ NETWORKS = pytest.mark.parametrize(
     [("mlp", torch.randn(5, 1, 8, 8), {}), ("cnn", torch.randn(5, 1, 8, 8), {}),
      ("bag", IDS, WORDS), ("wordcnn", IDS, WORDS)],
 )  # fmt: skip
-
-
-def weights(model):
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 @NETWORKS
@@ -82,11 +79,8 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
         assert models.CNN(shape).features(torch.zeros(2, *shape)).shape == (2, 64)
 
 
-# --- words --------------------------------------------------------------------------
-
-
 def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
-    layer = models.WordVectors(9, 4)
+    layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
     expected = layer.weight[IDS].detach().clone()
     expected[IDS == 0] = 0
     assert torch.equal(layer(IDS), expected)
@@ -94,10 +88,6 @@ def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
     counts = torch.bincount(IDS.flatten(), minlength=9).float()
     counts[0] = 0  # padding is not trained
     assert torch.equal(gradient, counts[:, None].expand(9, 4))
-
-
-def test_the_mean_over_words_is_that_of_an_embedding_bag():
-    layer, mean = models.WordVectors(9, 4), models.MeanOverWords()
     expected = functional.embedding_bag(IDS, layer.weight, mode="mean", padding_idx=0)
     assert torch.allclose(mean(layer(IDS)), expected, atol=1e-7)
     assert torch.equal(mean(torch.zeros(1, 5, 4)), torch.zeros(1, 4))  # no word at all
@@ -116,16 +106,13 @@ def test_what_a_bag_forgets_a_convolution_does_not_and_a_stack_is_its_networks(n
     networks = [models.build(name, (5,), num_words=9, seed=s) for s in (0, 1)]
     stack = Stacked(networks, torch.tensor([1, 0]))
     together = stack.head(stack.features(IDS.expand(2, -1, -1)))
-    for found, network in zip(together, networks[::-1], strict=True):
-        assert torch.allclose(found, network(IDS), atol=1e-6)
+    wanted = torch.stack([network(IDS) for network in networks[::-1]])
+    assert torch.allclose(together, wanted, atol=1e-6)
     row, model = IDS[1:2], networks[0]
     same = torch.allclose(model(row), model(row.flip(1)), atol=1e-6)
     assert same is (name == "bag")  # the order of words
     if name == "bag":
         assert torch.allclose(model(functional.pad(IDS, (0, 4))), model(IDS), atol=1e-6)
-
-
-# --- dropout ------------------------------------------------------------------------
 
 
 def dropout(rate, seed):
@@ -140,6 +127,10 @@ def test_dropout_does_nothing_until_it_is_told():
     layer.eval().rate = 0.5
     assert layer(x) is x  # in evaluation
     assert list(layer.parameters()) == [] and models.Dropout.rate == 0
+    for name, layers in (("mlp", 2), ("cnn", 1)):  # behind hidden units alone
+        found = [type(m) for m in models.build(name, (1, 8, 8)).body]
+        assert found.count(models.Dropout) == layers
+        assert found[-2:] == [torch.nn.ReLU, models.Dropout]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])
@@ -161,10 +152,3 @@ def test_dropout_is_paired_and_has_its_own_random_numbers_and_a_gradient():
     # A higher rate drops more values, never others.
     fewer = dropout(0.2, 1)(x)
     assert (fewer[out != 0] != 0).all() and (fewer != 0).sum() > (out != 0).sum()
-
-
-def test_the_networks_drop_their_hidden_units_alone():
-    for name, layers in (("mlp", 2), ("cnn", 1)):
-        found = [type(m) for m in models.build(name, (1, 8, 8)).body]
-        assert found.count(models.Dropout) == layers
-        assert found[-2:] == [torch.nn.ReLU, models.Dropout]

@@ -1,17 +1,44 @@
-"""Recorded runs: they load, say where they come from, and fit their tables."""
+"""Recorded runs: what is stored fits its tables, and the programs that record it."""
 
+import dataclasses
+import itertools
 import json
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from fleet_oracle import weights
 from notebook_files import ROOT
 
-from lsr_utils import calibration, recorded
+from lsr_utils import calibration, datasets, recorded
 
 FOLDER = ROOT / "data" / "recorded"
+sys.path.insert(0, str(FOLDER))
+import provenance  # noqa: E402
+import record  # noqa: E402
+import record_animals  # noqa: E402
+
 PROVENANCE = {"device", "threads", "torch", "python", "date", "commit", "command"}
-PROVENANCE |= {"recipe", "data", "seeds", "epochs", "train", "precision"}
+
+
+def stored(name):
+    text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    return json.loads(text, parse_constant={}.__getitem__)  # NaN, for one, is no JSON
+
+
+# --- what is stored -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", record.EXPERIMENTS)
+def test_a_stored_record_is_small_and_made_by_the_code_that_the_notebook_shows(name):
+    made = stored(name)
+    assert made.keys() >= PROVENANCE | {"experiment", "notebook", "data", "seeds"}
+    assert made["command"].endswith(f"/record.py {name} --seeds {made['seeds']}")
+    shown = record.fingerprint(record.experiment_cells(name))
+    assert made["code"] == shown, f"run `python data/recorded/record.py {name}`"
+    assert (FOLDER / f"{name}.json").stat().st_size < 150_000
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +48,8 @@ def animals():
 
 def test_the_animals_say_where_they_come_from_and_stay_small(animals):
     about = animals.about
-    assert recorded.folder() == FOLDER and about.keys() >= PROVENANCE
+    more = {"recipe", "data", "seeds", "epochs", "train", "precision"}
+    assert recorded.folder() == FOLDER and about.keys() >= PROVENANCE | more
     assert about["data"].startswith("six animals of CIFAR-10, ")
     assert about["commit"] and "dirty" not in about["commit"]
     device = "cuda" if about["cuda"] else "cpu"
@@ -44,7 +72,7 @@ def test_every_array_has_its_network_and_every_network_its_history(animals):
         assert animals.targets(part).shape == (4 * seeds, rows)
     for part in ("train", "test"):
         h, y = animals.features(part)
-        assert h.shape == (4, 600, animals.weight.shape[-1]) and len(y) == 600
+        assert h.shape == (4, 600, animals.weight.shape[-1])
         assert y.bincount().tolist() == [100] * 6
     passes = animals.history.groupby(["seed", "eps"])["epoch"].max()
     assert len(passes) == 4 * seeds and (passes == animals.about["epochs"]).all()
@@ -52,15 +80,15 @@ def test_every_array_has_its_network_and_every_network_its_history(animals):
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_the_table_reproduces_from_the_stored_answers(animals, part):
-    p = animals.logits(part).double().softmax(-1)
-    assert torch.allclose(p.log(), animals.logits(part).double(), atol=0.02)
-    y, grid = animals.targets(part), animals.grid
+    logits, y, grid = animals.logits(part).double(), animals.targets(part), animals.grid
+    p = logits.softmax(-1)
+    assert torch.allclose(p.log(), logits, atol=0.02)
+    # Half precision: a tie in some thousand answers may be decided otherwise.
     for name, found in (
         ("accuracy", calibration.accuracy(p, y)),
         ("confidence", p.amax(-1).mean(-1)),
         ("nll", calibration.nll(p, y)),
     ):
-        # Half precision: a tie in some thousand answers may be decided otherwise.
         assert np.allclose(found, grid[f"{name}_{part}"], atol=6e-4), name
 
 
@@ -71,18 +99,252 @@ def test_stored_features_and_templates_belong_together(animals):
     assert np.allclose(right, animals.grid["accuracy_test"][:4], atol=0.06)
 
 
-def test_files_that_are_not_there_or_do_not_belong_together_are_refused(
-    tmp_path, monkeypatch
-):
+def test_files_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
     for load in (recorded.run, recorded.networks):
-        with pytest.raises(
-            ValueError, match=r"those there are \(none\), got 'animals'"
-        ):
+        with pytest.raises(ValueError, match=r"there are \(none\), got 'animals'"):
             load("animals")
-    about = json.loads((FOLDER / "animals.json").read_text(encoding="utf-8"))
+    about = stored("animals")
     about["networks"] = {k: v[:4] for k, v in about["networks"].items()}
     (tmp_path / "animals.json").write_text(json.dumps(about), encoding="utf-8")
     (tmp_path / "animals.npz").write_bytes((FOLDER / "animals.npz").read_bytes())
     with pytest.raises(ValueError, match="^the arrays must hold the 4 networks .*20: "):
         recorded.networks("animals")
+
+
+# --- record.py ----------------------------------------------------------------------
+
+
+def test_what_was_not_measured_is_null():
+    table = pd.DataFrame({"seed": [0, 1], "a": [0.1234567, np.nan], "b": ["x", None]})
+    made = record.plain({"table": table})
+    assert made == {"table": {"seed": [0, 1], "a": [0.12346, None], "b": ["x", None]}}
+    assert "NaN" not in record.as_text(made)
+    with pytest.raises(ValueError):
+        record.as_text({"plain": np.nan})
+
+
+def test_fingerprint_hears_code_but_not_layout():
+    cell = record.experiment_cells("ambiguous_shapes")[1]
+    before = record.fingerprint([cell])
+    cell.source = cell.source.replace("(M,)", "M") + "\n\n# a comment"
+    assert record.fingerprint([cell]) == before
+    cell.source = cell.source.replace("steps", "paces")
+    assert record.fingerprint([cell]) != before
+
+
+def test_main_writes_where_it_is_told_and_needs_no_git(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(record, "record", lambda name, seeds: {"seeds": seeds})
+    out = tmp_path / "new" / "file.json"
+    record.main(["ambiguous_shapes", "--seeds", "3", "--out", str(out)])
+    assert json.loads(out.read_text()) == {"seeds": 3}
+    assert "file.json" in capsys.readouterr().out
+    for program, name in ((record, ["trec"]), (record_animals, [])):
+        with pytest.raises(SystemExit):
+            program.main([*name, "--seeds", "0"])
+        assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
+    assert provenance.ROOT == ROOT
+    monkeypatch.setenv("PATH", "")
+    assert provenance.provenance("command")["commit"] is None
+
+
+def names_of(name):
+    return record.run_cells(record.experiment_cells(name))
+
+
+def ambiguous_shapes(_):
+    made = record.record("ambiguous_shapes", 2, lengths=(1, 2))
+    assert json.loads(record.as_text(made)) == made
+    assert made["command"].endswith("/record.py ambiguous_shapes --seeds 2")
+    assert stored("ambiguous_shapes").keys() == made.keys()
+    return made, {"networks": 20, "bins": 100}
+
+
+def generalisation(_):
+    tiny = [("gaussians", "mlp", 60, 20, 2e-3)]
+    (made,) = record.record("generalisation", 2, settings=tiny)["studies"].values()
+    whole = stored("generalisation")["studies"]["gaussians, 300"]
+    assert list(made) == list(whole) and set(made["method"]) == set(whole["method"])
+    assert len(made["seed"]) == 6 * 2
+    return {}, {}
+
+
+def calibrated_shapes(_):
+    experiment = names_of("calibrated_shapes")["calibrated_shapes"]
+    made = experiment(range(2), steps=2, test=60)
+    assert set(made["ways"]["way"]) == set(stored("calibrated_shapes")["ways"]["way"])
+    return made, {"ways": 5 * 2}  # five ways, two seeds
+
+
+def clusters_shapes(_):
+    names = names_of("clusters_shapes")
+    settings = names["SHAPES"]
+    settings.update({k: (240, morphs, 2) for k, (_, morphs, _) in settings.items()})
+    made = names["clusters_shapes"](range(2))
+    return made, {"networks": 2 * 2 * 5 * 2, "bins": 5 * 2 * 10}
+
+
+def distillation(_):
+    names = names_of("distillation")
+    study = names["study"]
+    names["study"] = lambda *arguments: study(*arguments[:-1], 2)  # steps
+    made = names["distillation"](range(2))
+    return made, {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2}
+
+
+def trec(monkeypatch):
+    names, split = names_of("trec"), datasets.split
+    questions = datasets.load("questions")
+
+    def load(name, part="train"):
+        rows = torch.arange({"train": 545, "test": 60}[part])
+        repeated = questions[rows % len(questions)]
+        return dataclasses.replace(repeated, variant=f"{name} made up")
+
+    def few(data, sizes, seed):
+        return split(data, [n // 10 for n in sizes], seed)
+
+    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(datasets, "split", few)
+    made = names["trec"](range(2), steps=2)
+    assert made["variant"] == "trec made up"
+    assert set(made["networks"]["part"]) == set(stored("trec")["networks"]["part"])
+    return made, {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24}
+
+
+@pytest.mark.parametrize("name", record.EXPERIMENTS)
+def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch):
+    shapes, clouds = datasets.shapes, datasets.gaussians
+    monkeypatch.setattr(datasets, "shapes", lambda n, *a, **o: shapes(n // 4, *a, **o))
+    few = {"gaussians": lambda n, **o: clouds(min(n, 200), **o)}
+    monkeypatch.setattr(datasets, "TASKS", datasets.TASKS | few)
+    made, tables = globals()[name](monkeypatch)
+    whole = stored(name)
+    for table, count in tables.items():
+        assert list(made[table]) == list(whole[table])
+        assert {len(column) for column in record.plain(made[table]).values()} == {count}
+        if "seed" in whole[table]:
+            assert len(whole[table]["seed"]) * 2 == count * whole["seeds"]
+
+
+def test_students_of_a_seed_start_alike_and_learn_what_their_teacher_says():
+    names = names_of("distillation")
+    students = names["new_students"]([3, 3, 4], 2, (5,))
+    assert torch.equal(students[0][0], students[0][1])
+    assert not torch.equal(students[0][0], students[0][2])
+    x = torch.randn(1, 64, 2, generator=torch.Generator().manual_seed(0))
+    soft = torch.stack([torch.tensor([0.5, 0.3, 0.2, 0, 0, 0]).expand(64, 6)] * 3)
+    temperature = torch.tensor([1.0, 2.0, 1.0])[:, None, None]
+    which = torch.zeros(3, dtype=torch.long)
+    names["distil"](students, x, which, soft, temperature, 1500)
+    with torch.no_grad():
+        z = names["answer"](students, x.expand(3, -1, -1))
+    taught = (z / temperature).softmax(-1)
+    torch.testing.assert_close(taught, soft, rtol=0, atol=0.03)
+
+
+# --- record_animals.py --------------------------------------------------------------
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_images_come_back_shifted_within_their_padding_or_mirrored():
+    x, rows, seen = torch.rand(200, 3, 6, 6) + 1, torch.randperm(200), []
+    out = record_animals.Distorted(x, 2)(rows, generator())
+    for row, image in zip(rows, out, strict=True):
+        padded = torch.nn.functional.pad(x[row], [2] * 4)
+        places = itertools.product((padded, padded.flip(2)), range(5), range(5))
+        windows = [whole[:, i : i + 6, j : j + 6] for whole, i, j in places]
+        (place,) = (k for k, w in enumerate(windows) if torch.equal(image, w))
+        seen.append(place)
+    assert len(set(seen)) > 40  # of fifty
+    assert 60 < sum(place < 25 for place in seen) < 140
+
+
+def test_the_draws_depend_on_the_generator_alone():
+    a, b = torch.rand(2, 10, 1, 5, 5)
+    batches = [record_animals.Distorted(x, 1) for x in (a, a.clone(), b)]
+    one, same, other = (batch(torch.arange(10), generator(3)) for batch in batches)
+    assert torch.equal(one, same)
+    assert torch.equal(other == 0, one == 0)  # padding at the same places
+
+
+def test_a_residual_block_adds_what_came_in():
+    x = torch.rand(2, 4, 6, 6)
+    same = record_animals.Residual(4, 4).eval()
+    wider = record_animals.Residual(4, 8, stride=2).eval()
+    for block in (same, wider):
+        torch.nn.init.zeros_(block.body[3].weight)  # nothing added
+    assert torch.allclose(same(x), x, atol=1e-6)
+    weight = wider.shortcut[0].weight[:, :, 0, 0] * (1 + wider.shortcut[1].eps) ** -0.5
+    expected = torch.einsum("oi,nihw->nohw", weight, x[:, :, ::2, ::2])
+    assert torch.allclose(wider(x), expected.relu(), atol=1e-5)
+    network = record_animals.ResNet(3, (4, 6, 8), 2)
+    assert network.body[:-2](torch.rand(2, 3, 32, 32)).shape == (2, 8, 4, 4)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Few small images, one pass: what takes hours takes a second."""
+
+    def load(name, part="train"):
+        assert name == "animals"
+        n = {"train": 400, "test": 60}[part]
+        y = torch.arange(n) % 6
+        x = torch.randn(n, 3, 8, 8, generator=generator(n)) + y.view(-1, 1, 1, 1) / 2
+        return datasets.SixClass(x, y, None, tuple("abcdef"), variant="made up")
+
+    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(record_animals, "VALIDATION", 60)
+    monkeypatch.setattr(record_animals, "FEATURES_OF", 4)
+    recipe = {"train": 300, "epochs": 2, "widths": (4, 8), "stride": 1}
+    recipe |= {"lr": 0.1, "weight_decay": 0.0, "shift": 1}
+    monkeypatch.setitem(record_animals.RECIPES, "small", recipe)
+    return recipe
+
+
+def test_the_seed_decides_the_initial_weights(tiny):
+    """The weights that ``models.build`` gave when the stored networks were made."""
+    data, still = datasets.load("animals"), tiny | {"epochs": 1, "lr": 0.0}
+    for seed in (1, 2):
+        found, _ = record_animals.train(data, data, still, eps=0.1, seed=seed)
+        torch.manual_seed(seed)
+        wanted = record_animals.ResNet(3, tiny["widths"], tiny["stride"])
+        assert torch.equal(weights(found), weights(wanted))
+
+
+def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, capsys):
+    record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
+    monkeypatch.setattr(recorded, "folder", lambda: tmp_path)
+    fleet = recorded.networks("animals")
+    assert len(fleet.grid) == 8 and fleet.logits("test").shape == (8, 60, 6)
+    assert fleet.features("train")[0].shape == (4, 24, 8)
+    assert fleet.about["data"] == "six animals of CIFAR-10, made up"
+    assert len(fleet.history) == 2 * 4 * 2
+    right = (fleet.logits("test").argmax(-1) == fleet.targets("test")).double().mean(-1)
+    assert np.allclose(right, fleet.grid["accuracy_test"], atol=0.02)
+    record_animals.main(["--seeds", "2", "--out", str(tmp_path)])
+    with np.load(tmp_path / "animals.npz") as again:
+        for name, array in fleet._arrays.items():
+            assert np.array_equal(array, again[name]), name
+    made, real = recorded.run("animals"), stored("animals")
+    assert made.keys() == real.keys()
+    assert made["networks"].keys() == real["networks"].keys()
+
+
+def test_arms_of_a_seed_share_images_and_seeds_do_not(tiny, monkeypatch):
+    seen = {}
+
+    def train(data, validation, recipe, eps, seed):
+        seen[seed, eps] = data.x.sum().item(), validation.x.sum().item()
+        return torch.nn.Module(), [{"seed": seed}]
+
+    monkeypatch.setattr(record_animals, "train", train)
+    monkeypatch.setattr(record_animals, "examine", lambda *_: ({}, {}))
+    monkeypatch.setattr(record_animals, "stacked", lambda *_: {})
+    record_animals.record(tiny, 2, "cpu", lambda *_: None)
+    of_seed = [{seen[seed, eps] for eps in record_animals.EPS} for seed in (0, 1)]
+    ((one, validation),), ((other, same),) = of_seed
+    assert validation == same and one != other

@@ -5,13 +5,24 @@ without arguments, the kind of exception, and what its message says: the argumen
 value, what is allowed.
 """
 
+import functools
 import re
 
 import pytest
 import torch
 
 from lsr_utils import calibration as cal
-from lsr_utils import check, datasets, measure, models, recorded, stats, targets
+from lsr_utils import (
+    check,
+    datasets,
+    fleet,
+    measure,
+    models,
+    recorded,
+    stats,
+    targets,
+    training,
+)
 from lsr_utils import geometry as geo
 from lsr_utils.datasets import noise
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
@@ -137,8 +148,68 @@ MODELS = [
     (lambda: measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
     (lambda: measure.median_seconds(int, rounds=0), ValueError, "at least 1, got 0"),
 ]
-TRAINING = []
-FLEET = []
+MLP = functools.partial(models.build, "mlp", (2,), widths=(4,))
+FIT = functools.partial(training.fit, MLP(), CLOUDS, steps=2, progress=False)
+BITS = datasets.SixClass(CLOUDS.x, CLOUDS.y > 2, None, ())
+TRAINING = [
+    (lambda: training.batches(9, 10, 1), ValueError, "batch_size must be a whole num"),
+    (lambda: training.batches(9, 0, 1), ValueError, "1 to 9, got 0"),
+    (lambda: training.batches(9, 3, 1, 2**32), ValueError, "4294967295, got 42949672"),
+    (lambda: FIT(steps=0), ValueError, "steps must be a whole number, at least 1, got"),
+    (lambda: FIT(measure_every=0), ValueError, "measure_every must be a whole number"),
+    (lambda: FIT(batch_size=1.5), ValueError, "a whole number, 1 to 100, got 1.5"),
+    (lambda: FIT(eps=1.5), ValueError, "eps must lie in [0, 1], got 1.5"),
+    (lambda: FIT(l1=NAN), ValueError, "l1 must lie in [0, inf), got nan"),
+    (lambda: FIT(redrawn=1.5), ValueError, "redrawn must lie in [0, 1], got 1.5"),
+    (lambda: FIT(redrawn=True), TypeError, "redrawn must be a number in [0, 1], got"),
+    (lambda: FIT(dropout=1), ValueError, "dropout must lie in [0, 1), got 1"),
+    (lambda: FIT(seed=1.5), ValueError, "seed must be a whole number, 0 to 4294967295"),
+    (lambda: FIT(validation=BITS), TypeError, "point), got dtype torch.bool"),
+    (
+        lambda: training.fit(torch.nn.Linear(2, 6), CLOUDS, dropout=0.2),
+        ValueError,
+        "dropout is 0.2 for a network without models.Dropout",
+    ),
+]
+FLEET_OF = functools.partial(fleet.fit_fleet, MLP, steps=2, progress=False)
+GROW = functools.partial(FLEET_OF, CLOUDS)
+PLAIN = MLP()
+PLAIN.body = PLAIN.body[:-1]  # without dropout
+SEVEN = {"test": datasets.SixClass(P[:, :2], Y + 3, None, ())}
+FLEET = [
+    (lambda: GROW([{}, {"eps": 1.5}]), ValueError, "grid, row 1: eps must lie in [0, "),
+    (lambda: GROW([{"eps": "0.1"}]), TypeError, "eps must be a number in [0, 1], got"),
+    (lambda: GROW([{"lr": -1.0}]), ValueError, "lr must lie in [0, inf), got -1"),
+    (lambda: GROW([{"weight_decay": -1}]), ValueError, "must lie in [0, inf), got -1"),
+    (lambda: GROW([{"l1": -0.1}]), ValueError, "l1 must lie in [0, inf), got -0.1"),
+    (lambda: GROW([{"dropout": 1.0}]), ValueError, "dropout must lie in [0, 1), got 1"),
+    (lambda: GROW([{"redrawn": 1.1}]), ValueError, "redrawn must lie in [0, 1], got 1"),
+    (lambda: GROW([{"seed": 1.5}]), ValueError, "seed must be a whole number, 0 to 42"),
+    (lambda: GROW([{"seed": 2**32}]), ValueError, "0 to 4294967295, got 4294967"),
+    (lambda: GROW([{"steps": 9}]), ValueError, "column 'steps', which nothing takes"),
+    (lambda: GROW([{}], steps=True), ValueError, "steps must be a whole number, at le"),
+    (lambda: GROW([{}], batch_size=101), ValueError, "1 to 100, got 101"),
+    (lambda: GROW([{}], measure_every=0), ValueError, "measure_every must be a whole"),
+    (lambda: GROW([{"eps": 1}], loss=lambda z, y: z), ValueError, "not take eps"),
+    (lambda: FLEET_OF(lambda n: CLOUDS, [{}]), ValueError, "grid needs 'n' in row 0"),
+    (lambda: FLEET_OF(lambda **n: 0, [{}]), ValueError, "must name their columns, got"),
+    (
+        lambda: FLEET_OF(lambda seed: CLOUDS[seed:], [{"seed": 0}, {"seed": 1}]),
+        ValueError,
+        "train needs rows, as many in every arm, got [99, 100]",
+    ),
+    (
+        lambda: fleet.fit_fleet(lambda seed: PLAIN, CLOUDS, [{"dropout": 0.1}]),
+        ValueError,
+        "grid sets dropout for a network without models.Dropout",
+    ),
+    (lambda: FLEET_OF(BITS, [{}]), TypeError, "labels of train must be class indices"),
+    (
+        lambda: GROW([{}], evaluate=SEVEN),
+        IndexError,
+        "labels of test must lie in 0 ...",
+    ),
+]
 STATS = [
     (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),
     (lambda: paired([1], [2]), ValueError, "at least 2, got 1 and 1"),

@@ -1,9 +1,12 @@
 """Layers of many networks at once against the layers of each, and what is refused."""
 
+import re
+
 import pytest
 import torch
 from fleet_oracle import assert_same_networks, build, one_by_one, trained, weights
 from torch import nn
+from torch.nn import functional as F
 
 from lsr_utils import datasets, fleet, models, stacked
 
@@ -12,8 +15,6 @@ TABLE = [
     {"seed": 1, "l1": 0.01, "weight_decay": 0.1},
     {"seed": 3, "redrawn": 0.4, "dropout": 0.3},
 ]
-COLOUR = (3, 9, 8)
-SLOW_UNDER_VMAP = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 
 class Residual(nn.Module):
@@ -27,25 +28,29 @@ class Residual(nn.Module):
         return x + self.inner(self.norm(x)).relu() + (self.gate + self.shift)
 
 
-class Mean(nn.Module):
+class Called(nn.Module):
+    """``function(x, training)`` of what comes in."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
     def forward(self, x):
-        return x.mean(1)
+        return self.function(x, self.training)
 
 
-class HeadOnBody(nn.Module):
+class HeadOnBody(models.MLP):
     """``layers`` makes a body; its head fits it."""
 
-    def __init__(self, layers, x, head=nn.Linear):
-        super().__init__()
-        self.body = nn.Sequential(*layers(), models.Dropout()).to(x.dtype)
+    def __init__(self, layers, x, head):
+        super().__init__((1,))
+        self.body = nn.Sequential(*layers(), models.Dropout())
         self.head = head(self.body(x[:2]).shape[-1], 6)
 
-    def forward(self, x):
-        return self.head(self.body(x))
 
-
-def builder(layers, x, head=nn.Linear):
+def builder(layers, data, head=nn.Linear):
     def build(seed):
+        x = data.x.float() if data.x.is_floating_point() else data.x
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return HeadOnBody(layers, x, head).double()
@@ -53,18 +58,16 @@ def builder(layers, x, head=nn.Linear):
     return build
 
 
-def images(shape=COLOUR, n=20):
-    generator = torch.Generator().manual_seed(5)
-    x = torch.randn(n, *shape, generator=generator, dtype=torch.float64)
-    return datasets.SixClass(x, torch.arange(n) % 6, None, ())
+def task(x):
+    return datasets.SixClass(x, torch.arange(20) % 6, None, ())
 
 
+DRAWS = torch.Generator().manual_seed(5)
+IMAGES = task(torch.randn(20, 3, 9, 8, generator=DRAWS, dtype=torch.float64))
+TOKENS = task(torch.randint(9, (20, 4), generator=DRAWS))
 BODIES = {
     "stride, no bias, ReLU in place": lambda: [
         nn.Conv2d(3, 4, 3, stride=2, bias=False), nn.ReLU(inplace=True), nn.Flatten(),
-    ],
-    "dilation, padding same": lambda: [
-        nn.Conv2d(3, 4, 3, dilation=2, padding="same"), nn.Tanh(), nn.Flatten(),
     ],
     "groups": lambda: [nn.Conv2d(3, 6, 3, groups=3), nn.ReLU(), nn.Flatten()],
     "circular padding": lambda: [
@@ -74,9 +77,10 @@ BODIES = {
         nn.Conv2d(3, 4, (3, 2), stride=(1, 2), padding=(0, 1)), nn.GELU(),
         nn.MaxPool2d(3, stride=2, padding=1), nn.Flatten(),
     ],
-    "pooling first, adaptive pooling last": lambda: [
-        nn.AvgPool2d(2, stride=1, ceil_mode=True), nn.Conv2d(3, 4, 3), nn.SiLU(),
-        nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(),
+    "pooling first, dilation, adaptive pooling last": lambda: [
+        nn.AvgPool2d(2, stride=1, ceil_mode=True), nn.SiLU(),
+        nn.Conv2d(3, 4, 3, dilation=2, padding="same"), nn.AdaptiveAvgPool2d((2, 3)),
+        nn.Flatten(),
     ],
     "dropout on images, two convolutions": lambda: [
         nn.Conv2d(3, 4, 3), nn.ReLU(), models.Dropout(), nn.Conv2d(4, 2, 3),
@@ -86,93 +90,59 @@ BODIES = {
         nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.PReLU(), nn.Flatten(),
     ],
     "batch norm without running statistics": lambda: [
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(),
-    ],
-    "batch norm of features": lambda: [
-        nn.Flatten(), nn.Linear(216, 5), nn.BatchNorm1d(5, track_running_stats=False),
+        nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, track_running_stats=False),
+        nn.Flatten(),
     ],
     "linear on rows of pixels, flatten two axes": lambda: [
         nn.Linear(8, 5), nn.ReLU(), nn.Flatten(1, 2), nn.Linear(5, 4, bias=False),
-        nn.ReLU(inplace=True), Mean(),
-    ],
-    "one-dimensional convolution": lambda: [
-        nn.Flatten(2), nn.Conv1d(3, 4, 5, stride=3), nn.ReLU(), nn.Flatten(),
+        nn.ReLU(inplace=True), Called(lambda x, _: x.mean(1)),
     ],
     "layer norm, residual block": lambda: [
         nn.Flatten(), nn.Linear(216, 7), nn.LayerNorm(7), Residual(7),
     ],
-    "nested, softmax over an axis": lambda: [
-        nn.Flatten(), nn.Sequential(nn.Linear(216, 6), nn.Softmax(dim=1)),
-    ],
-    "weight norm": lambda: [
+    "weight norm, nested, softmax over an axis": lambda: [
         nn.Flatten(), nn.utils.parametrizations.weight_norm(nn.Linear(216, 5)),
+        nn.Softmax(dim=1), nn.Sequential(nn.Linear(5, 6), nn.Tanh()),
     ],
+    "whole numbers into an embedding": lambda: [nn.Embedding(9, 5), nn.Flatten()],
+    "whole numbers into a padded bag": lambda: [nn.EmbeddingBag(9, 5, padding_idx=0)],
 }  # fmt: skip
 
 
-@SLOW_UNDER_VMAP
-@pytest.mark.parametrize("layers", BODIES.values(), ids=BODIES.keys())
-def test_every_layer_trains_as_in_networks_of_their_own(layers):
-    data = images()
-    make = builder(layers, data.x)
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", BODIES)
+def test_every_layer_trains_as_in_networks_of_their_own(name):
+    data = TOKENS if name.startswith("whole numbers") else IMAGES
+    make = builder(BODIES[name], data)
     options = {"steps": 8, "batch_size": 7}
-    together = trained(make, data, TABLE, **options)
+    together = trained(make, data, TABLE, evaluate={"again": data}, **options)
     apart, _ = one_by_one(make, data, together.grid, **options)
     assert_same_networks(together, apart, 1e-9)
     for logits, network in zip(together.logits(data.x), apart, strict=True):
         torch.testing.assert_close(logits, network.eval()(data.x), rtol=0, atol=1e-8)
 
 
-@SLOW_UNDER_VMAP
-@pytest.mark.parametrize("bag", [False, True])
-def test_whole_numbers_go_into_an_embedding(bag):
-    tokens = torch.randint(9, (20, 4), generator=torch.Generator().manual_seed(0))
-    data = datasets.SixClass(tokens, torch.arange(20) % 6, None, ())
-
-    def make(seed):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = HeadOnBody(lambda: [nn.Identity()], torch.zeros(2, 5))
-            network.body = nn.Sequential(nn.Embedding(9, 5), Mean(), models.Dropout())
-            if bag:
-                bag_of_words = nn.EmbeddingBag(9, 5, padding_idx=0)
-                network.body = nn.Sequential(bag_of_words, models.Dropout())
-            return network.double()
-
-    together = trained(make, data, TABLE, batch_size=6, evaluate={"again": data})
-    apart, _ = one_by_one(make, data, together.grid, batch_size=6)
-    assert_same_networks(together, apart, 1e-9)
-
-
-def test_a_head_can_be_more_than_a_linear_layer():
+def test_a_head_of_two_layers_and_a_batch_of_all_rows():
     def two_layers(width, classes):
         return nn.Sequential(nn.Linear(width, 4), nn.Tanh(), nn.Linear(4, classes))
 
-    data = images()
-    make = builder(lambda: [nn.Flatten(), nn.Linear(216, 5)], data.x, two_layers)
-    together = trained(make, data, TABLE)
-    apart, _ = one_by_one(make, data, together.grid)
-    assert_same_networks(together, apart, 1e-9)
-    assert together.features(data.x).shape == (3, 20, 5)
+    data = IMAGES
+    make = builder(lambda: [nn.Flatten(), nn.Linear(216, 5)], data, two_layers)
+    for table in (TABLE, TABLE[:1]):
+        together = trained(make, data, table, batch_size=20)
+        apart, _ = one_by_one(make, data, together.grid, batch_size=20)
+        assert_same_networks(together, apart, 1e-9)
+        assert together.features(data.x).shape == (len(table), 20, 5)
 
 
-def test_one_network_and_a_batch_of_all_rows():
-    data = images()
-    make = builder(BODIES["stride, no bias, ReLU in place"], data.x)
-    together = trained(make, data, [{"seed": 4}], batch_size=20)
-    apart, _ = one_by_one(make, data, together.grid, batch_size=20)
-    assert len(together) == 1
-    assert_same_networks(together, apart, 1e-9)
-
-
-def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch):
-    data = images()
-    make = builder(BODIES["batch norm without running statistics"], data.x)
-    whole = trained(make, data, TABLE)
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch, norm):
+    flat = [nn.Flatten(2)] if norm is nn.BatchNorm1d else []
+    layers = [*flat, norm(3, track_running_stats=False), nn.Flatten()]
+    whole = trained(builder(lambda: layers, IMAGES), IMAGES, [{}], steps=1)
+    wanted = whole.logits("train")
     monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 1)
-    again = trained(make, data, TABLE)
-    assert torch.equal(whole.logits("train"), again.logits("train"))
-    assert (whole.history["train"]["nll"] == again.history["train"]["nll"]).all()
+    assert torch.equal(whole.logits("train"), wanted)
 
 
 def test_a_network_comes_out_as_it_went_in_and_on_its_own():
@@ -187,15 +157,91 @@ def test_a_network_comes_out_as_it_went_in_and_on_its_own():
         assert torch.equal(weights(alone), weights(build(1)))
         alone.head.bias.fill_(7)
     assert torch.equal(weights(stack.unstack(2).head), weights(build(1).head))
-    assert torch.equal(weights(networks[1]), weights(build(1)))
+    for seed, network in enumerate(networks):
+        assert torch.equal(weights(network), weights(build(seed)))
 
 
-def test_a_slice_shares_its_weights_with_the_whole():
-    stack = stacked.Stacked([build(0), build(1)], torch.tensor([0, 1, 0]))
-    part = stack[1:]
-    assert [len(p) for p in part.parameters()] == len(stack.parameters()) * [2]
-    with torch.no_grad():
-        for p in part.parameters():
-            p.fill_(0.5)
-    assert torch.equal(weights(stack.unstack(0)), weights(build(0)))
-    assert (weights(stack.unstack(1)) == 0.5).all()
+def changed(change):
+    """A builder: the small network after ``change(network, its body, seed)``."""
+
+    def make(seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = models.MLP((2,), widths=(8,))
+            change(network, network.body, seed)
+        return network
+
+    return make
+
+
+WEIGHTS = "weights are in body and head, used once and trained, got others"
+SAME = "the same architecture and buffers for every seed, got "
+REFUSED = [
+    (lambda net, body, _: body.append(nn.Sequential(models.Dropout())),
+     "got Dropout() as 'body.4.0'."),
+    (lambda net, body, _: body.append(nn.Sequential(nn.Embedding(9, 8, padding_idx=0))),
+     "got Embedding(9, 8, padding_idx=0) as 'body.4.0'."),
+    (lambda net, body, _: net.register_parameter("scale", nn.Parameter(torch.ones(2))),
+     WEIGHTS),
+    (lambda net, body, _: body[1].weight.requires_grad_(False), WEIGHTS),
+    (lambda net, body, _: body.extend(2 * [nn.Linear(8, 8)]), WEIGHTS),
+    (lambda net, body, _: nn.utils.weight_norm(body[1]), WEIGHTS),
+    (lambda net, body, seed: body.append(nn.Tanh() if seed else nn.ReLU()), SAME),
+    (lambda net, body, _: body[1].register_buffer("known", torch.randn(8)), SAME),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize(("change", "reason"), REFUSED)
+def test_a_network_that_cannot_be_stacked_is_refused_with_the_reason(change, reason):
+    networks = [changed(change)(seed) for seed in (0, 1)]
+    with pytest.raises(ValueError, match=f"(?s)^build must .*{re.escape(reason)}"):
+        stacked.Stacked(networks, torch.tensor([0, 1]))
+
+
+def behind(make):
+    return lambda net, body, seed: body.append(make(seed))
+
+
+def hook(function):
+    return lambda net, body, _: net.register_forward_hook(function)
+
+
+OTHERS = {
+    "doubled": hook(lambda net, x, out: 2 * out),
+    "one column": hook(lambda net, x, out: out.mean(1, keepdim=True)),
+    "dropout outside": hook(lambda net, x, out: F.dropout(out, 0.5, net.training)),
+    "hook within": lambda net, body, seed: hook(lambda *x: 2 * x[-1])(body[1], 0, 0),
+    "not in training": behind(lambda _: Called(lambda x, on: 3 * x if on else x)),
+    "by the seed": behind(lambda seed: Called(lambda x, _: x * (1 + seed))),
+}
+
+
+# Row 0 has the first seed, or another: the network that is looked at must not matter.
+@pytest.mark.parametrize("seeds", [(0, 1), (1, 0), (0, 0, 1)])
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
+def test_a_forward_that_is_not_head_of_body_is_refused(change, seeds):
+    with pytest.raises(ValueError, match=r"^build must make .* head\(body\(x\)\)"):
+        trained(changed(change), datasets.gaussians(40), [{"seed": s} for s in seeds])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Called(lambda x, _: x + torch.randn_like(x)), nn.RReLU, nn.AlphaDropout,
+        nn.Dropout, lambda: nn.BatchNorm1d(8), lambda: nn.Sequential(nn.BatchNorm1d(8)),
+    ],
+)  # fmt: skip
+def test_a_layer_with_random_numbers_or_statistics_is_refused(layer):
+    with pytest.raises(RuntimeError, match="vmap|not batched"):
+        make = changed(behind(lambda _: layer()))
+        trained(make, datasets.gaussians(40), [{"seed": 0}, {"seed": 1}])
+
+
+def test_what_comes_to_the_same_is_not_refused():
+    data, grid = datasets.gaussians(40), [{"seed": 1}]
+    for layer in (lambda _: nn.Dropout(0.0), lambda s: Called(lambda x, _: x * s)):
+        assert len(trained(changed(behind(layer)), data, grid, steps=1)) == 1
+    evaluated = trained(lambda seed: build(seed).float().eval(), data, grid)
+    usual = trained(lambda seed: build(seed).float(), data, grid)
+    assert torch.equal(weights(evaluated.network(0)), weights(usual.network(0)))

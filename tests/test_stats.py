@@ -1,4 +1,4 @@
-"""Intervals and verdicts against scipy, formulas by hand, and simulated truth."""
+"""Intervals and verdicts against scipy, formulas by hand, and closed testing."""
 
 import itertools
 import math
@@ -18,13 +18,8 @@ A_DOZEN = [0.91, 0.88, 0.93, 0.9, 0.87, 0.92, 0.95, 0.89, 0.9, 0.91, 0.86, 0.94]
 CONTROL = [0.9, 0.88, 0.91, 0.87, 0.88, 0.9, 0.92, 0.88, 0.91, 0.89, 0.85, 0.92]
 
 
-# --- paired differences -------------------------------------------------------------
-
-
-@settings(max_examples=30)
-@given(
-    st.integers(2, 40), st.integers(0, 10**6), st.floats(-3, 3), st.floats(0.5, 0.999)
-)
+@settings(max_examples=20)
+@given(st.integers(2, 40), st.integers(0, 99), st.floats(-3, 3), st.floats(0.5, 0.999))
 def test_the_paired_difference_is_that_of_scipy(pairs, seed, shift, level):
     rng = np.random.default_rng(seed)
     control = rng.normal(size=pairs)
@@ -60,46 +55,32 @@ def test_differences_without_spread_give_a_point(test_share):
     assert (apart.p_value, apart.pairs) == (0, 3)
     none = paired_difference([0.1 + 0.2, 1.0], [0.3, 1.0], test_share=test_share)
     assert astuple(none) == (0, 0, 0, 1, 2)
+    small = paired_difference([1 + 1e-12, 1 + 3e-12], [1, 1], test_share=test_share)
+    assert small.low < 0 < small.mean < small.high and 0.1 < small.p_value < 1
 
 
-def test_a_small_spread_is_not_taken_for_none():
-    found = paired_difference([1 + 1e-12, 1 + 3e-12], [1, 1])
-    assert found.low < 0 < found.mean < found.high and 0.1 < found.p_value < 1
-
-
-@pytest.mark.parametrize("kind", [tuple, np.array, pd.Series])
-def test_any_kind_of_sequence_is_paired_by_position(kind):
-    control = kind(CONTROL)
-    if kind is pd.Series:
-        control.index = range(12)[::-1]
-    found = astuple(paired_difference(kind(A_DOZEN), control))
-    assert found == astuple(paired_difference(A_DOZEN, CONTROL))
+def test_sequences_are_paired_by_position_whatever_their_index():
+    control = pd.Series(CONTROL, index=range(12)[::-1])
+    found = astuple(paired_difference(pd.Series(A_DOZEN), control))
+    assert found == astuple(paired_difference(tuple(A_DOZEN), CONTROL))
     assert all(type(number) in (float, int) for number in found)
-
-
-# --- Holm ---------------------------------------------------------------------------
 
 
 def by_closed_testing(p_values):
     """A hypothesis falls when every intersection it is in falls, by Bonferroni."""
     numbers = range(len(p_values))
-    subsets = [
-        subset
-        for size in range(1, len(p_values) + 1)
-        for subset in itertools.combinations(numbers, size)
-    ]
+    sizes = range(1, len(p_values) + 1)
+    subsets = [s for size in sizes for s in itertools.combinations(numbers, size)]
     local = {s: min(1, len(s) * min(p_values[i] for i in s)) for s in subsets}
     return [max(local[s] for s in subsets if i in s) for i in numbers]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.05]), max_size=6))
 def test_holm_is_closed_testing(p_values):
     adjusted = holm(p_values)
     assert adjusted.shape == (len(p_values),)
     np.testing.assert_allclose(adjusted, by_closed_testing(p_values), rtol=1e-12)
-
-
-# --- arms ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -120,6 +101,8 @@ def test_each_row_is_the_paired_difference_of_one_arm(table):
     found = compare_arms(table, "eps", 0, ["nll", "accuracy"])
     assert found["value"].tolist() == ["nll", "nll", "accuracy", "accuracy"]
     assert found["eps"].tolist() == [0.1, 0.4, 0.1, 0.4]
+    verdicts = ["no difference", "lower", "higher", "no difference"]
+    assert found["verdict"].tolist() == verdicts
     for row in found.itertuples():
         wide = table.pivot(index="seed", columns="eps", values=row.value)
         wanted = paired_difference(wide[row.eps], wide[0.0])
@@ -138,14 +121,9 @@ def test_the_verdict_follows_the_adjusted_p_value():
     rows["b"] = rows["c"] = 4 * [0] + noise
     alone = compare_arms(rows, "arm", "x", "a")
     together = compare_arms(rows, "arm", "x", ["a", "b", "c"])
-    assert alone["p_value"][0] == together["p_value"][0]
-    assert 0.05 / 3 < alone["p_value"][0] < 0.05
+    assert 0.05 / 3 < alone["p_value"][0] == together["p_value"][0] < 0.05
     assert alone["verdict"].tolist() == ["higher"]
     assert together["verdict"].tolist() == 3 * ["no difference"]
-    assert together["low"][0] > 0
-
-
-def test_a_verdict_needs_a_p_value_below_a_twentieth():
     assert [verdict(d, 0.0499) for d in (1, -1)] == ["higher", "lower"]
     for p_value in (0.05, 1, math.nan):
         assert verdict(-1, p_value) == verdict(1, p_value) == "no difference"
@@ -157,19 +135,11 @@ def test_a_verdict_needs_a_p_value_below_a_twentieth():
         (lambda t: t[(t["eps"] != 0.4) | (t["seed"] != 3)], r"(0.4, 3): 0} and 0 rows"),
         (lambda t: pd.concat([t, t[t["seed"] == 5][1:2]]), r"(0.0, 5): 2} and 0 rows"),
         (lambda t: t.assign(eps=t["eps"].mask(t["seed"] == 4)), "{} and 3 rows that"),
-        (
-            lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)),
-            "got nan",
-        ),
+        (lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)), "got nan"),
     ],
 )
 def test_a_table_that_cannot_be_paired_is_refused(table, change, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         compare_arms(change(table), "eps", 0.0, ["nll"])
-
-
-def test_an_unknown_baseline_or_column_is_an_error(table):
     with pytest.raises(KeyError, match="0.3"):
         compare_arms(table, "eps", 0.3, "nll")
-    with pytest.raises(ValueError, match="value"):  # a column of the result
-        compare_arms(table.rename(columns={"eps": "value"}), "value", 0.0, "nll")
