@@ -1,7 +1,6 @@
-"""Every notebook keeps the contract, and the contract notices when one does not."""
+"""Every notebook keeps the contract, and shows what the package does."""
 
 import ast
-import copy
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ import matplotlib.pyplot as plt
 import pytest
 import seaborn as sns
 import torch
-from nbformat.v4 import new_output
 from notebook_files import (
     ROOT,
     by_number,
@@ -230,149 +228,3 @@ def test_bands_over_networks_hold_the_middle_nine_tenths():
     assert (heights.min(), heights.max()) == (5**2, 95**2)
     (line,) = axis.lines
     assert line.get_ydata() == pytest.approx([sum(values) / 101] * 2)
-
-
-# The contract itself: a planted fault of each kind is reported ---------------------
-
-
-def first_figure(notebook):
-    return next(
-        output
-        for cell in contract.code_cells(notebook)
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    )
-
-
-def first_claim(notebook):
-    cells = contract.code_cells(notebook)
-    return next(cell for cell in cells if any(contract.claims(cell)))
-
-
-def plant_output(notebook, *args, **kwargs):
-    contract.code_cells(notebook)[2].outputs.append(new_output(*args, **kwargs))
-
-
-def edit(cell, old, new):
-    assert old in cell.source
-    cell.source = cell.source.replace(old, new)
-
-
-def second_code(notebook):
-    return contract.code_cells(notebook)[1]
-
-
-FAULTS = {
-    "count None": lambda nb: second_code(nb).update(execution_count=None),
-    "stores an error": lambda nb: plant_output(nb, "error", ename="E", evalue=""),
-    "stores stderr": lambda nb: plant_output(nb, "stream", name="stderr", text="w"),
-    "stores an SVG": lambda nb: plant_output(
-        nb, "display_data", {"image/svg+xml": "<svg/>"}
-    ),
-    "stores a widget": lambda nb: plant_output(
-        nb, "display_data", {"application/vnd.jupyter.widget-view+json": {}}
-    ),
-    "an absolute path": lambda nb: plant_output(
-        nb, "stream", name="stdout", text="read /home/me/data.npz"
-    ),
-    "stores ['application/javascript']": lambda nb: plant_output(
-        nb, "display_data", {"application/javascript": "1"}
-    ),
-    "asks the network": lambda nb: plant_output(
-        nb, "display_data", {"text/html": "<script src='https://cdn.org/a.js'>"}
-    ),
-    "a PNG that is none": lambda nb: first_figure(nb).data.update(
-        {"image/png": "AA=="}
-    ),
-    "the tag 'nbval-skip'": lambda nb: second_code(nb).metadata.update(
-        tags=["nbval-skip"]
-    ),
-    "speaks to nbval": lambda nb: edit(second_code(nb), "q =", "# NBVAL_SKIP\nq ="),
-    "names an absolute path": lambda nb: edit(
-        second_code(nb), "q =", "where = '/home/me/data.npz'\nq ="
-    ),
-    "holds whatever": lambda nb: second_code(nb).update(
-        source='claim("01-1", "sentence", True)'
-    ),
-    "claim None should be": lambda nb: second_code(nb).update(
-        source='claim(f"01-{K}", "sentence", K == 6)'
-    ),
-    "an id twice": lambda nb: nb.cells[3].update(id=nb.cells[4].id),
-    "widget state": lambda nb: nb.metadata.update(widgets={}),
-    "no slide type": lambda nb: nb.cells[3].metadata.pop("slideshow"),
-    "has 30 lines": lambda nb: second_code(nb).update(source="pass\n" * 30),
-    "wider than": lambda nb: second_code(nb).update(source="x = " + "1 + " * 30 + "1"),
-    "ends in a semicolon": lambda nb: second_code(nb).update(source="x = 1;"),
-    "no prose before it": lambda nb: nb.cells.pop(3),
-    "ignores the output": lambda nb: [
-        cell.metadata.update(tags=[contract.IGNORE])
-        for cell in contract.code_cells(nb)[::3]
-    ],
-    "no question": lambda nb: edit(nb.cells[0], "?**", "**"),
-    "a card with": lambda nb: edit(nb.cells[0], "| **Needs** |", "| Needs |"),
-    "'read N, run under 1'": lambda nb: edit(nb.cells[0], "| read 40", "| read 4"),
-    "not call lsr.setup": lambda nb: edit(
-        contract.code_cells(nb)[0], "lsr.setup(", "print("
-    ),
-    "numbers its sections": lambda nb: edit(
-        next(c for c in nb.cells if c.source.startswith("## 2. ")), "## 2.", "## 7."
-    ),
-    "not with Recap, Exercises, References": lambda nb: nb.cells.pop(),
-    "Where it fails": lambda nb: [
-        edit(c, "Where it fails", "Limits")
-        for c in nb.cells
-        if "Where it fails" in c.source
-    ],
-    "three bullets": lambda nb: edit(nb.cells[-3], "\n- ", "\n* "),
-    "table of symbols": lambda nb: edit(nb.cells[-3], "| symbol |", "| sign |"),
-    "without alternative": lambda nb: first_figure(nb).metadata.clear(),
-    "no '**Figure 1.**'": lambda nb: [
-        edit(c, "**Figure 1.**", "Figure 1.")
-        for c in nb.cells
-        if c.source.startswith("**Figure 1.**")
-    ],
-    "should be 01-1": lambda nb: edit(first_claim(nb), '"01-1"', '"01-9"'),
-    "not folded as the rule says": lambda nb: second_code(nb).metadata.update(
-        jupyter={"source_hidden": True}
-    ),
-    "checks and claims nothing": lambda nb: second_code(nb).metadata.update(
-        tags=["checks"]
-    ),
-    "covers a figure": lambda nb: next(
-        cell for cell in contract.code_cells(nb) if "image/png" in str(cell.outputs)
-    ).metadata.update(tags=["checks"]),
-    "is called folded and is open": lambda nb: edit(
-        nb.cells[3], "\n", "\nThe cell below is folded.\n"
-    ),
-    "no cell follows": lambda nb: edit(nb.cells[-1], "\n", "\nUnfold the cell.\n"),
-    "not among the stored": lambda nb: first_claim(nb).outputs.clear(),
-    "whose output is ignored": lambda nb: first_claim(nb).metadata.update(
-        tags=[contract.IGNORE]
-    ),
-    "asks for a prediction": lambda nb: second_code(nb).update(source="guess = None"),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Non-unique cell id")
-@pytest.mark.parametrize("fault", FAULTS)
-def test_contract_reports(fault):
-    notebook = copy.deepcopy(by_number("01"))
-    assert not any(fault in problem for problem in contract.problems(notebook, "01"))
-    FAULTS[fault](notebook)
-    assert any(fault in problem for problem in contract.problems(notebook, "01"))
-
-
-@pytest.mark.parametrize(
-    "number", ["0.917", "4.0074", "97.3 %", "$\\ln 56$", "1,001", "77", "3.7e-5"]
-)
-def test_a_number_without_an_output_is_reported(number):
-    notebook = by_number("01")
-    notebook.cells[5].source += f"\n\nIt is {number.replace('0.917', '0.918')}."
-    assert [cell for cell, _ in missing_numbers(notebook)] == [notebook.cells[5].id]
-
-
-@pytest.mark.parametrize("text", ["0.9167", "92 %", "notebook 77", "ln 55", "1,000"])
-def test_a_number_with_an_output_is_not_reported(text):
-    notebook = by_number("01")
-    notebook.cells[5].source += f"\n\nIt is {text}."
-    assert missing_numbers(notebook) == []
