@@ -4,7 +4,6 @@ import itertools
 import math
 import re
 import sys
-from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -50,19 +49,16 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
     said = engine.sentences(exercise)
     assert list(said) == ["right", *engine.misconceptions(exercise)]
     assert len(set(said.values())) == len(said)
+    known = [
+        engine.misconceptions(EXERCISES[n]) for n in EXERCISES if n[:4] == name[:4]
+    ]
+    assert sum(map(len, known)) >= 3
     for key, wrong in engine.misconceptions(exercise).items():
         ((number, section),) = re.findall(r"\((\d\d) section (\d+)", said[key])
         prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
         assert f"\n## {section}. " in prose
         if not isinstance(wrong, engine.sign):
             assert verdict(name, wrong) == f"Exercise {name}: not yet: {said[key]}"
-
-
-def test_each_exercise_knows_at_least_three_misconceptions():
-    known = Counter()
-    for name, exercise in EXERCISES.items():
-        known[name.split()[0]] += len(engine.misconceptions(exercise))
-    assert min(known.values()) >= 3
 
 
 # The same answer in other clothes --------------------------------------------------
@@ -128,10 +124,6 @@ def recursion(*_):
     return recursion()
 
 
-def raises_evil(*_):
-    raise EvilError
-
-
 LOOP = []
 LOOP.append(LOOP)
 VALUES = {
@@ -141,30 +133,23 @@ VALUES = {
     "huge integer": 10**400,
     "evil": Evil(),
     "endless": itertools.count(),
-    "dict": {"a": 1},
-    "empty list": [],
     "list in itself": LOOP,
     "list of evil": [Evil()] * 4,
     "huge view": np.broadcast_to(0.0, (10**6, 10**6)),
-    "huge expanded": torch.zeros(1).expand(10**6, 10**6),
     "bfloat16": torch.ones(3, dtype=torch.bfloat16),
     "complex tensor": torch.ones(4, dtype=torch.complex64),
-    "sparse": torch.eye(4).to_sparse(),
     "meta": torch.empty(4, device="meta"),
     "object array": np.array([None, "a"], dtype=object),
-    "frame": pd.DataFrame({"a": [1]}),
 }
 RETURNED = ("text", "evil", "endless", "list in itself", "huge view", "bfloat16")
 FUNCTIONS = {
-    "raises evil": raises_evil,
+    "raises evil": lambda *_: (_ for _ in ()).throw(EvilError()),
     "exits": lambda *_: sys.exit(3),
     "recursion": recursion,
     "no arguments": lambda: 1,
-    "clears": lambda *case: [a.zero_() for a in case if isinstance(a, torch.Tensor)],
     "resizes": lambda *case: [a.resize_(0) for a in case if torch.is_tensor(a)],
     "generator function": lambda *_: (yield 1),
     "arguments back": lambda *case: case,
-    "builtin": len,
     "network": torch.nn.Linear(2, 2),
 }
 
@@ -206,17 +191,6 @@ def test_a_right_function_that_writes_into_its_arguments_is_caught(given):
 # Wrong answers, as a reader would write them ------------------------------------------
 
 
-def by_autograd(logits, targets, eps, reduction="mean"):
-    """PyTorch's gradient; rows without a label are left out before, so nan is too."""
-    live = targets != -100
-    leaf = logits[live].clone().requires_grad_()
-    options = {"label_smoothing": eps, "reduction": reduction}
-    F.cross_entropy(leaf, targets[live], **options).backward()
-    result = torch.zeros_like(logits)
-    result[live] = leaf.grad
-    return result
-
-
 def times_nan(z, y, eps, upstream=None):
     live, k = y != -100, z.shape[1]
     q = (1 - eps) * F.one_hot(y.clamp(min=0), k) + eps / k
@@ -234,26 +208,12 @@ def times_inf(z, y, allowed, eps):
     return -(q * torch.where(allowed, z, -math.inf).log_softmax(1)).sum(1)
 
 
-def interval(treated, control, level=0.95):
-    return tuple(stats.ttest_rel(treated, control).confidence_interval(level))
-
-
-def forward(z, y, matrix):
-    p = torch.einsum("na,ab->nb", z.softmax(1), matrix)
-    return torch.stack([-p[i, b].log() for i, b in enumerate(y)])
-
-
 def gaps(confidence, correct, bins):
     """Share and acc − conf of each bin; nan for one that is empty."""
     bins = stats.binned_statistic(
         1 - confidence, [confidence, correct], bins=bins, range=(0, 1)
     )
     return bins.statistic[1] - bins.statistic[0]
-
-
-def first_words(words, vocabulary, length, unknown=1, padding=0):
-    ids = [vocabulary.get(word, unknown) for word in words]
-    return np.array((ids + [padding] * length)[:length])
 
 
 def mean_of(ids, vectors):
@@ -268,12 +228,10 @@ def merged(a, b):
     return m, s, t, a[3] + b[3]
 
 
-def mean_of_means(z, y, eps, rows, empty=True):
-    found = [
-        F.cross_entropy(z[i : i + rows], y[i : i + rows], label_smoothing=eps)
-        for i in range(0, len(y), rows)
-    ]
-    return torch.stack(found).mean() if empty else torch.stack(found).nanmean()
+def mean_of_means(z, y, eps, rows, mean=torch.mean):
+    chunks = zip(z.split(rows), y.split(rows), strict=True)
+    found = [F.cross_entropy(*chunk, label_smoothing=eps) for chunk in chunks]
+    return mean(torch.stack(found))
 
 
 LOSSES, EPS = np.array([0.0310, 0.4283, 0.7402]), np.array([0.0, 0.1, 0.2])
@@ -288,8 +246,6 @@ PLANTED = [
     ("01-2 floor", stats.entropy([0.8] + [0.2 / 3] * 3), "goes to the K−1 others"),
     ("01-2 gap", math.log(0.8 / 0.05), "ln 16"),
     ("01-3", lambda q, p: q * torch.log(q / p) + p - q, "nan where q is 0"),
-    ("02-2", lambda *case: by_autograd(*case, "sum"), "of the *sum*"),
-    ("02-2", lambda *case: -by_autograd(*case), "points uphill"),
     ("02-2", times_nan, "0 · nan"),
     ("02-3", smoothed, "infinite"),
     ("02-3", lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
@@ -297,17 +253,14 @@ PLANTED = [
     ("03-1 excess", LOSSES - EPS, "took ε away"),
     ("03-1 excess", LOSSES - 0.4210, "from all three"),
     ("03-1 best", 0.2, "highest floor"),
-    ("03-2", lambda a, b: interval(b, a), "control minus treated"),
-    ("03-2", lambda a, b: interval(a, b, 0.9), "90 % interval"),
-    ("03-2", lambda a, b: interval(a, b)[::-1], "it returns (0.0"),
+    ("03-2", lambda *case: (0.0, 1.0), "it returns (0, 1), where ("),
     ("03-2 speaks", "C", "one more pair"),
     ("04-1 clicks", 0.36, "upside down"),
     ("04-2 total", 0.63, "share that is kept"),
     ("04-2 gap", math.log(1 + 7 / 0.3), "noise alone"),
     ("04-2 gap", math.log(1 + 6 * 0.63 / 0.37), "six classes"),
     ("04-2 eps", lambda total, rate, k: (total - rate) / (1 - rate), "1 − ρ"),
-    ("04-3", lambda z, y, t: forward(z, y, t.T).mean(), "wrong side"),
-    ("04-3", forward, "one loss a row"),
+    ("04-3", lambda z, y, t: -(z.softmax(1) @ t)[range(len(y)), y].log(), "a row"),
     ("05-1 pencil", 3 / (((1 - 19 / 3) ** 2 + (9 - 19 / 3) ** 2) / 2), "all six"),
     ("05-1 pencil", (2 + 20 / 3) / 2 / 16, "n − 1"),
     ("05-2 bound", GAP * 10 / 9, "Solve for the product"),
@@ -319,8 +272,6 @@ PLANTED = [
     ("06-2 law", 0.8 * 0.85 + 0.2 / 9 * 0.15 - 0.85, "K−1 others"),
     ("06-2 eps", lambda conf, acc, k: 1 - acc / conf, "gets ε/K back"),
     ("06-3", lambda z, y: 100.0, "ran to an end"),
-    ("07-1", lambda *case: first_words(*case, unknown=0), "the id of padding"),
-    ("07-1", lambda *case: first_words(*case, padding=1), "filled with 1"),
     ("07-2", lambda ids, v: v[ids].mean(1), "all L places"),
     ("07-2", mean_of, "by its 0 words"),
     ("08-1 moved", 8 * 4096 * 32_000 / 1e9, "as in float32"),
@@ -328,7 +279,11 @@ PLANTED = [
     ("08-1 held", 2 * 4096 * 32_000 / 1e9, "gradient of its own"),
     ("08-2", merged, "0 · (−∞)"),
     ("08-3", lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan"),
-    ("08-3 chunks", lambda *case: mean_of_means(*case, empty=False), "of their means"),
+    (
+        "08-3 chunks",
+        lambda *case: mean_of_means(*case, torch.nanmean),
+        "of their means",
+    ),
     ("08-3 chunks", mean_of_means, "its mean is 0 / 0"),
 ]
 
