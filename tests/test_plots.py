@@ -1,5 +1,6 @@
 """Charts: each comes back whole, its numbers, names and looks where they belong."""
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -8,9 +9,9 @@ import pandas as pd
 import pytest
 import seaborn as sns
 import torch
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
-from lsr_utils import plots, style
+from lsr_utils import geometry, plots, style
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
@@ -111,28 +112,22 @@ def test_seaborn_draws_each_eps_in_its_looks():
 
 def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     axis = curves()
+    axis.plot([0, 1], [2, math.nan])
     names = [f"ε = {eps:g}" for eps in style.EPS_GRID]
-    plots.name_lines(axis, names)
+    plots.name_lines(axis, [*names, "ends in nan"])
     axis.figure.canvas.draw()
     assert words(axis.texts) == names
     heights = [text.get_position()[1] for text in axis.texts]
     assert (np.diff(heights) > 0.08).all()  # 0, 0.05 and 0.1 end close together
     top = axis.transData.transform((3, 7.8))
     assert heights[-1] == pytest.approx(axis.transAxes.inverted().transform(top)[1])
-    named = zip(style.EPS_GRID, axis.texts, axis.lines[5:], strict=True)
+    named = zip(style.EPS_GRID, axis.texts, axis.lines[6:], strict=True)
     for eps, text, sample in named:
         assert sample.get_color() == style.EPS_COLORS[eps]
         assert sample.get_marker() == style.EPS_MARKERS[eps]
         assert set(sample.get_ydata()) == {text.get_position()[1]}
         assert text.get_color() == plt.rcParams["text.color"]
         assert text.get_position()[0] > max(sample.get_xdata()) > 1
-
-
-def test_a_line_may_go_without_a_name():
-    axis = curves()
-    axis.plot([0, 1], [2, math.nan])
-    plots.name_lines(axis, ["", "b", "", "", "", "ends in nan"])
-    assert words(axis.texts) == ["b"]
 
 
 def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
@@ -220,3 +215,137 @@ def test_ways_are_named_at_their_ends_with_numbers_in_order_and_apart():
     ]  # fmt: skip
     low, high = (text.get_position()[1] for text in names)
     assert 0 < low < high - 0.08  # the lines end in one place, the names must not
+
+
+# Clusters ----------------------------------------------------------------------------
+
+NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross", "ring")
+DRAW = torch.Generator().manual_seed(0)
+WEIGHT = torch.randn(7, 7, generator=DRAW).double()
+BIAS, LABELS = torch.randn(7, generator=DRAW).double(), torch.arange(70) % 7
+FEATURES = 3 * WEIGHT[LABELS] + torch.randn(70, 7, generator=DRAW)
+
+
+def drawn(planes, points, labels, titles):
+    figure = plots.template_plane(planes, points, labels, titles, NAMES)
+    figure.canvas.draw()
+    return figure
+
+
+def legend(figure):
+    return words(figure.legends[0].get_texts())
+
+
+def clouds(axis):
+    """Points and templates of a panel: two lists of (N, 2) by class."""
+    found = {}
+    for collection in axis.collections:
+        size = collection.get_sizes()[0]
+        found.setdefault(size, []).append(np.asarray(collection.get_offsets()))
+    limits = np.array([axis.get_xlim(), axis.get_ylim()])
+    every = np.vstack(sum(found.values(), []))
+    assert (every > limits[:, 0]).all() and (every < limits[:, 1]).all()
+    return [found[size] for size in sorted(found)]
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
+    planes = {
+        e: geometry.template_plane(WEIGHT * (1 + e), (0, 2, 6), BIAS)
+        for e in (0.0, 0.1)
+    }
+    parts = {"train": scale * FEATURES, "validation": scale * FEATURES[:24] * 5}
+    points = {p: {e: planes[e].project(h) for e in planes} for p, h in parts.items()}
+    classes = {p: dict.fromkeys(planes, LABELS[: len(h)]) for p, h in parts.items()}
+    figure = drawn(planes, points, classes, {0.0: "clouds", 0.1: "points"})
+    axes = np.reshape(figure.axes, (2, 2))
+    assert [a.get_title(loc="left") for a in axes.flat] == [
+        "clouds\ntrain", "points\ntrain", "validation", "validation",
+    ]  # fmt: skip
+    for (part, h), row in zip(parts.items(), axes, strict=True):
+        for axis, (eps, plane) in zip(row, planes.items(), strict=True):
+            of_classes, templates = clouds(axis)
+            for k, at in zip((0, 2, 6), of_classes, strict=True):
+                own = points[part][eps][LABELS[: len(h)] == k]
+                np.testing.assert_allclose(at, own)
+            np.testing.assert_allclose(np.vstack(templates), plane.templates)
+            assert axis.get_aspect() == 1.0
+    for above, below in axes.T:  # a column has one scale
+        assert above.get_xlim() == below.get_xlim()
+        assert above.get_ylim() == below.get_ylim()
+    assert figure.get_supxlabel() == "from template circle to template square"
+    assert figure.get_supylabel()
+    assert legend(figure) == ["circle", "square", "ring"]
+    first, _, seventh = figure.legends[0].get_lines()  # of one colour, not one look
+    assert first.get_color() == seventh.get_color()
+    assert first.get_marker() != seventh.get_marker()
+
+
+def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
+    plane = geometry.template_plane(WEIGHT, (0, 1, 2), BIAS)
+    points = {"train": {0.1: plane.project(FEATURES)}}
+    figure = drawn({0.1: plane}, points, {"train": {0.1: LABELS}}, {0.1: "x"})
+    (axis,) = figure.axes
+    # The third logit lies below: the line is where the other two are largest.
+    others = [((1, 2), (1, 1)), ((0, 2), (1, -1)), ((0, 1), (-1, -1))]
+    for pair, line in enumerate(axis.lines):
+        (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+        np.testing.assert_allclose((x0, y0), plane.centre)
+        middle = torch.tensor([[(x0 + x1) / 2, (y0 + y1) / 2]])
+        differences = plane.logit_differences(middle)[0]  # a - b, a - c, b - c
+        assert abs(differences[pair]) < 1e-9
+        assert all(s * differences[k] > 0 for k, s in zip(*others[pair], strict=True))
+        inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
+        assert not inside.all()
+    assert len(axis.lines) == 3
+
+
+def test_columns_keep_their_room_and_long_titles_are_wrapped():
+    grid = style.EPS_GRID
+    planes = {
+        e: geometry.template_plane(WEIGHT, (0, 1, 2 + (e > 0)), BIAS) for e in grid
+    }
+    points = {"train": {e: planes[e].project(FEATURES) for e in grid}}
+    titles = dict.fromkeys(grid, "ε = 0.05: classes three times tighter")
+    figure = drawn(planes, points, {"train": dict.fromkeys(grid, LABELS)}, titles)
+    boxes = [a._left_title.get_window_extent() for a in figure.axes]
+    assert min(box.width for box in boxes) > 0
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert min(axis.get_window_extent().width for axis in figure.axes) > 150
+    assert figure.get_supxlabel() == "from the first template to the second"
+    assert legend(figure) == list(NAMES[:4])
+
+
+def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
+    triples = list(itertools.combinations(range(6), 3))
+    planes = [geometry.template_plane(WEIGHT, t, BIAS) for t in triples]
+    points = [plane.project(FEATURES) for plane in planes]
+    figure = plots.template_triples(planes, points, LABELS, NAMES)
+    figure.canvas.draw()
+    for axis, triple in zip(figure.axes, triples, strict=True):
+        assert axis.get_title(loc="left") == ", ".join(NAMES[k] for k in triple)
+        colors = [to_hex(c.get_facecolor()[0]) for c in axis.collections[::2]]
+        assert colors == [style.CLASS_COLORS[k].lower() for k in triple]
+        assert [len(at) for at in clouds(axis)[0]] == [10, 10, 10]
+    assert legend(figure) == list(NAMES[:6])
+    assert len({round(axis.get_position().y0, 3) for axis in figure.axes}) == 2
+    few = plots.template_triples(planes[:3], points[:3], LABELS, NAMES)
+    assert sum(axis.axison for axis in few.axes) == 3
+
+
+def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():
+    points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
+    labels = torch.arange(9) // 3
+    figure, axis = plt.subplots()
+    plots.draw_groups(axis, points, labels, NAMES[:3])
+    figure.canvas.draw()
+    (marks,) = axis.collections
+    np.testing.assert_allclose(marks.get_offsets(), points)
+    colors = [to_hex(color) for color in marks.get_facecolors()]
+    assert colors == [style.CLASS_COLORS[k].lower() for k in labels.tolist()]
+    shapes = [path.vertices.tolist() for path in marks.get_paths()]
+    assert shapes[0] == shapes[2] != shapes[3] != shapes[8] != shapes[0]
+    assert words(axis.texts) == list(NAMES[:3])
+    assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
+    second, third = (text.get_position() for text in axis.texts[1:])
+    assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10
