@@ -65,6 +65,11 @@ def output_text(output):
     return "\n".join([output.get("text", ""), *parts])
 
 
+def figures(cell):
+    """The outputs of a cell that are pictures."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+
+
 def calls(cell, name):
     """The calls of a function by name in a code cell, as syntax trees."""
     nodes = ast.walk(ast.parse(cell.source))
@@ -186,9 +191,7 @@ def _anatomy(notebook, number):
 def _figures(notebook):
     number = 0
     for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
-        for output in cell.get("outputs", []):
-            if "image/png" not in output.get("data", {}):
-                continue
+        for output in figures(cell):
             number += 1
             if not output.metadata.get("image/png", {}).get("alt", "").strip():
                 yield f"cell {cell.id} shows a figure without alternative text"
@@ -212,7 +215,7 @@ def _folds(notebook):
         if folding.COVERED in tags(cell):
             if not calls(cell, "claim"):
                 yield f"cell {cell.id} has the tag checks and claims nothing"
-            if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            if figures(cell):
                 yield f"cell {cell.id} covers a figure"
     if spoken_of:
         yield "calls a cell folded, and no cell follows"

@@ -1,8 +1,4 @@
-"""The mistakes shown in notebook 02 are caught by the tests that it names.
-
-Each broken loss is taken from the notebook itself and given to the named test of
-``test_losses.py``, which has to fail; the notebook's own loss has to pass.
-"""
+"""The broken losses of notebook 02 fail the tests of ``test_losses`` that it names."""
 
 import ast
 import re

@@ -57,16 +57,11 @@ def test_one_cell(source, tags, wanted):
         (["x = 1", "print(rows)"], False),
         (["rows = 1", "print(rows)"], True),
         (["def f():\n    rows = 1", "print(rows)"], False),
+        (["print(table)"], False),
     ],
 )
 def test_a_cell_whose_names_are_read_later_does_not_only_draw(later, wanted):
-    assert folded(DRAW, *later)[0] is wanted
-
-
-def test_what_sets_an_item_of_a_table_that_is_read_later_does_not_only_draw():
-    sets = "table['x'] = 1\n" + DRAW
-    assert folded(sets, "print(table)") == [False, False]
-    assert folded(sets, "print(1)") == [True, False]
+    assert folded("table['x'] = 1\n" + DRAW, *later)[0] is wanted
 
 
 def test_only_checks_have_a_covered_output_and_old_marks_go():

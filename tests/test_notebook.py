@@ -38,11 +38,15 @@ def test_the_seed_decides_what_all_three_generators_draw():
     assert all(one != two for one, two in zip(draws[1], draws[2], strict=True))
 
 
-def test_setup_prints_one_line_that_names_the_device(capsys):
+def test_setup_names_the_device_and_sets_numbers_and_figures(capsys):
     for device in ("cpu", torch.device("cpu")):
         assert lsr.setup(device=device, threads=1) == torch.device("cpu")
         line = f"device: cpu · torch {torch.__version__} · threads: 1\n"
         assert capsys.readouterr() == (line, "")
+    assert str(torch.tensor([1 / 3, 1e-6])) == "tensor([0.3333, 0.0000])"
+    assert str(np.array([1 / 3, 1e-6])) == "[0.3333 0.    ]"
+    assert tuple(plt.rcParams["figure.figsize"]) == style.SINGLE
+    assert plt.rcParams["figure.dpi"] == plt.rcParams["savefig.dpi"] == 110
 
 
 def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
@@ -62,14 +66,6 @@ def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
     assert lsr.setup() == torch.device("cpu") and torch.get_num_threads() == 2
     assert lsr.setup(device="cuda", threads=1) == torch.device("cuda")
     assert torch.get_num_threads() == 1
-
-
-def test_numbers_are_printed_with_four_digits_and_figures_styled():
-    lsr.setup()
-    assert str(torch.tensor([1 / 3, 1e-6])) == "tensor([0.3333, 0.0000])"
-    assert str(np.array([1 / 3, 1e-6])) == "[0.3333 0.    ]"
-    assert tuple(plt.rcParams["figure.figsize"]) == style.SINGLE
-    assert plt.rcParams["figure.dpi"] == plt.rcParams["savefig.dpi"] == 110
 
 
 # --- show ---------------------------------------------------------------------------

@@ -225,10 +225,8 @@ def prints(text):
 
 def figure(notebook):
     """The first cell with a figure, and the output that holds it."""
-    for cell in code_cells(notebook):
-        for output in cell.outputs:
-            if "image/png" in output.get("data", {}):
-                return cell, output
+    cell = next(filter(contract.figures, code_cells(notebook)))
+    return cell, contract.figures(cell)[0]
 
 
 def claiming(notebook):

@@ -19,10 +19,16 @@ pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def drawn(*arguments, **options):
-    """Picture, counts and table of a figure whose texts keep clear of each other."""
-    figure = plots.reliability_diagram(*arguments, **QUICK, **options)
+    """Picture, counts and table of a figure whose texts can be read in any style."""
+    with plt.style.context("dark_background"):
+        figure = plots.reliability_diagram(*arguments, **QUICK, **options)
     figure.canvas.draw()
     picture, counts, table = figure.axes
+    for canvas in (figure, picture):
+        assert to_rgb(canvas.get_facecolor()) == (1, 1, 1)
+    for axis in figure.axes:
+        for text in [*axis.texts, axis.xaxis.label, axis.yaxis.label]:
+            assert max(to_rgb(text.get_color())) < 0.5
     boxes = [text.get_window_extent() for text in table.texts if text.get_text()]
     assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
@@ -103,11 +109,8 @@ def test_several_models_keep_their_bands_and_drop_the_intervals():
     assert len(picture.collections) == len(models)
     assert len(counts.collections) + len(counts.lines) == len(models)
     assert set(names) <= set(words(table))
-
-
-def test_whole_numbers_as_names_are_no_eps():
     lines = labelled(drawn({0: SHARP, 1: EXACT}, DATA.y)[0])
-    assert lines["0"].get_color() != style.EPS_COLORS[0.0]
+    assert lines["0"].get_color() != style.EPS_COLORS[0.0]  # a whole number is no ε
     assert lines["0"].get_linestyle() != lines["1"].get_linestyle()
 
 
@@ -175,14 +178,3 @@ def test_arrays_lists_half_precision_and_a_fleet_of_one_are_one_network():
                 a.get_xydata(), b.get_xydata(), atol=1e-6, err_msg=kind
             )
     assert len(drawn(SHARP.bfloat16(), DATA.y)[0].lines) == len(wanted)
-
-
-def test_it_is_legible_on_a_dark_style():
-    with plt.style.context("dark_background"):
-        axes = drawn({0.0: SHARP, 0.1: EXACT}, DATA.y)
-    figure = axes[0].figure
-    for canvas in (figure, axes[0]):
-        assert to_rgb(canvas.get_facecolor()) == (1, 1, 1)
-    for axis in axes:
-        for text in [*axis.texts, axis.xaxis.label, axis.yaxis.label]:
-            assert max(to_rgb(text.get_color())) < 0.5

@@ -198,13 +198,9 @@ def test_points_are_scaled_alike_in_both_directions_with_up_as_up():
     assert b[1] - a[1] == pytest.approx(STEPS / 1.1, abs=1)
     assert c[1:] == [STEPS / 2, STEPS / 2]
     assert all(0 < v < STEPS for p in (a, b, c, mark) for v in p[1:])
-
-
-def test_points_in_one_place_are_drawn_in_the_middle():
     none = {"marks": [], "mark_groups": [], "rays": []}
-    assert plane(points=[[3.0, 4.0]], groups=[0], **none)["points"] == [
-        [0, STEPS // 2, STEPS // 2]
-    ]
+    one = plane(points=[[3.0, 4.0]], groups=[0], **none)["points"]
+    assert one == [[0, STEPS // 2, STEPS // 2]]
 
 
 def test_rays_end_at_the_edge_of_the_frame():
