@@ -128,6 +128,8 @@ def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
         assert set(sample.get_ydata()) == {text.get_position()[1]}
         assert text.get_color() == plt.rcParams["text.color"]
         assert text.get_position()[0] > max(sample.get_xdata()) > 1
+    plots.name_lines(axis, ["", "the second alone"])
+    assert words(axis.texts)[5:] == ["the second alone"]
 
 
 def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
