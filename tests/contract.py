@@ -6,7 +6,6 @@ notebook to one anatomy.
 """
 
 import ast
-import base64
 import collections
 import copy
 import re
@@ -23,6 +22,7 @@ WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
+NETWORK = re.compile(r"""(?:src|href)=["']?(?:https?:)?//""")
 TAGS = re.compile(
     rf"{IGNORE}|reported|benchmark|experiment|solution|(?:hide|show)-input"
     r"|checks|(?:shown|simple|bug):[\w.]+"
@@ -32,38 +32,22 @@ SAYS_FOLDED = re.compile(
 )
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
+PNG = "iVBORw0KGgo"  # how one begins in base 64
 
 
-def problems(notebook, number):
+def problems(notebook, number, kind=None):
     """Every way in which a notebook breaks the contract, as sentences.
 
     number : the two digits its file name starts with
+    kind   : None for a lesson, else the folder it lies in, "solutions" or "exercises"
     """
-    return [
-        *_format(notebook),
-        *_execution(notebook),
-        *_cells(notebook),
-        *_anatomy(notebook, number),
-        *_figures(notebook),
-        *_folds(notebook),
-        *_claims(notebook, number),
-        *_predictions(notebook),
-    ]
-
-
-def exercise_problems(notebook, number, kind):
-    """The same of a notebook with exercises.
-
-    kind : "solutions" or "exercises", the folder it lies in
-    """
-    return [
-        *_format(notebook),
-        *_execution(notebook),
-        *_cells(notebook),
-        *_figures(notebook),
-        *_folds(notebook),
-        *_exercises(notebook, number, kind),
-    ]
+    found = [rule(notebook) for rule in (_format, _execution, _cells, _figures, _folds)]
+    if kind:
+        found += [_exercises(notebook, number, kind)]
+    else:
+        found += [_anatomy(notebook, number), _claims(notebook, number)]
+        found += [_predictions(notebook)]
+    return sum(map(list, found), [])
 
 
 def code_cells(notebook):
@@ -81,13 +65,15 @@ def output_text(output):
     return "\n".join([output.get("text", ""), *parts])
 
 
+def figures(cell):
+    """The outputs of a cell that are pictures."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+
+
 def calls(cell, name):
     """The calls of a function by name in a code cell, as syntax trees."""
-    return [
-        node
-        for node in ast.walk(ast.parse(cell.source))
-        if folding.called(node) == name
-    ]
+    nodes = ast.walk(ast.parse(cell.source))
+    return [node for node in nodes if folding.called(node) == name]
 
 
 def claims(cell):
@@ -123,30 +109,20 @@ def _execution(notebook):
         if cell.execution_count != expected:
             yield f"cell {cell.id} has count {cell.execution_count}, not {expected}"
         for output in cell.outputs:
-            kind, data = output.output_type, output.get("data", {})
-            if kind == "error":
-                yield f"cell {cell.id} stores an error"
-            if output.get("name") == "stderr":
-                yield f"cell {cell.id} stores stderr"
-            if "image/svg+xml" in data:
-                yield f"cell {cell.id} stores an SVG, which holds random ids"
-            if any("widget" in key for key in data):
-                yield f"cell {cell.id} stores a widget"
-            if set(data) - MIME_TYPES:
-                yield f"cell {cell.id} stores {sorted(set(data) - MIME_TYPES)}"
-            if "image/png" in data and not _is_png(data["image/png"]):
-                yield f"cell {cell.id} stores a PNG that is none"
-            if re.search(r"""(?:src|href)=["']?(?:https?:)?//""", output_text(output)):
-                yield f"cell {cell.id} stores an output that asks the network"
-            if found := ABSOLUTE_PATH.search(output_text(output)):
-                yield f"cell {cell.id} stores an absolute path: {found.group()}"
-
-
-def _is_png(text):
-    try:
-        return base64.b64decode(text, validate=False).startswith(b"\x89PNG\r\n\x1a\n")
-    except ValueError:
-        return False
+            data, text = output.get("data", {}), output_text(output)
+            png = "".join(data.get("image/png", PNG + "=").split())
+            path = ABSOLUTE_PATH.search(text)
+            for found, words in [
+                (output.output_type == "error", "an error"),
+                (output.get("name") == "stderr", "stderr"),
+                # SVG holds random ids, a widget wants a kernel.
+                (set(data) - MIME_TYPES, sorted(set(data) - MIME_TYPES)),
+                (png[:11] != PNG or len(png) % 4, "a PNG that is none"),
+                (NETWORK.search(text), "an output that asks the network"),
+                (path, f"an absolute path: {path and path.group()}"),
+            ]:
+                if found:
+                    yield f"cell {cell.id} stores {words}"
 
 
 def _cells(notebook):
@@ -159,19 +135,20 @@ def _cells(notebook):
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
         if cell.cell_type != "code":
             continue
-        lines = cell.source.splitlines()
-        if before is None or before.cell_type != "markdown":
-            yield f"cell {cell.id} has no prose before it"
-        if not 0 < len(lines) <= MAX_LINES:
-            yield f"cell {cell.id} has {len(lines)} lines"
-        if max(map(len, lines), default=0) > MAX_COLUMNS:
-            yield f"cell {cell.id} is wider than {MAX_COLUMNS} columns"
-        if "nbval" in cell.source.lower():
-            yield f"cell {cell.id} speaks to nbval in its code; use a tag"
-        if ABSOLUTE_PATH.search(cell.source):
-            yield f"cell {cell.id} names an absolute path"
-        if cell.source.rstrip().endswith(";"):
-            yield f"cell {cell.id} ends in a semicolon, which nbval ignores"
+        source, lines = cell.source, cell.source.splitlines()
+        for found, words in [
+            (not before or before.cell_type != "markdown", "has no prose before it"),
+            (not 0 < len(lines) <= MAX_LINES, f"has {len(lines)} lines"),
+            (
+                max(map(len, lines), default=0) > MAX_COLUMNS,
+                f"is wider than {MAX_COLUMNS} columns",
+            ),
+            ("nbval" in source.lower(), "speaks to nbval in its code; use a tag"),
+            (ABSOLUTE_PATH.search(source), "names an absolute path"),
+            (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),
+        ]:
+            if found:
+                yield f"cell {cell.id} {words}"
 
 
 def _anatomy(notebook, number):
@@ -183,16 +160,17 @@ def _anatomy(notebook, number):
     rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
     if rows != CARD:
         yield f"has a card with the rows {rows}"
-    yield from _minutes(notebook, "\n".join(rest))
+    prose = "\n".join(cell.source for cell in prose_cells(notebook))
+    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
+    # The minutes on the card follow from the length, so that they stay true.
+    minutes = len(re.findall(r"\w+", prose)) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
+    said = re.search(r"read (\d+), run under 1 \|", "\n".join(rest))
+    if not said or abs(int(said[1]) / minutes - 1) > 0.2:
+        yield f"does not say 'read N, run under 1' with N near {minutes:.0f}"
     if "lsr.setup(" not in code_cells(notebook)[0].source:
         yield "does not call lsr.setup in its first code cell"
-    headings = [
-        line.removeprefix("## ")
-        for cell in prose_cells(notebook)
-        for line in cell.source.splitlines()
-        if line.startswith("## ")
-    ]
-    numbers = [int(m.group(1)) for h in headings if (m := re.match(r"(\d+)\. ", h))]
+    headings = re.findall(r"(?m)^## (.*)", prose)
+    numbers = [int(m[1]) for h in headings if (m := re.match(r"(\d+)\. ", h))]
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"numbers its sections {numbers}"
     ending = ["Recap", "Exercises", "References"]
@@ -210,23 +188,10 @@ def _anatomy(notebook, number):
                 yield "has no table of symbols in its recap"
 
 
-def _minutes(notebook, card):
-    """The minutes on the card follow from the length, so that they stay true."""
-    prose = "\n".join(cell.source for cell in prose_cells(notebook))
-    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
-    estimate = len(re.findall(r"\w+", prose)) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
-    found = re.search(r"read (\d+), run under 1 \|", card)
-    if not found or abs(int(found.group(1)) / estimate - 1) > 0.2:
-        yield f"does not say 'read N, run under 1' with N near {estimate:.0f}"
-
-
 def _figures(notebook):
     number = 0
-    followers = [*notebook.cells[1:], None]
-    for cell, after in zip(notebook.cells, followers, strict=True):
-        for output in cell.get("outputs", []):
-            if "image/png" not in output.get("data", {}):
-                continue
+    for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        for output in figures(cell):
             number += 1
             if not output.metadata.get("image/png", {}).get("alt", "").strip():
                 yield f"cell {cell.id} shows a figure without alternative text"
@@ -237,22 +202,21 @@ def _figures(notebook):
 def _folds(notebook):
     ruled = copy.deepcopy(notebook)
     folding.fold(ruled)
+    spoken_of = False
     for cell, wanted in zip(notebook.cells, ruled.cells, strict=True):
         if cell.metadata != wanted.metadata:
             yield f"cell {cell.id} is not folded as the rule says; run refresh"
+        if cell.cell_type == "markdown":
+            spoken_of = spoken_of or SAYS_FOLDED.search(cell.source)
+            continue
+        if spoken_of and not folding.is_folded(cell):
+            yield f"cell {cell.id} is called folded and is open"
+        spoken_of = False
         if folding.CHECKS in tags(cell):
             if not calls(cell, "claim"):
                 yield f"cell {cell.id} has the tag checks and claims nothing"
-            if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            if figures(cell):
                 yield f"cell {cell.id} covers a figure"
-    spoken_of = False
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            spoken_of = SAYS_FOLDED.search(cell.source) or spoken_of
-        elif spoken_of and not folding.is_folded(cell):
-            yield f"cell {cell.id} is called folded and is open"
-        if cell.cell_type == "code":
-            spoken_of = False
     if spoken_of:
         yield "calls a cell folded, and no cell follows"
 
@@ -260,7 +224,7 @@ def _folds(notebook):
 def _claims(notebook, number):
     expected = 0
     for cell in code_cells(notebook):
-        printed = "".join(output_text(output) for output in cell.outputs)
+        printed = "".join(map(output_text, cell.outputs))
         for name, condition in claims(cell):
             expected += 1
             if isinstance(condition, ast.Constant):
@@ -295,6 +259,7 @@ def _exercises(notebook, number, kind):
         yield f"does not begin with '# {number} · {kind.title()}: '"
     if any(calls(cell, "claim") for cell in code_cells(notebook)):
         yield "makes a claim, which the lessons do"
+    verdict = "right: " if kind == "solutions" else "not done yet."
     sections, asked = {}, {}
     for cell in notebook.cells:
         if found := re.match(r"## (.+)", cell.source):
@@ -305,7 +270,6 @@ def _exercises(notebook, number, kind):
         for call in calls(cell, "check") if cell.cell_type == "code" else []:
             name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
             asked[heading].append(name.split()[0])
-            verdict = "right: " if kind == "solutions" else "not done yet."
             if f"Exercise {name}: {verdict}" not in output:
                 yield f"exercise {name} is stored without '{verdict}'"
     wanted = [f"{number}-{k}" for k in (1, 2, 3)]
@@ -319,6 +283,5 @@ def _exercises(notebook, number, kind):
             yield f"exercise {name} has no folded hint"
         if set(asked.get(name, [])) != {name}:
             yield f"exercise {name} checks {asked.get(name)}"
-    project = sections.get("Mini-project", "| points |")
-    if "| points |" not in project:
+    if "| points |" not in sections.get("Mini-project", "| points |"):
         yield "has a mini-project without a rubric"

@@ -5,7 +5,7 @@ import re
 from contract import output_text, prose_cells
 from notebook_files import tags
 
-NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
     r"\(\d{4}(?:, section \d+)?\)",  # the year of a paper
     r"\b\d\d-\d+\b",  # a claim
@@ -27,60 +27,46 @@ def missing_numbers(notebook):
     Left out: the card, references, cells tagged "reported" (figures from papers), and
     what only names a place (notebooks, sections, figures, years of papers).
     """
-    printed = _numbers(_evidence(notebook))
-    values = [float(number) for number in printed]
-    missing = []
+    values, missing = _values(notebook.cells), []
     for cell in prose_cells(notebook)[1:]:
         if cell.source.startswith("## References") or "reported" in tags(cell):
             continue
         text = cell.source
         for pattern in NOT_A_RESULT:
             text = re.sub(pattern, " ", text)
-        for number, percent in _numbers_and_percent(text):
-            if not any(_agree(number, value, percent) for value in values):
-                missing.append((cell.id, number))
+        missing += [(cell.id, number) for number in _unseen(text, values)]
     return missing
 
 
 def unprinted(text, cells):
     """The numbers of a text that no output of these cells holds."""
-    values = [float(n) for n in _numbers(_printed(cells))]
-    found = _numbers_and_percent(re.sub(r"\[[^\]]*\]\([^)]*\)", " ", text))
-    return [n for n, percent in found if not any(_agree(n, v, percent) for v in values)]
+    return _unseen(re.sub(r"\[[^\]]*\]\([^)]*\)", " ", text), _values(cells))
 
 
-def _evidence(notebook):
-    return _printed(notebook.cells)
+def _unseen(text, values):
+    return [
+        number
+        for number, percent in _numbers(text)
+        if not any(_agree(number, value, percent) for value in values)
+    ]
 
 
-def _printed(cells):
-    """What cells computed: not what a claim's sentence or alternative text says, which
-    somebody typed, nor the table behind a slider, which holds nearly every number."""
-    texts = []
+def _values(cells):
+    """The numbers that cells computed: not those of a claim's sentence or alternative
+    text, which somebody typed, nor of a slider's table, which holds nearly all."""
+    lines = []
     for cell in cells:
         for output in cell.get("outputs", []):
             text = output_text(output)
-            if "image/png" in output.get("data", {}) or "lsr-live-" in text:
-                continue
-            lines = (line for line in text.splitlines() if not line.startswith("✓"))
-            texts.append("\n".join(lines))
-    return "\n".join(texts)
-
-
-def _plain(text):
-    # 32,000 and 350{,}000 are one number each.
-    return re.sub(r"(?<=\d)(?:,|\{,\})(?=\d{3}\b)", "", text)
+            if "image/png" not in output.get("data", {}) and "lsr-live-" not in text:
+                lines += [line for line in text.splitlines() if line[:1] != "✓"]
+    return [float(number) for number, _ in _numbers("\n".join(lines))]
 
 
 def _numbers(text):
-    return NUMBER.findall(_plain(text))
-
-
-def _numbers_and_percent(text):
-    text = _plain(text)
-    for found in NUMBER.finditer(text):
-        after = text[found.end() : found.end() + 3].lstrip()
-        yield found.group(), after.startswith(("%", "\\%"))
+    """Pairs of a number, as it is written, and whether it is a share in percent."""
+    # 32,000 and 350{,}000 are one number each.
+    return NUMBER.findall(re.sub(r"(?<=\d)(?:,|\{,\})(?=\d{3}\b)", "", text))
 
 
 def _agree(number, value, percent):

@@ -1,11 +1,16 @@
-"""The pages for teaching: minutes add up, claims exist, what they say can be found."""
+"""The pages for teaching: minutes add up, claims exist, what they say can be found.
+
+Every number of the examination's model answers is recomputed, without the package.
+"""
 
 import re
 import sys
 
 import contract
+import numpy as np
 import pytest
 from notebook_files import ROOT, notebook_paths, read
+from scipy import optimize, special, stats
 
 import course
 
@@ -13,50 +18,62 @@ sys.path.insert(0, str(ROOT / "tools"))
 import claims  # noqa: E402
 
 TEACHING = ROOT / "notebooks" / "teaching"
-PAGES = sorted(TEACHING.rglob("*.md"))
-TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
-NUMBERS = [path.name[:2] for path in LESSONS]
+PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.md"))]
+TEXT = "\n".join(PAGES)
+LESSONS = {
+    path.name[:2]: read(path)
+    for path in notebook_paths()
+    if path.parent.name == "notebooks"
+}
 SECTION = re.compile(r"\[(\d\d) §(\d+)\]\(([^)]+)\)")
 CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
 
 
 def part(heading):
     """The text under a heading, down to the next one of its level or above."""
-    assert f"\n{heading}\n" in TEXT, f"notebooks/teaching needs {heading!r}"
-    level = heading.index(" ")
-    below = TEXT.split(f"\n{heading}\n")[1]
+    level, below = heading.index(" "), TEXT.partition(f"\n{heading}\n")[2]
+    assert below, f"notebooks/teaching needs {heading!r}"
     return re.split(rf"(?m)^#{{1,{level}}} ", below)[0]
 
 
 def rows(text):
     """The body of every table of a text, as lists of cells."""
-    lines = [
-        line.strip("|").split(" | ") for line in text.splitlines() if line[:1] == "|"
-    ]
-    heads = {number for number, line in enumerate(lines) if line[0].startswith("---")}
-    heads |= {number - 1 for number in heads}
-    return [
-        [cell.strip() for cell in line]
-        for number, line in enumerate(lines)
-        if number not in heads
-    ]
+    body = re.sub(r"(?m)^\|.*\n\|---.*\n", "\n", text)
+    lines = re.findall(r"(?m)^\|(.*)\|$", body)
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines]
+
+
+def places(text):
+    """The sections that a text links, as (notebook, number)."""
+    return [(number, section) for number, section, _ in SECTION.findall(text)]
+
+
+def outputs(cell):
+    return "\n".join(map(contract.output_text, cell.get("outputs", [])))
 
 
 def test_pages_are_short_and_lead_to_many_sections():
-    assert max(len(page.read_bytes()) for page in PAGES) < 20_000
-    assert len(SECTION.findall(TEXT)) > 100
+    assert max(len(page.encode()) for page in PAGES) < 20_000
+    assert len(places(TEXT)) > 100 and "]()" not in TEXT
+    assert not re.search("TODO|TBD|to be filled", TEXT)
 
 
-def test_every_lecture_has_its_row_and_the_minutes_of_its_card():
-    table = rows(part("## The lectures"))
-    for path in LESSONS:
-        hint = f"notebook {path.name[:2]} needs its row in plans.md, linked"
-        assert sum(f"]({'../' + path.name})" in row[0] for row in table) == 1, hint
-        (row,) = (row for row in table if f"]({'../' + path.name})" in row[0])
-        card = re.search(r"read (\d+), run", read(path).cells[0].source)
-        assert row[1] == card[1]
-        assert len(row) == 6 and all(row)
+@pytest.mark.parametrize("number", LESSONS)
+def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(number):
+    card = LESSONS[number].cells[0].source
+    (row,) = (r for r in rows(part("## The lectures")) if f"(../{number}_" in r[0])
+    assert row[1] == re.search(r"read (\d+), run", card)[1]
+    assert len(row) == 6 and all(row)
+    title = card.splitlines()[0].removeprefix("# ").replace(" · ", " ")
+    table = rows(part(f"### {title}"))
+    assert len(table) == 3
+    for question, answer, where in table:
+        assert question.endswith("?") and answer.endswith(".")
+        assert {found for found, _ in places(where)} == {number}
+    if number in ("03", "04", "05", "06"):  # in halves, which name sections
+        named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", row[2])]
+        prose = "\n".join(c.source for c in contract.prose_cells(LESSONS[number]))
+        assert 0 < max(named) <= max(map(int, re.findall(r"(?m)^## (\d+)\.", prose)))
 
 
 PLANS = {
@@ -69,146 +86,100 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("heading", PLANS)
-def test_minutes_of_a_plan_add_up(heading):
-    table = rows(part(heading))
-    assert sum(int(minutes) for _, minutes, _ in table) == PLANS[heading]
-    places = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
-    assert len(places) == len(set(places)) >= 10
-    assert all(words for _, _, words in table)
+def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
+    shown = []
+    for heading, total in PLANS.items():
+        table = rows(part(heading))
+        assert sum(int(minutes) for _, minutes, _ in table) == total, heading
+        found = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
+        assert len(found) == len(set(found)) >= 10, heading
+        assert all(words for _, _, words in table), heading
+        shown += found if heading.startswith("####") else []
+    assert len(shown) == len(set(shown))
+    assert {number for number, _ in shown} >= set(LESSONS) - {"07"}
 
 
-def test_four_lectures_show_no_section_twice_and_every_notebook():
-    table = [row for heading in list(PLANS)[2:] for row in rows(part(heading))]
-    places = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
-    assert len(places) == len(set(places))
-    assert {number for number, _ in places} >= set(NUMBERS) - {"07"}
-
-
-def claims_and_sections():
+def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
     sections = {
         claim.id: (claim.path.name[:2], claim.section.partition(".")[0])
         for claim in claims.read_claims()
     }
+    named = set()
     for line in TEXT.splitlines():
-        linked = {(number, section) for number, section, _ in SECTION.findall(line)}
         for claim in CLAIM.findall(SECTION.sub("", line)):
-            yield claim, linked, sections
-
-
-def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
-    found = list(claims_and_sections())
-    for claim, linked, sections in found:
-        if claim == "01-2" and not linked:
-            continue  # the example in an introduction
-        assert claim in sections, claim
-        assert sections[claim] in linked, claim
-    assert len({claim for claim, _, _ in found}) > 60
+            named.add(claim)
+            # 01-2 is the example in an introduction.
+            example = claim == "01-2" and not places(line)
+            assert example or sections[claim] in places(line), claim
+    assert len(named) > 60
 
 
 def test_misconceptions_are_answered_by_a_cell():
     table = rows(part("## What is often misunderstood"))
     assert len(table) >= 12
     for heard, answer, where in table:
-        assert heard.startswith("“") or heard.startswith('"')
-        assert answer and SECTION.search(where) and CLAIM.search(where), heard
+        assert heard[0] in '“"'
+        assert answer and places(where) and CLAIM.search(where), heard
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=NUMBERS)
-def test_three_questions_for_each_notebook_answered_in_it(path):
-    title = read(path).cells[0].source.splitlines()[0].removeprefix("# ")
-    table = rows(part(f"### {title.replace(' · ', ' ')}"))
-    assert len(table) == 3
-    for question, answer, where in table:
-        assert question.endswith("?") and answer.endswith(".")
-        assert {found[0] for found in SECTION.findall(where)} == {path.name[:2]}
-
-
-def source(number, section):
-    """All prose and code of a section."""
-    (path,) = (path for path in LESSONS if path.name[:2] == number)
-    text = "\n".join(cell.source for cell in read(path).cells)
-    return re.split(r"(?m)^## ", text.split(f"\n## {section}. ")[1])[0]
-
-
-def test_sections_said_to_read_a_record_do():
-    (line,) = re.findall(r"(?m)^- \*\*Long trainings\*\*.*", TEXT)
-    named = SECTION.findall(line)
-    assert len(named) >= 8
-    for number, section, _ in named:
-        reads = r"\brecorded(_folder|\.\w+)?[(\[]"
-        assert re.search(reads, source(number, section)), section
-
-
-def test_sections_said_to_have_sliders_do():
-    (line,) = re.findall(r"(?m)^- \*\*Sliders\*\*.*", TEXT)
-    named = {(number, section) for number, section, _ in SECTION.findall(line)}
-    there, section = set(), ""
-    for path in LESSONS:
-        for cell in read(path).cells:
+def test_sections_said_to_read_a_record_or_to_have_sliders_do():
+    code, sliders = {}, set()
+    for number, notebook in LESSONS.items():
+        section = ""
+        for cell in notebook.cells:
             section = (re.findall(r"\A## (\d+)\.", cell.source) or [section])[0]
-            outputs = map(contract.output_text, cell.get("outputs", []))
-            if any("sliders: " in output for output in outputs):
-                there.add((path.name[:2], section))
-    assert named == there
+            place = number, section
+            code[place] = code.get(place, "") + cell.source
+            if "sliders: " in outputs(cell):
+                sliders.add(place)
+    (line,) = re.findall(r"(?m)^- \*\*Sliders\*\*.*", TEXT)
+    assert set(places(line)) == sliders
+    (line,) = re.findall(r"(?m)^- \*\*Long trainings\*\*.*", TEXT)
+    assert len(places(line)) >= 8
+    for place in places(line):
+        assert re.search(r"\brecorded(_folder|\.\w+)?[(\[]", code[place]), place
 
 
-def test_no_empty_promises():
-    assert "]()" not in TEXT
-    for word in ("TODO", "TBD", "to be filled"):
-        assert word not in TEXT
-
-
-COMMANDS = re.findall(r"`(?:\w+=\S+ )*(python\S* [^`]+)`", TEXT)
-COMMANDS += [line for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-             for line in block.splitlines()]  # fmt: skip
-
-
-@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
-def test_commands_name_what_exists(command):
-    if "course.py" in command:
-        assert command.split("course.py ")[1].split()[0] in course.COMMANDS
-    elif "-m pip download" in command:
-        # The same extras and the same set-up tool as `course.py` installs.
-        environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
-        assert re.search(r'"\.\[(.+)\]"', command)[1] in environment
-        project = (ROOT / "pyproject.toml").read_text("utf-8")
-        assert re.search(r'"(setuptools[^"]+)"', command)[1] in project
-    else:
-        assert (ROOT / re.fullmatch(r"python3? (\S+\.py).*", command)[1]).is_file()
-
-
-# What the pages say of the price -----------------------------------------------------
+def test_commands_name_what_exists():
+    commands = re.findall(r"`(?:\w+=\S+ )*(python\S* [^`]+)`", TEXT)
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL):
+        commands += block.splitlines()
+    for command in commands:
+        if "course.py" in command:
+            assert command.split("course.py ")[1].split()[0] in course.COMMANDS
+        elif "-m pip download" in command:
+            # The same extras and the same set-up tool as `course.py` installs.
+            environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
+            assert re.search(r'"\.\[(.+)\]"', command)[1] in environment
+            project = (ROOT / "pyproject.toml").read_text("utf-8")
+            assert re.search(r'"(setuptools[^"]+)"', command)[1] in project
+        else:
+            assert (ROOT / re.fullmatch(r"python3? (\S+\.py).*", command)[1]).is_file()
 
 
 def numbers(number, cell_id, columns):
     """Columns of a printed table of a notebook, counted in numbers of a row."""
-    (path,) = (path for path in LESSONS if path.name.startswith(number))
-    (cell,) = (cell for cell in read(path).cells if cell.id == cell_id)
-    text = "\n".join(map(contract.output_text, cell.outputs))
-    found = [re.findall(r"(?<![\w.])-?\d+\.\d+", line) for line in text.splitlines()]
-    found = [[float(n) for n in row] for row in found]
-    return [[row[c] for c in columns] for row in found if len(row) > max(columns)]
+    (cell,) = (cell for cell in LESSONS[number].cells if cell.id == cell_id)
+    lines = outputs(cell).splitlines()
+    found = [re.findall(r"(?<![\w.])-?\d+\.\d+", line) for line in lines]
+    return [[float(n[c]) for c in columns] for n in found if len(n) > max(columns)]
 
 
 def test_the_price_is_the_least_in_the_tables_of_06_and_07():
     """By ε(acc − 1/K) or more the confidence fell, in every comparison."""
-    falls = []  # pairs: the law, and what was seen, as shares
+    falls, hard = [], 0.0  # pairs: the law, and what was seen, as shares
     for cell in ("nb06-s05-09", "nb06-s06-01"):  # ε, law, conf − acc; in points
-        hard = None
         for eps, law, seen in numbers("06", cell, (0, 1, 2)):
             hard = seen if eps == 0 else hard
             falls += [(-law / 100, (hard - seen) / 100)] if eps else []
-    tables = [("06", "nb06-s12-01", (0, 2, 7)), ("07", "nb07-s04-07", (0, 1, 5))]
-    for number, cell, columns in [*tables, ("07", "nb07-s09-03", (0, 1, 5))]:
-        for eps, accuracy, over in numbers(number, cell, columns):
+    for cell, columns in {
+        "nb06-s12-01": (0, 2, 7), "nb07-s04-07": (0, 1, 5), "nb07-s09-03": (0, 1, 5)
+    }.items():  # fmt: skip
+        for eps, accuracy, over in numbers(cell[2:4], cell, columns):
             hard = over if eps == 0 else hard
             falls += [(eps * (accuracy - 1 / 6), hard - over)] if eps else []
     assert len(falls) > 30
     assert all(seen > law for law, seen in falls)
-
-
-# The tools behind it ------------------------------------------------------------------
 
 
 def test_relink_follows_a_heading_and_refuses_a_section_that_is_not_there():
@@ -216,22 +187,103 @@ def test_relink_follows_a_heading_and_refuses_a_section_that_is_not_there():
     text = "see [01 §2](01_a.ipynb#2.-Old) and [01](01_a.ipynb)"
     new = "see [01 §2](01_a.ipynb#2.-New,-and-better?) and [01](01_a.ipynb)"
     assert claims.relink(text, found) == new
-    assert claims.relink("[01 §2]()", found, "../").endswith(
-        "](../01_a.ipynb#2.-New,-and-better?)"
-    )
+    assert "](../01_a.ipynb#2" in claims.relink("[01 §2]()", found, "../")
     with pytest.raises(ValueError, match="there is no section 3 in 01"):
         claims.relink("[01 §3]()", found)
 
 
-def test_sections_named_in_the_table_of_lectures_fit_the_halves():
-    table = {
-        row[0][1:3]: row[2] for row in rows(part("## The lectures")) if row[0][0] == "["
-    }
-    for number in ("03", "04", "05", "06"):
-        last = max(
-            int(cell.source.split(".")[0][3:])
-            for cell in contract.prose_cells(read(LESSONS[NUMBERS.index(number)]))
-            if re.match(r"## \d+\. ", cell.source)
-        )
-        named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", table[number])]
-        assert max(named) <= last
+# The examination ----------------------------------------------------------------------
+
+QUESTIONS, PARTS = (
+    re.split(r"(?m)^## \d+\. ", path.read_text(encoding="utf-8"))[1:]
+    for path in (TEACHING / "examination" / f"{n}.md" for n in ("questions", "answers"))
+)
+K, EPS = 6, 0.1
+ROW = np.array([1 - EPS + EPS / K, *[EPS / K] * (K - 1)])
+
+
+def says(question, pairs):
+    """Each number, as it is written, stands in the answer and is the true one."""
+    answer = PARTS[question - 1].replace("−", "-")
+    for written, true in pairs.items():
+        assert re.search(rf"(?<![\d.]){re.escape(written)}(?!\d|\.\d)", answer), written
+        digits = len(written.partition(".")[2])
+        assert abs(float(written) - true) <= 0.5 * 10**-digits + 1e-12, (written, true)
+
+
+def best_gap(loss):
+    """Where a loss of the logit gap is least: its slope is 0 there."""
+    return optimize.brentq(lambda g: loss(g + 1e-4) - loss(g - 1e-4), 1, 20)
+
+
+def smoothed(g):
+    return np.log(np.exp(g) + K - 1) - ROW[0] * g
+
+
+def penalised(g):
+    p = special.softmax(g * np.eye(K)[0])
+    return -np.log(p[0]) + 0.1 * (p * np.log(p)).sum()
+
+
+def test_ten_questions_with_answers_that_name_cells():
+    assert len(QUESTIONS) == len(PARTS) == 10
+    for question, answer in zip(QUESTIONS, PARTS, strict=True):
+        assert question.splitlines()[0] == answer.splitlines()[0]
+        assert "?" in question or "Show" in question
+        assert len(answer) > 300 and re.search(r"§\d+\].*\d\d-\d+", answer)
+
+
+def test_numbers_of_the_model_answers():
+    text = np.array([0.9, *[EPS / K] * 5])
+    share = (text / text.sum())[1]
+    says(1, {"0.98333": text.sum(), "0.12": 0.02 * K, "0.101695": share * K})
+    says(2, {"0.420956": stats.entropy(ROW), "0.916667": ROW[0]})
+    says(2, {"4.0073": best_gap(smoothed)})
+    t = np.eye(K)[0] + EPS / K
+    lost = K * t[1] / t.sum()
+    says(3, {"1.1": t.sum(), "0.0909": lost, "4.1109": np.log(t[0] / t[1])})
+    says(4, {"10.002": best_gap(penalised), "1.7918": np.log(K)})
+    noise = np.full((K, K), 0.2 / 5) + np.eye(K) * (0.8 - 0.2 / 5)
+    smooth = np.full((K, K), EPS / K) + np.eye(K) * (1 - EPS)
+    kept = np.linalg.eigvalsh(noise).min()  # the share of a row that is kept
+    both = np.linalg.eigvalsh(noise @ smooth).min()
+    says(5, {"0.24": 1 - kept, "0.76": kept, "0.684": both, "0.316": 1 - both})
+    says(5, {"-0.3158": np.linalg.inv(noise)[0, 1] * K})
+    p = [0.6, 0.4] @ np.stack([ROW, np.roll(ROW, 1)])
+    power = np.log(1.5) / np.log(p[0] / p[1])
+    says(6, {"0.556667": p[0], "0.376667": p[1], "0.016667": p[2], "1.0380": power})
+    says(6, {"-6.13": -100 * EPS * (0.78 - 1 / K)})
+    says(7, {"3.3394": 5 / 6 * np.log(55)})
+    right = np.arange(101)
+    exact = (stats.binom.pmf(right, 100, 0.8) * abs(right / 100 - 0.8)).sum()
+    says(8, {"0.0319": np.sqrt(2 * 0.8 * 0.2 / (np.pi * 100)), "0.0318": exact})
+    factor = np.sqrt((1 / 20 + 783 / 100) / (1 / 20))
+    says(9, {"2.093": stats.t.ppf(0.975, 19), "12.55": factor})
+    moved = 8192 * 128256 * 4
+    says(10, {"4.20": moved / 1e9, "1.05": moved / 4e12 * 1e3})
+
+
+def test_6_the_example_is_that_of_notebook_07():
+    table = numbers("07", "nb07-s09-03", (0, 1, 5, 3))  # ε, accuracy, conf − acc, ECE
+    hard, smoothed = (next(row for row in table if row[0] == eps) for eps in (0, EPS))
+    points = {"5.9": hard[2], "12.6": hard[2] - smoothed[2], "6.7": -smoothed[2]}
+    points["3.4"] = EPS * (hard[1] - 1 / K) / 2
+    says(6, {written: 100 * share for written, share in points.items()})
+    assert "half the price 3.4, and the ECE went from 6.6 to 8.1 %" in TEXT
+    assert (hard[3], smoothed[3]) == (0.066, 0.081)
+
+
+def test_numbers_in_the_short_answers():
+    table = "\n".join(" ".join(line) for line in rows(TEXT))
+    for words, true in {
+        "sums to 0.9833": 1 - EPS / K,
+        "gap of 2.9": np.log(19),
+        "and of 9.1": np.log(9001),
+        "the target, 0.4210": stats.entropy(ROW),
+        "equals the target: 4.0073": np.log(55),
+        "0.9 · 0.76 = 0.316": 1 - 0.9 * 0.76,
+        "= 6.1 points": 100 * EPS * (0.78 - 1 / K),
+    }.items():
+        assert words in table, words
+        written = re.findall(r"\d+\.\d+", words)[-1]
+        assert round(true, len(written.partition(".")[2])) == float(written)

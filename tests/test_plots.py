@@ -1,5 +1,6 @@
-"""Figures: each comes back whole, labelled and in the course's style."""
+"""Charts: each comes back whole, its numbers, names and looks where they belong."""
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -8,37 +9,43 @@ import pandas as pd
 import pytest
 import seaborn as sns
 import torch
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex, to_rgb
 
-from lsr_utils import plots, style
+from lsr_utils import geometry, plots, style
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
 
 
 def check(figure, panels):
-    """A figure with so many visible panels, that draws, every panel with a title."""
-    assert isinstance(figure, Figure)
+    """The panels of a figure that draws: so many, and named."""
     figure.canvas.draw()
     axes = [axis for axis in figure.axes if axis.axison]
     assert len(axes) == panels
     for axis in axes:
-        assert axis.get_title(loc="left") or len(axes) == 1
-        assert axis.get_xlabel()
+        assert axis.get_title(loc="left") and axis.get_xlabel()
     assert axes[0].get_ylabel()
     return axes
 
 
+def words(texts):
+    return [text.get_text() for text in texts]
+
+
 def test_an_image_grid_shows_every_image_once_and_no_axes():
     images = torch.rand(14, 1, 8, 8)
-    figure = plots.image_grid(images, [str(i) for i in range(14)])
+    with plt.style.context("dark_background"):
+        figure = plots.image_grid(images, [str(i) for i in range(14)])
+        assert plt.rcParams["text.color"] == "white"  # the reader's own is kept
     figure.canvas.draw()
     shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
     assert len(figure.axes) == 24 and len(shown) == 14
     np.testing.assert_array_equal(shown[13], images[13, 0])
     assert figure.axes[13].get_title(loc="center") == "13"
     assert not any(axis.axison for axis in figure.axes)
+    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)
+    assert to_rgb(figure.axes[0].title.get_color()) != (1, 1, 1)
+    assert figure.get_layout_engine() is not None
 
 
 def comparison(arm="eps", arms=(0.05, 0.1)):
@@ -50,22 +57,14 @@ def comparison(arm="eps", arms=(0.05, 0.1)):
     return pd.DataFrame(rows)
 
 
-def test_five_differences_stand_in_rows_of_three():
-    titles = dict.fromkeys("abcde", "title")
+@pytest.mark.parametrize(("panels", "places"), [(4, 4), (5, 6)])  # rows of two, three
+def test_differences_show_each_interval_and_whether_it_holds(panels, places):
+    titles = {name: f"{name}: up" for name in "abcde"[:panels]}
     figure = plots.differences(
-        dict.fromkeys("abcde", comparison()), "ece", "eps", titles, "points"
+        dict.fromkeys(titles, comparison()), "ece", "eps", titles, "points", 100
     )
-    check(figure, 5)
-    assert len(figure.axes) == 6  # the last one left empty
-
-
-def test_differences_show_each_interval_and_whether_it_holds():
-    titles = {"a": "a: up", "b": "b: up", "c": "c", "d": "d"}
-    figure = plots.differences(
-        dict.fromkeys("abcd", comparison()), "ece", "eps", titles, "points", 100
-    )
-    axes = check(figure, 4)
-    assert len(figure.axes) == 4  # two rows of two
+    axes = check(figure, panels)
+    assert len(figure.axes) == places
     assert [axis.get_title(loc="left") for axis in axes] == list(titles.values())
     zero, *_ = axes[0].get_lines()
     assert set(zero.get_ydata()) == {0}
@@ -74,30 +73,20 @@ def test_differences_show_each_interval_and_whether_it_holds():
     assert [mark.get_markerfacecolor() for mark in marks] == ["white", "#b12a90"]
     ends = [bars.lines[2][0].get_segments()[0][:, 1] for bars in axes[0].containers]
     np.testing.assert_allclose(ends, [[-1, 3], [1, 5]])
-    assert [text.get_text() for text in axes[0].get_xticklabels()] == ["0.05", "0.1"]
+    assert words(axes[0].get_xticklabels()) == ["0.05", "0.1"]
 
 
-def test_differences_take_arms_by_name():
-    table = comparison("method", ("none at all", "dropout"))
+def test_arms_by_name_differ_even_where_they_are_more_than_the_colours():
+    arms = ["none at all", "dropout", *map(str, range(12))]
+    table = comparison("method", arms)
     figure = plots.differences({"a": table}, "ece", "method", {"a": "a"}, "points")
     figure.canvas.draw()
     (axis,) = figure.axes
-    labels = [text.get_text() for text in axis.get_xticklabels()]
-    assert labels == ["none at all", "dropout"] and axis.get_ylabel() == "points"
-    colors = [bars.lines[0].get_color() for bars in axis.containers]
-    assert colors == list(style.CLASS_COLORS[:2])
-
-
-def test_more_arms_than_colours_still_differ():
-    arms = tuple(f"arm {k}" for k in range(14))
-    table = comparison("method", arms)
-    figure = plots.differences({"a": table}, "ece", "method", {"a": "a"}, "points")
-    (axis,) = figure.axes
-    looks = {
-        (bars.lines[0].get_color(), bars.lines[0].get_marker())
-        for bars in axis.containers
-    }
-    assert len(looks) == 14
+    assert words(axis.get_xticklabels()) == arms and axis.get_ylabel() == "points"
+    marks = [bars.lines[0] for bars in axis.containers]
+    looks = [(mark.get_color(), mark.get_marker()) for mark in marks]
+    assert len(set(looks)) == 14
+    assert [color for color, _ in looks[:2]] == list(style.CLASS_COLORS[:2])
 
 
 def curves():
@@ -112,90 +101,69 @@ def curves():
 
 
 def test_seaborn_draws_each_eps_in_its_looks():
-    lines = curves().lines
-    assert len(lines) == 5
-    for eps, line in zip(style.EPS_GRID, lines, strict=True):
-        np.testing.assert_allclose(
-            line.get_ydata(), [(1 + 4 * eps) * s for s in (1, 2, 3)]
-        )
-        assert line.get_color() == style.EPS_COLORS[eps]
-        assert line.get_marker() == style.EPS_MARKERS[eps]
+    for eps, line in zip(style.EPS_GRID, curves().lines, strict=True):
+        steps = np.array([1, 2, 3])
+        np.testing.assert_allclose(line.get_ydata(), (1 + 4 * eps) * steps)
         by_hand = plt.plot([0, 1], [0, 1], **style.eps_style(eps))[0]
-        assert by_hand.get_color() == line.get_color()
-        assert by_hand.get_marker() == line.get_marker()
+        assert by_hand.get_color() == line.get_color() == style.EPS_COLORS[eps]
+        assert by_hand.get_marker() == line.get_marker() == style.EPS_MARKERS[eps]
         assert by_hand._unscaled_dash_pattern == line._unscaled_dash_pattern
 
 
 def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     axis = curves()
-    plots.name_lines(axis, [f"ε = {eps:g}" for eps in style.EPS_GRID])
+    axis.plot([0, 1], [2, math.nan])
+    names = [f"ε = {eps:g}" for eps in style.EPS_GRID]
+    plots.name_lines(axis, [*names, "ends in nan"])
     axis.figure.canvas.draw()
-    assert [text.get_text() for text in axis.texts] == [
-        "ε = 0", "ε = 0.05", "ε = 0.1", "ε = 0.2", "ε = 0.4",
-    ]  # fmt: skip
+    assert words(axis.texts) == names
     heights = [text.get_position()[1] for text in axis.texts]
     assert (np.diff(heights) > 0.08).all()  # 0, 0.05 and 0.1 end close together
     top = axis.transData.transform((3, 7.8))
     assert heights[-1] == pytest.approx(axis.transAxes.inverted().transform(top)[1])
-    for eps, text, sample in zip(
-        style.EPS_GRID, axis.texts, axis.lines[5:], strict=True
-    ):
+    named = zip(style.EPS_GRID, axis.texts, axis.lines[6:], strict=True)
+    for eps, text, sample in named:
         assert sample.get_color() == style.EPS_COLORS[eps]
         assert sample.get_marker() == style.EPS_MARKERS[eps]
         assert set(sample.get_ydata()) == {text.get_position()[1]}
         assert text.get_color() == plt.rcParams["text.color"]
         assert text.get_position()[0] > max(sample.get_xdata()) > 1
+    plots.name_lines(axis, ["", "the second alone"])
+    assert words(axis.texts)[5:] == ["the second alone"]
 
 
-def test_a_line_may_go_without_a_name():
-    axis = curves()
-    axis.plot([0, 1], [2, math.nan])
-    plots.name_lines(axis, ["", "b", "", "", "", "ends in nan"])
-    assert [text.get_text() for text in axis.texts] == ["b"]
-
-
-def test_the_interval_of_a_mean_is_students():
-    low, high = plots.student_interval(pd.Series([1, 2, 3.0], index=[7, 8, 9]))
-    half = 4.302653 / np.sqrt(3)  # Student's t, two degrees of freedom
-    assert (low, high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
-    assert plots.student_interval([2, 2, 2]) == (2, 2)
-
-
-def test_seaborn_takes_the_interval_for_its_bars():
+def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
     table = pd.DataFrame({"x": [0, 0, 0, 1, 1, 1], "y": [1, 2, 3, 2, 2, 2.0]})
     axis = sns.lineplot(
         table, x="x", y="y", errorbar=plots.student_interval, err_style="bars"
     )
     (bars,) = axis.containers
     spread, none = bars.lines[2][0].get_segments()
-    half = 4.302653 / np.sqrt(3)
+    half = 4.302653 / np.sqrt(3)  # Student's t, two degrees of freedom
     np.testing.assert_allclose(spread[:, 1], [2 - half, 2 + half], rtol=1e-6)
     assert np.ptp(none[:, 1]) == 0
 
 
-def test_no_two_eps_look_alike_in_colour_line_or_marker():
+def test_no_two_eps_look_alike_and_an_arm_that_is_one_looks_like_it():
     looks = [style.eps_style(eps) for eps in style.EPS_GRID]
     for part in ("color", "linestyle", "marker"):
         assert len({str(look[part]) for look in looks}) == 5
     colors = [style.EPS_COLORS[eps] for eps in (0, 0.05, 0.1, 0.2, 0.4)]
     assert colors == ["#000000", "#41049d", "#b12a90", "#e56a5d", "#fca636"]
-    assert len(set(style.CLASS_COLORS)) == len(set(style.CLASS_MARKERS)) == 6
-    assert style.CLASS_COLORS[:3] == ("#0072B2", "#E69F00", "#009E73")
-    looks = {tuple(style.class_style(k).values()) for k in range(36)}
-    assert len(looks) == 36
-    for k in range(6):
-        look = style.CLASS_COLORS[k], style.CLASS_MARKERS[k]
-        assert tuple(style.class_style(k).values()) == look
-
-
-@pytest.mark.parametrize("eps", style.EPS_GRID)
-def test_an_arm_that_is_an_eps_looks_like_it(eps):
-    looks = charts.look_of_arm(float(eps), 3)
-    assert looks == style.eps_style(eps)
-    assert charts.look_of_arm(f"ε = {eps:g}", 1) == looks
+    for eps, look in zip(style.EPS_GRID, looks, strict=True):
+        assert charts.look_of_arm(eps, 3) == charts.look_of_arm(f"ε = {eps:g}", 1)
+        assert charts.look_of_arm(eps, 3) == look
     of_place = charts.look_of_arm("ε = 0.3", 1)
     assert style.class_style(1).items() <= of_place.items()
     assert of_place["linestyle"] == style.eps_style(0.05)["linestyle"]
+
+
+def test_no_two_classes_look_alike():
+    assert style.CLASS_COLORS[:3] == ("#0072B2", "#E69F00", "#009E73")
+    looks = [tuple(style.class_style(k).values()) for k in range(36)]
+    assert len(set(looks)) == 36
+    assert looks[:6] == [*zip(style.CLASS_COLORS, style.CLASS_MARKERS, strict=True)]
+    assert len(set(style.CLASS_COLORS)) == len(set(style.CLASS_MARKERS)) == 6
 
 
 def test_the_theme_is_the_courses_and_its_words_are_legible():
@@ -205,8 +173,8 @@ def test_the_theme_is_the_courses_and_its_words_are_legible():
     ]
     assert rc["figure.constrained_layout.use"] and rc["savefig.dpi"] == 110
     assert rc["font.size"] == rc["xtick.labelsize"] == rc["legend.fontsize"] == 11
-    words = [rc[f"{part}.color"] for part in ("text", "xtick", "ytick")]
-    for color in [*words, rc["axes.labelcolor"], charts.LINE, charts.GREY, charts.INK]:
+    inks = [rc[f"{part}.color"] for part in ("text", "xtick", "ytick")]
+    for color in [*inks, rc["axes.labelcolor"], charts.LINE, charts.GREY, charts.INK]:
         red, green, blue = (  # relative luminance, WCAG 2.2
             v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
             for v in to_rgb(color)
@@ -215,10 +183,171 @@ def test_the_theme_is_the_courses_and_its_words_are_legible():
         assert 1.05 / (luminance + 0.05) >= 4.5, color
 
 
-def test_a_figure_has_the_courses_looks_whatever_the_style():
-    with plt.style.context("dark_background"):
-        figure = plots.image_grid(torch.rand(2, 1, 8, 8), ["a", "b"])
-        assert plt.rcParams["text.color"] == "white"  # the reader's own is kept
-    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)
-    assert to_rgb(figure.axes[0].title.get_color()) != (1, 1, 1)
-    assert figure.get_layout_engine() is not None
+# Times against a floor ---------------------------------------------------------------
+
+SLOW = pd.DataFrame(
+    {6: [40.0, 30.0], 1000: [20.0, 21.0], 32_000: [12.0, 12.1]},
+    index=["theirs", "their other"],
+)
+FAST = pd.DataFrame({6: [9.0, 5.0], 1000: [3.0, math.nan]}, index=["ours", "theirs"])
+
+
+@pytest.mark.parametrize("panels", [2, 3])  # in one row, in two
+def test_each_way_is_a_line_that_looks_the_same_in_every_panel(panels):
+    tables = dict([("one", SLOW), ("other", FAST), ("third", SLOW)][:panels])
+    axes = check(plots.times_the_floor(tables, "a copy", "classes", "×"), panels)
+    for axis, table in zip(axes, tables.values(), strict=True):
+        for line, (_, row) in zip(axis.lines, table.iterrows(), strict=False):
+            assert list(line.get_ydata()) == pytest.approx(list(row), nan_ok=True)
+        sizes = [f"{size:,}" for size in table.columns]
+        assert words(axis.get_xticklabels()) == sizes
+        assert axis.get_yscale() == "log"
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    titles = [axis.get_title(loc="left") for axis in axes[:2]]
+    assert titles == ["one\ntheirs: 12 × the floor", "other\nours: 3.0 × the floor"]
+    theirs, ours = axes[0].lines[0].get_color(), axes[1].lines[0].get_color()
+    assert axes[1].lines[1].get_color() == theirs != ours
+
+
+def test_ways_are_named_at_their_ends_with_numbers_in_order_and_apart():
+    figure = plots.times_the_floor({"one": SLOW}, "a copy", "classes", "×")
+    *names, floor = check(figure, 1)[0].texts
+    assert words([*names, floor]) == [
+        "theirs, 12 ×", "their other, 12 ×", "floor: a copy",
+    ]  # fmt: skip
+    low, high = (text.get_position()[1] for text in names)
+    assert 0 < low < high - 0.08  # the lines end in one place, the names must not
+
+
+# Clusters ----------------------------------------------------------------------------
+
+NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross", "ring")
+DRAW = torch.Generator().manual_seed(0)
+WEIGHT = torch.randn(7, 7, generator=DRAW).double()
+BIAS, LABELS = torch.randn(7, generator=DRAW).double(), torch.arange(70) % 7
+FEATURES = 3 * WEIGHT[LABELS] + torch.randn(70, 7, generator=DRAW)
+
+
+def drawn(planes, points, labels, titles):
+    figure = plots.template_plane(planes, points, labels, titles, NAMES)
+    figure.canvas.draw()
+    return figure
+
+
+def legend(figure):
+    return words(figure.legends[0].get_texts())
+
+
+def clouds(axis):
+    """Points and templates of a panel: two lists of (N, 2) by class."""
+    found = {}
+    for collection in axis.collections:
+        size = collection.get_sizes()[0]
+        found.setdefault(size, []).append(np.asarray(collection.get_offsets()))
+    limits = np.array([axis.get_xlim(), axis.get_ylim()])
+    every = np.vstack(sum(found.values(), []))
+    assert (every > limits[:, 0]).all() and (every < limits[:, 1]).all()
+    return [found[size] for size in sorted(found)]
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
+    planes = {
+        e: geometry.template_plane(WEIGHT * (1 + e), (0, 2, 6), BIAS)
+        for e in (0.0, 0.1)
+    }
+    parts = {"train": scale * FEATURES, "validation": scale * FEATURES[:24] * 5}
+    points = {p: {e: planes[e].project(h) for e in planes} for p, h in parts.items()}
+    classes = {p: dict.fromkeys(planes, LABELS[: len(h)]) for p, h in parts.items()}
+    figure = drawn(planes, points, classes, {0.0: "clouds", 0.1: "points"})
+    axes = np.reshape(figure.axes, (2, 2))
+    assert [a.get_title(loc="left") for a in axes.flat] == [
+        "clouds\ntrain", "points\ntrain", "validation", "validation",
+    ]  # fmt: skip
+    for (part, h), row in zip(parts.items(), axes, strict=True):
+        for axis, (eps, plane) in zip(row, planes.items(), strict=True):
+            of_classes, templates = clouds(axis)
+            for k, at in zip((0, 2, 6), of_classes, strict=True):
+                own = points[part][eps][LABELS[: len(h)] == k]
+                np.testing.assert_allclose(at, own)
+            np.testing.assert_allclose(np.vstack(templates), plane.templates)
+            assert axis.get_aspect() == 1.0
+    for above, below in axes.T:  # a column has one scale
+        assert above.get_xlim() == below.get_xlim()
+        assert above.get_ylim() == below.get_ylim()
+    assert figure.get_supxlabel() == "from template circle to template square"
+    assert figure.get_supylabel()
+    assert legend(figure) == ["circle", "square", "ring"]
+    first, _, seventh = figure.legends[0].get_lines()  # of one colour, not one look
+    assert first.get_color() == seventh.get_color()
+    assert first.get_marker() != seventh.get_marker()
+
+
+def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
+    plane = geometry.template_plane(WEIGHT, (0, 1, 2), BIAS)
+    points = {"train": {0.1: plane.project(FEATURES)}}
+    figure = drawn({0.1: plane}, points, {"train": {0.1: LABELS}}, {0.1: "x"})
+    (axis,) = figure.axes
+    # The third logit lies below: the line is where the other two are largest.
+    others = [((1, 2), (1, 1)), ((0, 2), (1, -1)), ((0, 1), (-1, -1))]
+    for pair, line in enumerate(axis.lines):
+        (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+        np.testing.assert_allclose((x0, y0), plane.centre)
+        middle = torch.tensor([[(x0 + x1) / 2, (y0 + y1) / 2]])
+        differences = plane.logit_differences(middle)[0]  # a - b, a - c, b - c
+        assert abs(differences[pair]) < 1e-9
+        assert all(s * differences[k] > 0 for k, s in zip(*others[pair], strict=True))
+        inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
+        assert not inside.all()
+    assert len(axis.lines) == 3
+
+
+def test_columns_keep_their_room_and_long_titles_are_wrapped():
+    grid = style.EPS_GRID
+    planes = {
+        e: geometry.template_plane(WEIGHT, (0, 1, 2 + (e > 0)), BIAS) for e in grid
+    }
+    points = {"train": {e: planes[e].project(FEATURES) for e in grid}}
+    titles = dict.fromkeys(grid, "ε = 0.05: classes three times tighter")
+    figure = drawn(planes, points, {"train": dict.fromkeys(grid, LABELS)}, titles)
+    boxes = [a._left_title.get_window_extent() for a in figure.axes]
+    assert min(box.width for box in boxes) > 0
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert min(axis.get_window_extent().width for axis in figure.axes) > 150
+    assert figure.get_supxlabel() == "from the first template to the second"
+    assert legend(figure) == list(NAMES[:4])
+
+
+def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
+    triples = list(itertools.combinations(range(6), 3))
+    planes = [geometry.template_plane(WEIGHT, t, BIAS) for t in triples]
+    points = [plane.project(FEATURES) for plane in planes]
+    figure = plots.template_triples(planes, points, LABELS, NAMES)
+    figure.canvas.draw()
+    for axis, triple in zip(figure.axes, triples, strict=True):
+        assert axis.get_title(loc="left") == ", ".join(NAMES[k] for k in triple)
+        colors = [to_hex(c.get_facecolor()[0]) for c in axis.collections[::2]]
+        assert colors == [style.CLASS_COLORS[k].lower() for k in triple]
+        assert [len(at) for at in clouds(axis)[0]] == [10, 10, 10]
+    assert legend(figure) == list(NAMES[:6])
+    assert len({round(axis.get_position().y0, 3) for axis in figure.axes}) == 2
+    few = plots.template_triples(planes[:3], points[:3], LABELS, NAMES)
+    assert sum(axis.axison for axis in few.axes) == 3
+
+
+def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():
+    points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
+    labels = torch.arange(9) // 3
+    figure, axis = plt.subplots()
+    plots.draw_groups(axis, points, labels, NAMES[:3])
+    figure.canvas.draw()
+    (marks,) = axis.collections
+    np.testing.assert_allclose(marks.get_offsets(), points)
+    colors = [to_hex(color) for color in marks.get_facecolors()]
+    assert colors == [style.CLASS_COLORS[k].lower() for k in labels.tolist()]
+    shapes = [path.vertices.tolist() for path in marks.get_paths()]
+    assert shapes[0] == shapes[2] != shapes[3] != shapes[8] != shapes[0]
+    assert words(axis.texts) == list(NAMES[:3])
+    assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
+    second, third = (text.get_position() for text in axis.texts[1:])
+    assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10

@@ -11,6 +11,7 @@ import re
 import pytest
 import torch
 
+import lsr_utils as lsr
 from lsr_utils import calibration as cal
 from lsr_utils import (
     check,
@@ -18,7 +19,9 @@ from lsr_utils import (
     fleet,
     measure,
     models,
+    plots,
     recorded,
+    sliders,
     stats,
     targets,
     training,
@@ -301,9 +304,52 @@ GEOMETRY = [
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
     (lambda: geo.scatter("features", Z), TypeError, "can't convert np.ndarray of type"),
 ]
-PLOTS = []
-SLIDERS = []
-NOTEBOOK = []
+PLOTS = [
+    (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]"),
+]
+
+
+def bars(key="a", start=0.1, height=1.0):
+    return sliders.BarSliders({"ε": [0.1]}, lambda _: ([height], {}), {"ε": start}, key)
+
+
+def points(names="ab", **changes):
+    frame = {"points": [[0, 1]], "groups": [0], "marks": [[1, 0]], "mark_groups": [1]}
+    frame |= {"centre": [0, 0], "rays": [[1, 0]], "readout": {}} | changes
+    controls, start = {"ε": [0.1]}, {"ε": 0.1}
+    return sliders.PointSliders(controls, lambda _: frame, start, "a", names)
+
+
+SLIDERS = [
+    (lambda: bars(key="a b"), ValueError, "letters, digits, - or _, got 'a b'"),
+    (lambda: bars(key="é"), ValueError, "letters, digits, - or _, got 'é'"),
+    (lambda: bars(start=0.3), ValueError, "one of [0.1] for 'ε', got 0.3"),
+    (lambda: bars(start=None), ValueError, "one of [0.1] for 'ε', got None"),
+    (lambda: bars(height=NAN), ValueError, "frame must give finite bars, got [nan]"),
+    (lambda: points(points=[[NAN, 0]]), ValueError, "must give finite points, got {}"),
+    (lambda: points(centre=[0, 1e999]), ValueError, "must give finite points, got {}"),
+    (lambda: points(groups=[2]), ValueError, "must give named groups, got 2"),
+    (lambda: points(mark_groups=[-1]), ValueError, "must give named groups, got -1"),
+    (lambda: points(names="abcdefg", groups=[6]), ValueError, "named groups, got 6"),
+]
+NOTEBOOK = [
+    (lambda: lsr.setup(seed=-1), ValueError, "0 to 4294967295, got -1"),
+    (lambda: lsr.setup(threads=0), ValueError, "at least 1, got 0"),
+    (lambda: lsr.setup(threads="2"), ValueError, "threads must be a whole number, at"),
+    (lambda: lsr.setup(threads=True), ValueError, "at least 1, got True"),
+    (lambda: lsr.setup(device="gpu"), ValueError, "'cpu', got 'gpu'"),
+    (lambda: lsr.setup(device="cuda:99"), ValueError, "'cpu', got 'cuda:99'"),
+    (lambda: lsr.show(None, alt="  "), ValueError, "alt must describe the figure, got"),
+    (lambda: lsr.show(None, alt=None), ValueError, "the figure, got None"),
+    (lambda: lsr.claim("01-1", "a", NAN), TypeError, "one bool in claim 01-1, got nan"),
+    (lambda: lsr.claim("01-1", "a", 1), TypeError, "must be one bool in claim 01-1"),
+    (lambda: lsr.claim("01-1", "a", lambda: False), TypeError, "holds must be one"),
+    (lambda: lsr.claim("01-1", "a", Y > 0), TypeError, "got [False, True, True, True]"),
+    (lambda: lsr.claim("a", "01-1", True), TypeError, "an id like '01-4', a sentence"),
+    (lambda: lsr.claim("01-1", 2, True), TypeError, "got '01-1' and 2"),
+    (lambda: lsr.claim("01-1", "a", True, ""), ValueError, "'harm' or 'rival', got ''"),
+    (lambda: lsr.claim("01-1", "a", True, by="a"), ValueError, "'identity', got 'a'"),
+]
 
 ROWS = [
     pytest.param(*row, id=f"{part}: {row[2]}")

@@ -1,7 +1,7 @@
 """The kernel-free sliders: what lands in the page, and what happens without scripts."""
 
+import itertools
 import json
-import math
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -11,40 +11,59 @@ import numpy as np
 import pytest
 
 from lsr_utils import sliders as module
-from lsr_utils.sliders import BarSliders
+from lsr_utils.sliders import STEPS, BarSliders, PointSliders, _clipped
+
+CONTROLS = {"ε": [0.0, 0.1, 0.4], "K": [2, 6]}
+SETTINGS = list(itertools.product(*CONTROLS.values()))
 
 
-def frame(eps, num_classes):
+def readout(eps, num_classes):
+    return {"true": f"{1 - eps + eps / num_classes:.4f}", "other": f"{eps:.4f}"}
+
+
+def bars(eps, num_classes):
     other = eps / num_classes
-    bars = [1 - eps + other] + (num_classes - 1) * [other]
-    return bars, {"true": f"{bars[0]:.4f}", "other": f"{other:.4f}"}
+    heights = [1 - eps + other] + (num_classes - 1) * [other]
+    return heights, readout(eps, num_classes)
 
 
-def sliders(**changes):
-    options = {
-        "controls": {"ε": [0.0, 0.1, 0.4], "K": [2, 6]},
-        "frame": frame,
-        "start": {"ε": 0.1, "K": 6},
-        "key": "smoothing",
-    }
-    return BarSliders(**(options | changes))
+PLANE = {
+    "points": [[-1.0, 0.0], [1.0, 2.0], [0.0, 1.0]], "groups": [0, 1, 1],
+    "marks": [[0.5, 0.5]], "mark_groups": [1],
+    "centre": [0.0, 1.0], "rays": [[1.0, 0.0], [0.0, -1.0]],
+}  # fmt: skip
+
+
+def made(kind, **changes):
+    options = {"controls": CONTROLS, "frame": bars, "start": {"ε": 0.1, "K": 6}}
+    if kind is PointSliders:
+        options["frame"] = lambda *setting: PLANE | {"readout": readout(*setting)}
+        options["names"] = ["zero", "one"]
+    return kind(**(options | {"key": "smoothing"} | changes))
+
+
+def plane(**changes):
+    """A frame of points with something else in it."""
+    frame = PLANE | {"readout": {}} | changes
+    return data_of(made(PointSliders, frame=lambda *_: frame))["frames"][0]
+
+
+both = pytest.mark.parametrize("kind", [BarSliders, PointSliders])
 
 
 class Page(HTMLParser):
     """The elements of a page, its table's cells, and the text of its scripts."""
 
-    VOID = ("br", "img", "input", "hr")
-
-    def __init__(self, markup):
+    def __init__(self, slider):
         super().__init__()
         self.tags, self.open, self.cells, self.scripts = [], [], [], []
-        self.feed(markup)
+        self.feed(slider._repr_mimebundle_()["text/html"])
         self.close()
         assert not self.open, f"left open: {self.open}"
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
+        if tag not in ("br", "img", "input", "hr"):
             self.open.append(tag)
         if tag in ("td", "th"):
             self.cells.append("")
@@ -61,140 +80,147 @@ class Page(HTMLParser):
             assert not data.strip(), f"stray text: {data}"
 
 
-def page_of(slider):
-    return Page(slider._repr_mimebundle_()["text/html"])
+def data_of(slider):
+    return json.loads(Page(slider).scripts[0])
 
 
-def test_the_page_is_one_block_with_a_table_the_data_and_a_script():
-    page = page_of(sliders())
+@both
+def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
+    page = Page(made(kind))
     assert page.tags[0] == ("div", {"id": "lsr-live-smoothing"})
     names = [tag for tag, _ in page.tags]
     assert names.count("div") == names.count("table") == 1
     kinds = [attributes for tag, attributes in page.tags if tag == "script"]
     assert kinds == [{"type": "application/json"}, {}]
-    assert "getElementById('lsr-live-smoothing')" in page.scripts[1]
-    assert "%s" not in page.scripts[1]
-    assert "http" not in page.scripts[1]  # works offline
-
-
-def test_the_data_come_back_as_they_went_in():
-    data = json.loads(page_of(sliders(highlight=1)).scripts[0])
-    assert data["controls"] == [
+    numbers, script = page.scripts
+    assert "getElementById('lsr-live-smoothing')" in script
+    assert "%s" not in script and "http" not in script  # works offline
+    assert "readout.textContent = text" in script and "stopPropagation" in script
+    assert "name.textContent = control.name" in script
+    if kind is PointSliders:
+        assert "t.textContent = data.names[groups[i]]" in script
+    assert json.loads(numbers)["controls"] == [
         {"name": "ε", "values": [0.0, 0.1, 0.4], "start": 1},
         {"name": "K", "values": [2, 6], "start": 1},
     ]
-    assert (data["highlight"], data["top"]) == (1, 1.0)
-    assert len(data["frames"]) == 6
-    plain = json.loads(page_of(sliders()).scripts[0])
-    assert (plain["highlight"], plain["top"]) == (0, 1.0)
-    # The script counts frames with the last control running fastest.
-    for index, (eps, k) in enumerate((e, k) for e in (0.0, 0.1, 0.4) for k in (2, 6)):
-        bars, readout = frame(eps, k)
-        assert data["frames"][index]["bars"] == pytest.approx(bars, abs=1e-6)
-        assert data["frames"][index]["readout"] == readout
 
 
-def test_marks_labels_and_bars_left_out():
-    def with_marks(eps, num_classes):
-        bars, readout = frame(eps, num_classes)
-        return [None, *bars[1:]], readout, [0.5, *bars[2:], None]
-
-    made = sliders(frame=with_marks, labels=["<b>", *"bcdef"])
-    data = json.loads(page_of(made).scripts[0])
-    assert data["labels"] == ["&lt;b&gt;", *"bcdef"]  # the script sets it as markup
-    assert data["frames"][3]["bars"] == pytest.approx([None] + 5 * [0.1 / 6], abs=1e-6)
-    assert data["frames"][3]["marks"][0] == 0.5
-    assert data["frames"][3]["marks"][5] is None
-    plain = json.loads(page_of(sliders()).scripts[0])
-    assert plain["labels"] == list("123456")  # for the longest of the frames
-    assert all(made["marks"] == [] for made in plain["frames"])
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="needs node to read the script")
-def test_the_script_can_be_read(tmp_path):
-    script = tmp_path / "slider.js"
-    script.write_text(page_of(sliders()).scripts[1], encoding="utf-8")
-    as_written = Path(module.__file__).with_suffix(".js")
-    for file in (script, as_written):
-        done = subprocess.run(["node", "--check", file], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-
-def test_controls_may_be_an_array():
-    made = sliders(controls={"ε": np.array([0.0, 0.1]), "K": np.array([2, 6])})
-    data = json.loads(page_of(made).scripts[0])
-    assert [control["values"] for control in data["controls"]] == [[0.0, 0.1], [2, 6]]
-
-
-def test_without_scripts_the_table_holds_every_setting_and_readout():
-    page = page_of(sliders())
+@both
+def test_without_scripts_the_table_holds_every_setting_and_readout(kind):
     wanted = ["ε", "K", "true", "other"]
-    for eps in (0.0, 0.1, 0.4):
-        for k in (2, 6):
-            wanted += [str(eps), str(k), *frame(eps, k)[1].values()]
-    assert page.cells == wanted
+    for eps, k in SETTINGS:
+        wanted += [str(eps), str(k), *readout(eps, k).values()]
+    assert Page(made(kind)).cells == wanted
 
 
-def test_the_same_slider_gives_the_same_bytes():
-    one, two = (sliders()._repr_mimebundle_() for _ in range(2))
+@both
+def test_the_same_slider_gives_the_same_bytes(kind):
+    arrays = {name: np.array(values) for name, values in CONTROLS.items()}
+    one, two = (
+        made(kind, controls=controls)._repr_mimebundle_()
+        for controls in (CONTROLS, arrays)
+    )
     assert one == two
     assert one["text/plain"] == "sliders: ε (3 steps) x K (2 steps)"
     assert set(one) == {"text/html", "text/plain"}
 
 
+@both
 @pytest.mark.parametrize(
     "text",
     ["</script><img src=x>", "<!--<script>", "a < b & 'c' \"d\"", "\\", "\u2028"],
 )
-def test_text_cannot_break_out_of_its_place(text):
-    slider = sliders(
-        controls={text: [0.1]},
-        start={text: 0.1},
-        frame=lambda eps: ([eps], {text: text}),
-    )
-    page = page_of(slider)
-    assert [tag for tag, _ in page.tags].count("script") == 2
-    assert "img" not in [tag for tag, _ in page.tags]
+def test_text_cannot_break_out_of_its_place(kind, text):
+    options = {"controls": {text: [0.1]}, "start": {text: 0.1}}
+    if kind is BarSliders:
+        options["frame"] = lambda eps: ([eps], {text: text})
+    else:
+        options["names"] = [text, "one"]
+        options["frame"] = lambda eps: PLANE | {"readout": {text: text}}
+    page = Page(made(kind, **options))
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 2 and "img" not in tags
     data = json.loads(page.scripts[0])
     assert data["controls"][0]["name"] == text
     assert data["frames"][0]["readout"] == {text: text}
     assert page.cells == [text, text, "0.1", text]
     assert "<" not in page.scripts[0]
+    assert kind is BarSliders or data["names"][0] == text
 
 
-def test_the_script_writes_names_as_text_and_keeps_the_keys_to_itself():
-    script = page_of(sliders()).scripts[1]
-    assert "name.textContent = control.name" in script
-    assert "readout.textContent = text" in script
-    assert "innerHTML" in script and "+ control.name +\n" not in script
-    assert "stopPropagation" in script
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node to read the script")
+def test_the_scripts_can_be_read(tmp_path):
+    files = [Path(module.__file__).with_suffix(".js")]
+    for kind in (BarSliders, PointSliders):
+        files.append(tmp_path / f"{kind.__name__}.js")
+        files[-1].write_text(Page(made(kind)).scripts[1], encoding="utf-8")
+    for file in files:
+        done = subprocess.run(["node", "--check", file], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+# Bars ---------------------------------------------------------------------------------
+
+
+def test_bars_come_back_as_they_went_in():
+    data = data_of(made(BarSliders))
+    assert (data["highlight"], data["top"]) == (0, 1.0)
+    assert data_of(made(BarSliders, highlight=1))["highlight"] == 1
+    assert data["labels"] == list("123456")  # for the longest of the frames
+    # The script counts frames with the last control running fastest.
+    for frame, setting in zip(data["frames"], SETTINGS, strict=True):
+        heights, words = bars(*setting)
+        assert frame["bars"] == pytest.approx(heights, abs=1e-6)
+        assert (frame["readout"], frame["marks"]) == (words, [])
+
+
+def test_marks_labels_and_bars_left_out():
+    def with_marks(eps, num_classes):
+        heights, words = bars(eps, num_classes)
+        return [None, *heights[1:]], words, [0.5, *heights[2:], None]
+
+    data = data_of(made(BarSliders, frame=with_marks, labels=["<b>", *"bcdef"]))
+    assert data["labels"] == ["&lt;b&gt;", *"bcdef"]  # the script sets it as markup
+    frame, other = data["frames"][3], pytest.approx(0.1 / 6, abs=1e-6)
+    assert frame["bars"] == [None] + 5 * [other]
+    assert frame["marks"] == [0.5] + 4 * [other] + [None]
+
+
+# Points -------------------------------------------------------------------------------
+
+
+def test_points_are_scaled_alike_in_both_directions_with_up_as_up():
+    data = data_of(made(PointSliders))
+    assert data["steps"] == STEPS and len(data["frames"]) == len(SETTINGS)
+    (a, b, c), (mark,) = data["frames"][0]["points"], data["frames"][0]["marks"]
+    assert [p[0] for p in (a, b, c, mark)] == [0, 1, 1, 1]
+    assert b[1] - a[1] == a[2] - b[2]  # 2 to the right, 2 up
+    assert b[1] - a[1] == pytest.approx(STEPS / 1.1, abs=1)
+    assert c[1:] == [STEPS / 2, STEPS / 2]
+    assert all(0 < v < STEPS for p in (a, b, c, mark) for v in p[1:])
+    none = {"marks": [], "mark_groups": [], "rays": []}
+    one = plane(points=[[3.0, 4.0]], groups=[0], **none)["points"]
+    assert one == [[0, STEPS // 2, STEPS // 2]]
+
+
+def test_rays_end_at_the_edge_of_the_frame():
+    half = STEPS // 2
+    assert plane()["lines"] == [[half, half, STEPS, half], [half, half, half, STEPS]]
+    # From a centre far outside, those that cross the frame.
+    far = plane(centre=[-100.0, 1.0], rays=[[1.0, 0.0], [0.0, 1.0]])
+    assert far["lines"] == [[0, half, STEPS, half]]
 
 
 @pytest.mark.parametrize(
-    ("start", "message"),
+    ("start", "end", "inside"),
     [
-        (
-            {"ε": 0.3, "K": 6},
-            "start must give one of [0.0, 0.1, 0.4] for 'ε', got 0.3.",
-        ),
-        ({"ε": 0.1}, "start must give one of [2, 6] for 'K', got None."),
+        ((-500, 500), (1500, 500), [0, 500, 1000, 500]),
+        ((500, -500), (500, 500), [500, 0, 500, 500]),
+        ((-100, -50), (-100, 2000), []),
+        ((-500, 0), (0, -500), []),
+        ((-250, 0), (250, 1000), [0, 500, 250, 1000]),
+        ((2000, 2000), (500, 500), [1000, 1000, 500, 500]),
     ],
 )
-def test_a_start_beside_the_steps_is_named(start, message):
-    with pytest.raises(ValueError) as caught:
-        sliders(start=start)
-    assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("key", ["", "a b", "it's", "<b>", "é"])
-def test_a_key_that_cannot_stand_in_a_page_is_named(key):
-    with pytest.raises(ValueError) as caught:
-        sliders(key=key)
-    assert str(caught.value) == f"key must be letters, digits, - or _, got {key!r}."
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_bar_that_is_not_finite_is_named(bad):
-    with pytest.raises(ValueError) as caught:
-        sliders(frame=lambda eps, k: ([1.0, bad], {}))
-    assert str(caught.value) == f"frame must give finite bars, got [1.0, {bad}]."
+def test_a_line_is_cut_at_the_frame(start, end, inside):
+    assert _clipped(start, end) == inside
