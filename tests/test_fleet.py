@@ -202,23 +202,23 @@ def test_progress_is_one_bar_over_all_slices_and_reaches_its_end(monkeypatch, ca
     bars = []
 
     class Bar:
-        def __init__(self, items, *, disable, **options):
+        def __init__(self, items, desc, total, *, disable, leave, **options):
             self.items, self.end = items, "broken off"
             if not disable:
-                bars.append((self, len(items), options))
+                bars.append((self, len(items), (total, desc, leave)))
 
         def __iter__(self):
             yield from self.items
             self.end = "done"
 
-    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr("tqdm.tqdm", Bar)
     monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     trained(build, points(), fleet.grid(seed=range(3)), steps=5, progress=True)
     trained(build, points(), fleet.grid(seed=range(3)), steps=5)
     ((bar, length, options),) = bars
     assert (bar.end, length) == ("done", 15)
-    assert options == {"total": 15, "desc": "3 networks", "leave": False}
+    assert options == (15, "3 networks", False)
     assert capfd.readouterr() == ("", "")
 
 

@@ -182,16 +182,6 @@ def test_the_price_is_the_least_in_the_tables_of_06_and_07():
     assert all(seen > law for law, seen in falls)
 
 
-def test_relink_follows_a_heading_and_refuses_a_section_that_is_not_there():
-    found = {("01", "2"): ("01_a.ipynb", "2. New, and better?")}
-    text = "see [01 §2](01_a.ipynb#2.-Old) and [01](01_a.ipynb)"
-    new = "see [01 §2](01_a.ipynb#2.-New,-and-better?) and [01](01_a.ipynb)"
-    assert claims.relink(text, found) == new
-    assert "](../01_a.ipynb#2" in claims.relink("[01 §2]()", found, "../")
-    with pytest.raises(ValueError, match="there is no section 3 in 01"):
-        claims.relink("[01 §3]()", found)
-
-
 # The examination ----------------------------------------------------------------------
 
 QUESTIONS, PARTS = (

@@ -15,7 +15,7 @@ PACKAGE = pathlib.Path(lsr_utils.__file__).parent
 ORDER = [
     "check", "targets", "losses", "datasets", "models", "training", "stacked", "fleet",
     "stats", "calibration", "geometry", "measure", "recorded", "style", "plots",
-    "sliders", "notebook", "exercises", "fused",
+    "sliders", "drawn", "notebook", "experiments", "exercises", "fused",
 ]  # fmt: skip
 TEXTS = {
     path.relative_to(PACKAGE): path.read_text(encoding="utf-8")

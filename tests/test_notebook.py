@@ -81,13 +81,16 @@ def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch
         axis.plot([0, 1], [0, 1])
         lsr.show(figure, alt=alt)
         assert not plt.get_fignums()
-    assert sent[0] == sent[1]  # the same figure, the same bytes
-    (data, options), _ = sent
+    assert sent[:2] == sent[2:]  # the same figure, the same bytes
+    (data, options), (words, _), *_ = sent
     assert set(data) == {"image/png", "text/plain"}
     assert data["image/png"].startswith(b"\x89PNG")
     assert b"Matplotlib" not in data["image/png"]  # no version in the file
     assert alt in data["text/plain"] and " at 0x" not in data["text/plain"]
-    assert options == {"metadata": {"image/png": {"alt": alt}}, "raw": True}
+    about = options["metadata"]["image/png"]
+    assert about["alt"] == alt and any("Line2D" in line for line in about["drawn"])
+    assert words["text/html"].startswith("<details><summary>This figure in words")
+    assert alt in words["text/html"]
 
 
 # --- guess --------------------------------------------------------------------------

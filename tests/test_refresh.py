@@ -96,7 +96,7 @@ def test_refresh_renews_what_repeats_the_notebooks(course, quick, capsys):
     notebook(course / "notebooks" / ".ipynb_checkpoints" / "01_a.ipynb", "1 / 0")
     assert refresh("--check") and not (course / "CLAIMS.md").exists()
     assert not refresh()
-    assert "CLAIMS.md, notebooks/SHA256SUMS: written" in capsys.readouterr().out
+    assert "notebooks/SHA256SUMS, CLAIMS.md: written" in capsys.readouterr().out
     assert "| 01-1 | one is one |" in (course / "CLAIMS.md").read_text("utf-8")
     sums = (course / "notebooks" / "SHA256SUMS").read_text()
     assert sums.count("  notebooks/") == 1 and sums.endswith("/01_a.ipynb\n")

@@ -167,7 +167,7 @@ TRAINING = [
     (lambda: FIT(redrawn=True), TypeError, "redrawn must be a number in [0, 1], got"),
     (lambda: FIT(dropout=1), ValueError, "dropout must lie in [0, 1), got 1"),
     (lambda: FIT(seed=1.5), ValueError, "seed must be a whole number, 0 to 4294967295"),
-    (lambda: FIT(validation=BITS), TypeError, "point), got dtype torch.bool"),
+    (lambda: FIT(validation=BITS), TypeError, "indices, got dtype torch.bool"),
     (
         lambda: training.fit(torch.nn.Linear(2, 6), CLOUDS, dropout=0.2),
         ValueError,

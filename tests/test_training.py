@@ -165,11 +165,11 @@ def test_the_documented_defaults(data):
 def test_progress_is_one_bar_or_nothing(data, monkeypatch, capfd):
     bars = []
 
-    def bar(order, *, disable, **options):
-        bars.extend([] if disable else [(options["total"], options["desc"])])
+    def bar(order, desc, total, *, disable, **options):
+        bars.extend([] if disable else [(total, desc)])
         return order
 
-    monkeypatch.setattr("tqdm.auto.tqdm", bar)
+    monkeypatch.setattr("tqdm.tqdm", bar)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(network(), data, eps=0.1, steps=3)
     assert not bars

@@ -87,11 +87,11 @@ def claim_calls(source):
     return made
 
 
-def row(claim):
+def row(claim, root):
     """One line of a table, with a link whose title is the cell's id."""
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
-    page = claim.path.relative_to(ROOT).as_posix()
+    page = claim.path.relative_to(root).as_posix()
     target = f"{page}#{anchor(claim.section)}"
     return (
         f"| {claim.id} | {sentence} | {claim.kind} | "
@@ -99,7 +99,7 @@ def row(claim):
     )
 
 
-def page(claims):
+def page(claims, root=ROOT):
     """The whole of CLAIMS.md."""
     counts = collections.Counter([c.by for c in claims] + [c.kind for c in claims])
     counts |= {"claims": len(claims), "notebooks": len({c.path for c in claims})}
@@ -110,7 +110,8 @@ def page(claims):
         ours = [claim for claim in claims if claim.by == by]
         for title, group in itertools.groupby(ours, lambda claim: claim.title):
             lines += [f"### {title.replace(' · ', ' ')}\n", "| id | claim | | where |"]
-            lines += ["|---|---|---|---|", *map(row, group), ""]
+            rows = [row(claim, root) for claim in group]
+            lines += ["|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
@@ -128,7 +129,7 @@ def repeated(root=ROOT):
     """What CLAIMS.md and the picture should be; ValueError where one cannot be."""
     made = {}
     if claims := read_claims(root):
-        made[PAGE] = page(claims).encode()
+        made[PAGE] = page(claims, root).encode()
     if (root / "README.md").is_file():
         made[PICTURE], _ = picture(root)
     return made

@@ -22,6 +22,11 @@ def is_folded(cell):
     return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
+def is_answer(cell):
+    """Whether a cell compares a guess with the truth, and shows no figure."""
+    return calls(cell.source, "guess") and not calls(cell.source, "show")
+
+
 def has_covered_output(cell):
     """Whether the output of a cell is covered, in a notebook that `fold` has seen."""
     return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
@@ -40,7 +45,7 @@ def fold(notebook):
             tags = set(cell.metadata.get("tags", []))
             if OPEN not in tags and (drawing or tags & FOLDED):
                 hidden["source_hidden"] = True
-            if tags & COVERED or calls(cell.source, "guess"):
+            if tags & COVERED or is_answer(cell):
                 hidden["outputs_hidden"] = True
         cell.metadata.pop("jupyter", None)
         if hidden:

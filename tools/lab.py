@@ -60,7 +60,7 @@ def opened():
             file=sys.stderr,
         )
     root = ROOT if ROOT in work.parents else work
-    first = work / command.lectures(ROOT)[0].name
+    first = work / next(iter(command.lectures(ROOT)), ROOT).name
     return [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}",

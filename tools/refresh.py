@@ -156,7 +156,7 @@ def renewed(path, content, write):
     return True
 
 
-def repeat(new, write):
+def repeat(write, new=()):
     """Bring the files that repeat notebooks up to date; returns the names of those.
 
     new : notebooks that now belong to the course, if they were not of it before
@@ -199,7 +199,7 @@ def main():
             took = f"({time.monotonic() - started:.1f} s)"
             print(f"{shown(path)}: {verdict} {took}", flush=True)
     ours = [path for path in paths if notebooks in path.parents and path.exists()]
-    changed += repeat(ours, write=not options.check)
+    changed += repeat(not options.check, ours)
     if options.check and changed:
         print(f"Not up to date: {', '.join(changed)}. Run `course.py refresh`.")
     return options.check and bool(changed)

@@ -74,7 +74,7 @@ def sections(notebook):
             made[-1].notes.append(cell.source)
         elif kind != "skip" and cell.cell_type == "markdown":
             add_prose(made[-1], parts, heads=kind == "slide")
-        elif kind != "skip" and not folding.has_covered_output(cell):
+        elif kind != "skip" and not folding.COVERED & {*cell.metadata.get("tags", [])}:
             add_code(made[-1], cell)
     for section in made:
         if section.blocks:
