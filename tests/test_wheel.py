@@ -23,7 +23,7 @@ for table in here.glob("data/recorded/*.json"):
 assert len(recorded.networks("animals").grid) > 1
 style.use()
 shown = sliders.BarSliders({"a": [1]}, lambda a: ([1.0], {}), {"a": 1}, "key")
-assert "<script" in shown._repr_html_()
+assert "<script" in shown._repr_mimebundle_()["text/html"]
 assert (here / "fused" / "cpu.cpp").stat().st_size
 print("all there")
 """
