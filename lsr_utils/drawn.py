@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from matplotlib.spines import Spine
 from matplotlib.text import Annotation, Text
 
-CORNERS, THINGS = 64, 16  # at most kept of a curve, and of many things of one kind
+CORNERS, THINGS = 64, 12  # at most kept of a curve, and of many things of one kind
 
 
 def drawn(figure):
