@@ -2,10 +2,13 @@
 
 import ast
 import pathlib
+import sys
 
 import nbformat
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import command  # noqa: E402
 
 
 def notebook_paths():
@@ -23,10 +26,11 @@ def number(notebook):
     return notebook.cells[0].source.removeprefix("# ").partition(" · ")[0]
 
 
-def by_number(number):
-    """The notebook whose file name starts with ``number``, e.g. "02"."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    return read(path)
+def by_number(wanted):
+    """The lecture or deep dive whose title begins with this: "02", or "02b"."""
+    found = map(read, command.lectures(ROOT))
+    (notebook,) = (lesson for lesson in found if number(lesson) == wanted)
+    return notebook
 
 
 def tags(cell):

@@ -70,7 +70,7 @@ def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(
     for question, answer, where in table:
         assert question.endswith("?") and answer.endswith(".")
         assert {found for found, _ in places(where)} == {number}
-    if number in ("03", "04", "05", "06"):  # in halves, which name sections
+    if number in ("03", "07", "05", "06"):  # in halves, which name sections
         named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", row[2])]
         prose = "\n".join(c.source for c in contract.prose_cells(LESSONS[number]))
         assert 0 < max(named) <= max(map(int, re.findall(r"(?m)^## (\d+)\.", prose)))
@@ -96,7 +96,7 @@ def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
         assert all(words for _, _, words in table), heading
         shown += found if heading.startswith("####") else []
     assert len(shown) == len(set(shown))
-    assert {number for number, _ in shown} >= set(LESSONS) - {"07"}
+    assert {number for number, _ in shown} >= set(LESSONS) - {"09"}
 
 
 def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
@@ -173,7 +173,7 @@ def test_the_price_is_the_least_in_the_tables_of_06_and_07():
             hard = seen if eps == 0 else hard
             falls += [(-law / 100, (hard - seen) / 100)] if eps else []
     for cell, columns in {
-        "nb06-s12-01": (0, 2, 7), "nb07-s04-07": (0, 1, 5), "nb07-s09-03": (0, 1, 5)
+        "nb06-s12-01": (0, 2, 7), "nb09-s04-07": (0, 1, 5), "nb09-s09-03": (0, 1, 5)
     }.items():  # fmt: skip
         for eps, accuracy, over in numbers(cell[2:4], cell, columns):
             hard = over if eps == 0 else hard
@@ -254,7 +254,7 @@ def test_numbers_of_the_model_answers():
 
 
 def test_6_the_example_is_that_of_notebook_07():
-    table = numbers("07", "nb07-s09-03", (0, 1, 5, 3))  # ε, accuracy, conf − acc, ECE
+    table = numbers("09", "nb09-s09-03", (0, 1, 5, 3))  # ε, accuracy, conf − acc, ECE
     hard, smoothed = (next(row for row in table if row[0] == eps) for eps in (0, EPS))
     points = {"5.9": hard[2], "12.6": hard[2] - smoothed[2], "6.7": -smoothed[2]}
     points["3.4"] = EPS * (hard[1] - 1 / K) / 2

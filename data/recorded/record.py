@@ -41,7 +41,7 @@ EXPERIMENTS = {
         "test points (seed 10000) common to all networks",
     ),
     "ambiguous_shapes": (
-        "04",
+        "07",
         "shapes: 600 training images a seed (seeds 0 ...), 30 % morphs; 300 validation "
         "images (seed 20000) and 2000 test images (seed 10000) common to all networks",
     ),
@@ -52,7 +52,7 @@ EXPERIMENTS = {
         "to all networks",
     ),
     "trec": (
-        "07",
+        "09",
         "TREC: 4952 of the 5452 training questions, 500 others to fit temperatures and "
         "similarities, the 500 official test questions; one split",
     ),

@@ -1,4 +1,4 @@
-"""Label noise by matrices T[a, b] = p(label is b | class a). Taught in notebook 04."""
+"""Label noise by matrices T[a, b] = p(label is b | class a). Taught in notebook 07."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Questions of six types as rows of token ids. Taught in notebook 07."""
+"""Questions of six types as rows of token ids. Taught in notebook 09."""
 
 import collections
 import csv

@@ -4,7 +4,8 @@ The line says "not done yet", "right: ..." or "not yet: ...", and where it can, 
 the misconception and the section that answers it. It never raises.
 
 An exercise is a class without instances, in the module of its notebook. Its name is
-that of the check: ``E01_2_gap`` is asked for as "01-2 gap". For a function it is
+that of the check: ``E01_2_gap`` is asked for as "01-2 gap", and ``E01_row``, of a line
+to fill in, as "01 row". For a function it is
 
     class E01_1:
         \"""what a right answer has shown; it ends the line "right: ...".
@@ -23,6 +24,8 @@ Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a resul
 (three digits, by pencil). A result may be a number, an array, a text or a tuple.
 """
 
+import re
+
 from . import features, formulas, kernel, loss, noise, reliability, text, training
 from .engine import judge
 
@@ -30,8 +33,13 @@ _MODULES = (formulas, loss, training, noise, features, reliability, text, kernel
 
 __all__ = ["EXERCISES", "check", "verdict"]
 
+
+def _joined(found):
+    return found[1] + ("-" if found[2] else " ")
+
+
 EXERCISES = {
-    name[1:].replace("_", "-", 1).replace("_", " "): exercise
+    re.sub(r"^E(\w\w+?)_(?=(\d?))", _joined, name).replace("_", " "): exercise
     for module in _MODULES
     for name, exercise in vars(module).items()
     if name.startswith("E0")

@@ -1,4 +1,4 @@
-"""Exercises to notebook 08, bytes and the one-pass loss."""
+"""Exercises to deep dive 02b, bytes and the one-pass loss."""
 
 from math import inf, log, nan
 
@@ -8,21 +8,21 @@ import torch.nn.functional as F
 from ..targets import smooth_targets
 from .engine import draw, sign
 
-GB = 4096 * 32_000 / 1e9  # of one byte a logit, in 08-1
+GB = 4096 * 32_000 / 1e9  # of one byte a logit, in 02b-1
 
 
-class E08_1_moved:
+class E02b_1_moved:
     """one read and one write, two bytes each.
 
     read_only: you counted the read. The gradient has as many elements, and each is
-        written once (08 section 1).
+        written once (02b section 1).
     single: these are eight bytes a logit, as in float32. bfloat16 has two bytes, read
-        once and written once (08 section 1).
+        once and written once (02b section 1).
     recomputed: these are six bytes a logit: read twice, written once. That is
-        recompute=True; the default keeps its gradient (08 section 6).
-    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (08 section 1).
+        recompute=True; the default keeps its gradient (02b section 6).
+    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (02b section 1).
     unfused: these are the twelve passes of the loss in two parts. A fused loss makes
-        one trip (08 section 1).
+        one trip (02b section 1).
     """
 
     tol = 1e-2
@@ -30,28 +30,28 @@ class E08_1_moved:
     binary, unfused = 4 * GB * 1e9 / 2**30, 24 * GB
 
 
-class E08_1_scaled:
+class E02b_1_scaled:
     """the kept gradient makes a second trip, unless the scale was known.
 
     unchanged: so many are moved when the upstream gradient is one. Here the kept
-        gradient has to be multiplied: read again, and written again (08 section 6).
+        gradient has to be multiplied: read again, and written again (02b section 6).
     six: these are six bytes a logit, as with recompute=True. The default has kept a
-        gradient in memory: it is read *and* written once more (08 section 6).
-    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (08 section 1).
+        gradient in memory: it is read *and* written once more (02b section 6).
+    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (02b section 1).
     """
 
     tol = 1e-2
     right, unchanged, six, binary = 8 * GB, 4 * GB, 6 * GB, 8 * GB * 1e9 / 2**30
 
 
-class E08_1_held:
+class E02b_1_held:
     """in place the gradient takes the room of the logits.
 
     one_copy: that is the default, with a gradient of its own. In place it is written
-        where the logits were (08 section 5).
-    three_copies: these are PyTorch's three copies (08 section 5).
+        where the logits were (02b section 5).
+    three_copies: these are PyTorch's three copies (02b section 5).
     moved: so many bytes are *moved*. Nothing new has to be held for that
-        (08 section 5).
+        (02b section 5).
     """
 
     right, one_copy, three_copies, moved = 0.0, 2 * GB, 6 * GB, 4 * GB
@@ -69,19 +69,19 @@ def _merge(a, b, factor=torch.exp, moved=lambda t, n, d: t + n * d):
     return torch.stack([m, s, t, blocks[:, 3].sum()])
 
 
-class E08_2:
+class E02b_2:
     """each block is moved to the common maximum, s by a factor, t by n steps.
 
     not_rescaled: the two s are measured from different heights. Bring each to the new
-        maximum first, by the factor e^(m − m′) (08 section 2).
+        maximum first, by the factor e^(m − m′) (02b section 2).
     upwards: the factor is upside down. The new maximum is larger, so an old sum gets
-        *smaller*: e^(m − m′) (08 section 2).
-    t_added: t is measured from a maximum too: it moves by n(m − m′) (08 section 2).
+        *smaller*: e^(m − m′) (02b section 2).
+    t_added: t is measured from a maximum too: it moves by n(m − m′) (02b section 2).
     t_scaled: t is a sum of differences and no sum of exponentials: it does not take the
-        factor of s. It moves by n(m − m′) (08 section 2).
-    t_once: t moves by m − m′ for *each* of the n classes seen so far (08 section 2).
+        factor of s. It moves by n(m − m′) (02b section 2).
+    t_once: t moves by m − m′ for *each* of the n classes seen so far (02b section 2).
     empty: nan: an empty block has m = −∞, and 0 · (−∞) is nan. Leave out a block
-        without classes (08 section 4).
+        without classes (02b section 4).
     """
 
     right = lambda a, b: _merge(a, b)
@@ -98,14 +98,14 @@ class E08_2:
         return [(first, second), (second, first), (nothing, first), (second, nothing)]
 
 
-class E08_2_loss:
+class E02b_2_loss:
     """three sums and the true logit are enough.
 
-    absolute: z_y is the logit as it is. Measure it from m, as all else (08 section 2).
-    whole_t: t is a sum over the K classes; its mean is wanted (08 section 2).
-    others: ε was not taken from the true class: it weighs 1 − ε (08 section 2).
+    absolute: z_y is the logit as it is. Measure it from m, as all else (02b section 2).
+    whole_t: t is a sum over the K classes; its mean is wanted (02b section 2).
+    others: ε was not taken from the true class: it weighs 1 − ε (02b section 2).
     missing: the smooth part is missing: this is the loss of a one-hot label
-        (08 section 2).
+        (02b section 2).
     """
 
     right = lambda m, s, t, z, eps, k: log(s) - (1 - eps) * (z - m) - eps * t / k
@@ -122,19 +122,19 @@ def _rows(z, y, lse, up, eps, spread="all"):
     return torch.where((y == -100)[:, None], 0.0, rows)
 
 
-class E08_3:
+class E02b_3:
     """a row is p − q′ times its upstream factor, and an ignored row is zero.
 
     no_upstream: the factor of the row is missing: the loss is multiplied after the
-        kernel (08 section 6).
-    mean_upstream: the rows got one common factor. Each has its own (08 section 6).
+        kernel (02b section 6).
+    mean_upstream: the rows got one common factor. Each has its own (02b section 6).
     hard: this subtracts a one-hot row. The target is smoothed: (1 − ε) where the label
-        is, and ε/K everywhere (08 section 3).
+        is, and ε/K everywhere (02b section 3).
     others: ε went to the K−1 others; here it is spread over all K (01 section 3).
     ignored: an ignored row has no label and so no gradient, whatever its logits are
-        (08 section 4).
+        (02b section 4).
     product: nan: an ignored row may hold nan, and 0 · nan is nan. Choose with `where`
-        (08 section 4).
+        (02b section 4).
     """
 
     right = lambda *case: _rows(*case)
@@ -163,14 +163,14 @@ def _by(how):
     return answer
 
 
-class E08_3_chunks:
+class E02b_3_chunks:
     """sums are added up; one division comes last.
 
     mean_of_means: chunks do not all have the same number of labels, so the mean of
         their means is another number. Add sums, and divide once (02 section 4).
     all_rows: you divided by all rows. The mean is over those that have a label
         (02 section 4).
-    last_lost: the last chunk is shorter, and it is missing (08 section 4).
+    last_lost: the last chunk is shorter, and it is missing (02b section 4).
     empty_chunk: nan: in one chunk no row has a label, and its mean is 0 / 0. Add sums
         (02 section 4).
     """

@@ -1,4 +1,4 @@
-"""Exercises to notebook 07, text."""
+"""Exercises to notebook 09, text."""
 
 import torch
 import torch.nn.functional as F
@@ -14,18 +14,18 @@ def _encode(words, vocabulary, length, *, unknown=1, padding=0, start=False):
     return torch.tensor(room + ids if start == "pad" else ids + room)
 
 
-class E07_1:
+class E09_1:
     """ids, cut to the length or filled up with 0.
 
     unknown_as_padding: an unknown word got 0, the id of padding, as if it were not
-        there. Unknown is 1 (07 section 2).
-    left_out: unknown words were left out. They keep their place, as 1 (07 section 2).
+        there. Unknown is 1 (09 section 2).
+    left_out: unknown words were left out. They keep their place, as 1 (09 section 2).
     padded_with_one: the end is filled with 1, which says "unknown word". Padding is 0
-        (07 section 2).
-    padded_in_front: the zeros belong behind the words (07 section 2).
-    cut_in_front: you kept the *last* words of a long question (07 section 2).
+        (09 section 2).
+    padded_in_front: the zeros belong behind the words (09 section 2).
+    cut_in_front: you kept the *last* words of a long question (09 section 2).
     uncut: longer than `length`: the rows must all have one length to be stacked
-        (07 section 2).
+        (09 section 2).
     """
 
     right = lambda *case: _encode(*case)
@@ -51,18 +51,18 @@ def _bag(ids, vectors, first=1, divisor=None, outside=0):
     return (vectors[ids] * mask.clamp(min=outside)).sum(1) / count
 
 
-class E07_2:
+class E09_2:
     """padding adds nothing, and does not count.
 
     by_length: the sum is right, but you divided by L: a short question gets a short
-        vector, and its length leaks into the mean (07 section 3).
+        vector, and its length leaks into the mean (09 section 3).
     plain_mean: this is the mean over all L places, the vector of padding included: it
-        is a row of `vectors` like any other (07 section 3).
+        is a row of `vectors` like any other (09 section 3).
     padding_added: you counted the words, but the sum holds the vector of padding
-        (07 section 3).
-    unknown_out: unknown words are words: id 1 has a trained vector too (07 section 2).
+        (09 section 3).
+    unknown_out: unknown words are words: id 1 has a trained vector too (09 section 2).
     empty: nan or infinite: a question without words is divided by its 0 words. Divide
-        by at least 1 (07 section 3).
+        by at least 1 (09 section 3).
     """
 
     right = lambda *case: _bag(*case)
@@ -85,21 +85,21 @@ def _alike(counts, own=1, left=1, across=1):
     return own / k * eye + (1 - left / k) * F.normalize(wrong, 1, across)
 
 
-class E07_3_alike:
+class E09_3_alike:
     """every row sums to 1, and only the wrong types are re-weighted.
 
     with_diagonal: you normalised whole rows, right answers included. A good network
-        would leave the others next to nothing (07 section 8).
+        would leave the others next to nothing (09 section 8).
     columns: you divided by column sums. A row is a true type: its *row* has to be a
-        distribution (07 section 8).
+        distribution (09 section 8).
     transposed: you read the table the other way round: `counts[a, b]` has the true type
-        a in its row (07 section 8).
+        a in its row (09 section 8).
     no_own_share: the true type got nothing of s. It keeps its 1/K, so that only the
-        others differ from label smoothing (07 section 8).
+        others differ from label smoothing (09 section 8).
     too_much: the rows sum to 1 + 1/K: the others share what is left, 1 − 1/K
-        (07 section 8).
+        (09 section 8).
     never_wrong: nan: a type that was never mixed up has no proportions, 0 / 0. Spread
-        evenly over its others (07 section 8).
+        evenly over its others (09 section 8).
     """
 
     right = lambda counts: _alike(counts)
@@ -123,17 +123,17 @@ def _towards(z, rows, y, eps, keep=None):
     return -((one_hot + eps * rows) * z.log_softmax(1)).sum(1).mean()
 
 
-class E07_3:
+class E09_3:
     """ε goes to the row of the true type.
 
     transposed: you took a *column* of s. The row of the true type is a distribution:
-        alike[targets] (07 section 8).
-    uniform: s is not used: this is plain label smoothing (07 section 8).
-    no_factor: the true type lost nothing: its part weighs 1 − ε (07 section 8).
+        alike[targets] (09 section 8).
+    uniform: s is not used: this is plain label smoothing (09 section 8).
+    no_factor: the true type lost nothing: its part weighs 1 − ε (09 section 8).
     of_the_answer: you took the row of the type that the network answered. A target is
-        made of the label (07 section 8).
+        made of the label (09 section 8).
     s_alone: this is the loss towards s only. The target is (1 − ε) one-hot + ε s
-        (07 section 8).
+        (09 section 8).
     """
 
     right = lambda z, y, alike, eps: _towards(z, alike[y], y, eps)
@@ -145,4 +145,4 @@ class E07_3:
 
     def cases():
         z, y = 2 * draw(17, 7, 4), torch.tensor([0, 1, 2, 3, 3, 1, 0])
-        return [(z, y, _alike(E07_3_alike.cases()[0][0]), eps) for eps in (0.1, 0.4)]
+        return [(z, y, _alike(E09_3_alike.cases()[0][0]), eps) for eps in (0.1, 0.4)]

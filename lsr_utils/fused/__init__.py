@@ -6,7 +6,7 @@ CPU it is compiled C++ where there is a compiler; on CUDA it is a Triton kernel 
 Triton is installed. Elsewhere, and for what these cannot do (probability targets, a map
 over models, a graph for a compiler), the readable loss answers.
 
-Taught in notebook 08.
+Taught in deep dive 02b.
 """
 
 import math
@@ -54,7 +54,7 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
                 place; RuntimeError for a second derivative, or for several upstream
                 gradients at once
 
-    Taught in notebook 08.
+    Taught in deep dive 02b.
     """
 
     def __init__(self, *args, inplace=False, scale=1.0, recompute=None, **options):
@@ -120,7 +120,7 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
 def fused_label_smoothing_cross_entropy(logits, targets, *args, **options):
     """``FusedLabelSmoothingCrossEntropy`` as a function: its options come last.
 
-    Taught in notebook 08.
+    Taught in deep dive 02b.
     """
     return FusedLabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 

@@ -3,7 +3,7 @@
 Triton is optional, and this module imports without it; ``cuda`` launches what is here.
 Sums are kept in float32, for float64 logits in float64.
 
-Taught in notebook 08.
+Taught in deep dive 02b.
 """
 
 from __future__ import annotations  # "tl.constexpr" below is read by Triton alone

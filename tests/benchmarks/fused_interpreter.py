@@ -1,4 +1,4 @@
-"""What Triton's interpreter prints in notebook 08, stored for readers without Triton.
+"""What Triton's interpreter prints in deep dive 02b, stored for readers without Triton.
 
     python tests/benchmarks/fused_interpreter.py
 
@@ -27,7 +27,7 @@ def digest(text):
 
 def shown():
     """What the notebook's cells about the interpreter define."""
-    code = [cell.source for cell in by_number("08").cells if cell.cell_type == "code"]
+    code = [cell.source for cell in by_number("02b").cells if cell.cell_type == "code"]
     names = {}
     for start in ("import hashlib", "kernel = ", "interpreter = ", "stored = ", "call"):
         (cell,) = [source for source in code if source.startswith(start)]

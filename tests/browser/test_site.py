@@ -65,7 +65,7 @@ def test_page(name, site, open_site):
 # One page of each kind: what is not a notebook, and the first of each folder of them.
 FIRST = {path.parent: name_of(path) for path in reversed(NOTEBOOKS)}
 # Code is the larger part of a page, and takes most of the time: it is looked at on one.
-WHOLE = "notebooks/08_a_fused_gpu_kernel"
+WHOLE = "notebooks/deep/02_fused_kernel"
 NARROW = {"width": 390, "height": 844}
 KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS})]
 
