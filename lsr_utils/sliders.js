@@ -4,7 +4,7 @@
   const data = JSON.parse(root.querySelector('script[type="application/json"]').text);
   const live = document.createElement('div');
   live.dataset.lmSuppressShortcuts = live.dataset.preventSwipe = 'true';
-  live.style.cssText = 'font: 15px sans-serif; max-width: 760px';
+  live.style.cssText = 'font: 15px sans-serif; min-width: 520px; max-width: 760px';
   live.innerHTML = `<div style="line-height: 0"></div><p aria-live="polite"></p><style>
     #%s input:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px }</style>`;
   const [picture, readout] = live.children;
