@@ -1,132 +1,149 @@
-// Three blocks: sliders.py puts one way to paint for PAINT, the element's name for %s.
+// Blocks: sliders.py puts one way to paint for PAINT, the element's name for %s.
 { // shared
 (function (root) {
   const data = JSON.parse(root.querySelector('script[type="application/json"]').text);
   const live = document.createElement('div');
-  live.dataset.lmSuppressShortcuts = 'true';
-  live.style.cssText = 'font: 15px sans-serif; max-width: 560px';
+  live.dataset.lmSuppressShortcuts = live.dataset.preventSwipe = 'true';
+  live.style.cssText = 'font: 15px sans-serif; min-width: 520px; max-width: 760px';
+  live.innerHTML = `<div style="line-height: 0"></div><p aria-live="polite"></p><style>
+    #%s input:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px }</style>`;
+  const [picture, readout] = live.children;
   const inputs = data.controls.map(function (control) {
     const label = document.createElement('label');
     label.style.cssText = 'display: block; margin: 4px 0';
-    label.innerHTML = '<span style="display:inline-block;min-width:8em"><b></b>' +
-      ' = <output></output></span><input type="range" min="0" max="' +
-      (control.values.length - 1) + '" value="' + control.start +
-      '" style="width:20em;max-width:60%;vertical-align:middle">';
-    const name = label.querySelector('b'), input = label.querySelector('input');
-    name.style.fontWeight = 'normal';
+    label.innerHTML = `<span style="display: inline-block; min-width: 8em"><span></span> =
+      <output></output></span><input type="range" min="0" max="${control.values.length - 1}"
+      value="${control.start}" style="width: 20em; max-width: 60%; vertical-align: middle">`;
+    const name = label.querySelector('span span'), input = label.querySelector('input');
     name.textContent = control.name;
     input.setAttribute('aria-label', control.name);
     input.addEventListener('input', draw);
-    live.appendChild(label);
+    live.insertBefore(label, picture);
     return input;
   });
-  const picture = document.createElement('div');
-  const readout = document.createElement('p');
-  readout.setAttribute('aria-live', 'polite');
-  readout.style.cssText = 'margin: 4px 0';
-  live.append(picture, readout);
-
+  const tag = (name, at, text = '') =>
+    `<${name} ${Object.entries(at).map(a => `${a[0]}="${a[1]}"`).join(' ')}>${text}</${name}>`;
+  const say = (x, y, text, anchor = 'middle', more) =>
+    tag('text', {x, y, 'text-anchor': anchor, ...more}, text);
+  const line = (x1, y1, x2, y2, more) =>
+    tag('line', {x1, y1, x2, y2, stroke: 'currentColor', ...more});
+  const RED = '#D55E00', box = (x, y, width, height, fill, more) =>
+    tag('rect', {x, y, width, height, fill, ...more});
+  const grid = (left, right, y, values) => values.map(v => line(left, y(v), right, y(v),
+    {'stroke-opacity': 0.2}) + say(left - 6, y(v) + 5, +v.toFixed(3), 'end')).join('');
 PAINT
   function draw() {
-    let index = 0;
-    data.controls.forEach(function (control, c) {
-      const at = +inputs[c].value, value = control.values[at];
-      index = index * control.values.length + at;
-      inputs[c].parentElement.querySelector('output').textContent = value;
-      inputs[c].setAttribute('aria-valuetext', control.name + ' = ' + value);
+    const values = data.controls.map((c, i) => c.values[+inputs[i].value]);
+    const index = inputs.reduce((n, input) => n * (+input.max + 1) + +input.value, 0);
+    inputs.forEach(function (input, i) {
+      input.parentElement.querySelector('output').textContent = values[i];
+      input.setAttribute('aria-valuetext', data.controls[i].name + ' = ' + values[i]);
     });
-    const frame = data.frames[index];
-    const text = Object.entries(frame.readout).map(e => e[0] + ': ' + e[1]).join(' · ');
-    paint(frame);
+    const frame = data.frames ? data.frames[index] : follow(...values);
+    const text = Object.entries(frame.readout).map(e => e.join(': ')).join(' · ');
+    picture.innerHTML = tag('svg', {viewBox: `0 0 ${width} ${height}`, width: '100%',
+      role: 'img', 'font-size': 14, fill: 'currentColor'}, paint(frame));
     picture.firstChild.setAttribute('aria-label', called + ', ' + text);
     readout.textContent = text;
   }
-  ['keydown', 'mousedown', 'click'].forEach(function (name) {
-    live.addEventListener(name, event => event.stopPropagation());
-  });
+  live.onmousedown = live.onclick = event => event.stopPropagation();
+  live.onkeydown = function (event) {
+    // A deck's keys go on to the deck, which ignores those that are typed into an input.
+    if (!/^(Page.*|Escape| |[np])$/i.test(event.key)) event.stopPropagation();
+    else if (window.Reveal) event.preventDefault(event.target.blur());
+  };
   root.querySelector('table').style.display = 'none';
   root.appendChild(live);
   draw();
 })(document.getElementById('%s'));
 }
-
 { // bars
-  const called = 'bar chart';
-  const width = 560, height = 240, left = 46, right = 8, top = 22, bottom = 24;
-
-  function paint(frame) {
-    const bars = frame.bars, n = bars.length;
-    const x = i => left + (width - left - right) * (i + 0.5) / n;
-    const y = v => height - bottom - v / data.top * (height - top - bottom);
-    const wide = Math.min(60, 0.72 * (width - left - right) / n);
-    let svg = '';
-    [0, 0.25, 0.5, 0.75, 1].forEach(function (share) {
-      const v = share * data.top;
-      svg += '<line x1="' + left + '" x2="' + (width - right) + '" y1="' + y(v) +
-        '" y2="' + y(v) + '" stroke="currentColor" stroke-opacity="0.2"/><text x="' +
-        (left - 6) + '" y="' + (y(v) + 4) + '" text-anchor="end">' + v.toFixed(2) +
-        '</text>';
-    });
+  const called = 'bar chart', width = 560, height = 278, left = 58, right = 552, foot = 236;
+  function paint({bars, marks}) {
+    const n = bars.length, half = Math.min(30, 178 / n), y = v => foot - v * 208;
+    const x = i => left + (right - left) * (i + 0.5) / n, {axes, labels, highlight} = data;
+    let svg = grid(left, right, y, [0, 0.25, 0.5, 0.75, 1]) + say(305, height - 8, axes[0]) +
+      say(0, 0, axes[1], 'middle', {transform: `translate(12 ${foot - 104}) rotate(-90)`});
     bars.forEach(function (v, i) {
-      if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (height - 6) +
-        '" text-anchor="middle">' + data.labels[i] + '</text>';
+      if (n <= 10) svg += say(x(i), foot + 16, labels[i]);
       if (v === null) return;
-      const fill = i === data.highlight ? '#D55E00' : '#0072B2';
-      svg += '<rect x="' + (x(i) - wide / 2) + '" y="' + y(v) + '" width="' + wide +
-        '" height="' + (y(0) - y(v)) + '" fill="' + fill + '"/>';
-      // With marks the number stands at the foot, where no mark crosses it.
-      const foot = frame.marks.length > 0 && v > 0.12 * data.top;
-      if (n <= 10) svg += '<text x="' + x(i) + '" y="' + (foot ? y(0) - 6 : y(v) - 5) +
-        '" text-anchor="middle"' + (foot ? ' fill="white"' : '') + '>' + v.toFixed(3) +
-        '</text>';
+      const low = v > 0.12, at = low ? foot - 6 : y(v) - 5;  // no mark crosses it at the foot
+      svg += box(x(i) - half, y(v), 2 * half, foot - y(v), i === highlight ? RED : '#0072B2');
+      if (n <= 10) svg += say(x(i), at, v.toFixed(3), 'middle', low && {fill: 'white'});
     });
-    frame.marks.forEach(function (v, i) {
-      if (v === null) return;
-      svg += '<line x1="' + (x(i) - wide / 2 - 5) + '" x2="' + (x(i) + wide / 2 + 5) +
-        '" y1="' + y(v) + '" y2="' + y(v) + '" stroke="#D55E00" stroke-width="3"/>';
-    });
-    picture.innerHTML = '<svg viewBox="0 0 ' + width + ' ' + height +
-      '" width="100%" role="img" font-size="13" fill="currentColor">' + svg + '</svg>';
+    const across = (v, i) => v === null ? '' : line(x(i) - half - 5, y(v), x(i) + half + 5, y(v),
+      {stroke: RED, 'stroke-width': 3});
+    return svg + marks.map(across).join('');
   }
 }
-
 { // points
-  const called = 'points';
-  const size = 400, key = 130, scale = size / data.steps;
-
-  function mark(group, x, y, r, edge) {
-    const at = (a, b) => (x + a * r).toFixed(1) + ',' + (y + b * r).toFixed(1);
-    const polygons = [null, [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]],
-      [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
-      [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
-      [[0, 1.2], [1.1, -0.8], [-1.1, -0.8]],
-      [[-0.4, -1.2], [0.4, -1.2], [0.4, -0.4], [1.2, -0.4], [1.2, 0.4], [0.4, 0.4],
-       [0.4, 1.2], [-0.4, 1.2], [-0.4, 0.4], [-1.2, 0.4], [-1.2, -0.4], [-0.4, -0.4]]];
-    const look = ' fill="' + data.colors[group] + '" fill-opacity="' +
-      (edge ? 1 : 0.7) + '"' + (edge ? ' stroke="currentColor" stroke-width="2"' : '');
-    const corners = polygons[group % 6];
-    if (!corners) return '<circle cx="' + x.toFixed(1) + '" cy="' + y.toFixed(1) +
-      '" r="' + r + '"' + look + '/>';
-    return '<polygon points="' + corners.map(c => at(c[0], c[1])).join(' ') + '"' +
-      look + '/>';
+  const called = 'points', width = 530, height = 400, scale = height / data.steps;
+  const shapes = ['M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0', 'M0-1.2L1.1.8H-1.1z', 'M-.9-.9H.9V.9H-.9z',
+    'M0-1.3L1.3 0 0 1.3-1.3 0z', 'M0 1.2L1.1-.8H-1.1z',
+    'M-.4-1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4z'];
+  const inner = {'fill-opacity': 0.7}, edge = {stroke: 'currentColor', 'stroke-width': 0.25};
+  const mark = (group, x, y, r, look) => tag('path', {d: shapes[group % 6],
+    transform: `translate(${x} ${y}) scale(${r})`, fill: data.colors[group], ...look});
+  function paint({points, marks, lines}) {
+    const all = (at, r, look) => at.map(([g, x, y]) => mark(g, x * scale, y * scale, r, look));
+    const inside = [...lines.map(ends => line(...ends.map(v => v * scale))),
+      ...all(points, 3, inner), ...all(marks, 8, edge)];
+    const names = [...new Set(marks.map(m => m[0]))].map((g, i) => mark(g, height + 24,
+      30 + 26 * i, 6, inner) + say(height + 40, 35 + 26 * i, data.names[g], 'start'));
+    return box(1, 1, height - 2, height - 2, 'none', {stroke: '#999'}) +
+      tag('svg', {width: height, height}, inside.join('')) + names.join('');
   }
-  function paint(frame) {
-    const groups = [...new Set(frame.marks.map(m => m[0]))];
-    let svg = '<rect x="0.5" y="0.5" width="' + (size - 1) + '" height="' + (size - 1) +
-      '" fill="none" stroke="currentColor" stroke-opacity="0.3"/>';
-    frame.lines.forEach(function (line) {
-      const [x1, y1, x2, y2] = line.map(v => v * scale);
-      svg += '<line x1="' + x1 + '" y1="' + y1 + '" x2="' + x2 + '" y2="' + y2 +
-        '" stroke="currentColor"/>';
+}
+{ // gap
+  const called = 'loss along the logit gap, target and softmax', width = 760, height = 300;
+  const left = 52, right = 440, foot = 250, tall = 214, span = right - left;
+  const end = data.controls[2].values.at(-1), handle = inputs[2];
+  handle.previousSibling.style.display = 'none';
+  handle.style.cssText = `max-width: none; width: calc(${100 * span / width}% + 16px);
+    margin: 0 0 0 calc(${100 * left / width}% - 8px)`;
+  picture.after(handle.parentElement);
+  picture.style.cssText += 'cursor: ew-resize; touch-action: pan-y; user-select: none';
+  function drag(event) {
+    const at = picture.firstChild.getBoundingClientRect();
+    const share = ((event.clientX - at.left) / at.width * width - left) / span;
+    if (!event.buttons || share > 1.1) return;
+    event.preventDefault();
+    handle.value = Math.round(share * handle.max);
+    handle.focus();
+    draw();
+  }
+  picture.onpointerdown = picture.onpointermove = picture.onmousedown = drag;
+  function follow(eps, k, gap) {
+    const a = 1 - eps + eps / k, loss = g => Math.log(Math.exp(g) + k - 1) - a * g;
+    const best = Math.log(a * k / eps), p = 1 / (1 + (k - 1) / Math.exp(gap));
+    const least = eps ? `${loss(best).toFixed(3)}, at a gap of ${best.toFixed(3)}` : '0, never reached';
+    return {readout: {gap: gap.toFixed(1), loss: loss(gap).toFixed(3), 'least loss': least},
+      rows: [['probability: ' + data.name, a, p, 1],
+        [k > 2 ? `each of ${k - 1} others` : 'the other', eps / k, (1 - p) / (k - 1), 1 / k]],
+      look: {stroke: (eps && data.colors[eps]) || 'currentColor', 'stroke-width': 3}, loss, best, gap};
+  }
+  function paint({rows, look, loss, best, gap}) {
+    const top = Math.ceil(2 * Math.max(loss(0), loss(end))) / 2, step = top > 2 ? 1 : 0.5;
+    const x = g => left + g / end * span, y = v => foot - v / top * tall;
+    const path = Array.from({length: 181}, (_, i) => [x(i / 180 * end), y(loss(i / 180 * end))]);
+    let svg = say(246, 290, `logit gap: ${data.name} above the others (nats)`) + say(14, 18, 'loss (nats)', 'start') +
+      grid(left, right, y, Array.from({length: top / step + 1}, (_, i) => i * step));
+    for (let g = 0; g <= end; g++) svg += say(x(g), foot + 18, g);
+    if (best < end) svg += say(x(best), y(loss(best)) - 10, 'least') +
+      line(x(best), y(loss(best)), x(best), foot, {'stroke-dasharray': '2 3'});
+    svg += tag('path', {d: 'M' + path.join('L'), fill: 'none', ...look}) +
+      line(left, foot, x(gap), foot, {stroke: RED, 'stroke-width': 7}) +
+      line(x(gap), foot, x(gap), y(loss(gap)), {stroke: RED}) +
+      tag('circle', {cx: x(gap), cy: y(loss(gap)), r: 8, fill: RED});
+    rows.forEach(function ([name, target, softmax, most], i) {
+      const from = 508 + 142 * i, high = v => foot - v / most * tall;
+      svg += say(from + 38, 18, name) + grid(from, from + 84, high, [0, most / 2, most]);
+      const pair = [['softmax', softmax, '#56B4E9'], ['target', target, 'none', look]];
+      pair.forEach(([what, v, fill, edge], j) => svg +=
+        box(from + 14, high(v), 56, foot - high(v), fill, edge) +
+        box(from - 28, foot + 10 + 20 * j, 11, 11, fill, edge) +
+        say(from - 11, foot + 20 + 20 * j, `${what} ${v.toFixed(4)}`, 'start'));
     });
-    frame.points.forEach(p => svg += mark(p[0], p[1] * scale, p[2] * scale, 3, false));
-    frame.marks.forEach(p => svg += mark(p[0], p[1] * scale, p[2] * scale, 8, true));
-    groups.forEach((g, i) => svg += mark(g, size + 24, 30 + 26 * i, 6, false) +
-      '<text x="' + (size + 40) + '" y="' + (35 + 26 * i) + '"></text>');
-    picture.innerHTML = '<svg viewBox="0 0 ' + (size + key) + ' ' + size +
-      '" width="100%" role="img" font-size="15" fill="currentColor">' + svg + '</svg>';
-    picture.querySelectorAll('text').forEach(function (t, i) {
-      t.textContent = data.names[groups[i]];
-    });
+    return svg;
   }
 }
