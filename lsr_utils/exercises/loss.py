@@ -168,7 +168,10 @@ class E02_3:
     """add the sums, add the counts, divide once.
 
     mean_of_means: this is the mean of the batches' means: a row in a short batch counts
-        for more than one in a long batch. Add sums and counts (02 section 5).
+        for more than one in a long batch, and a batch without labels makes it nan. Add
+        sums and counts (02 section 5).
+    means_that_exist: batches without labels are left out here, rightly. It is still a
+        mean of means: add sums and counts (02 section 5).
     all_rows: ignored rows count in the divisor here. The mean divides by the rows that
         have a label (02 section 5).
     summed: this is the sum. Divide it by the number of rows with a label, of all
@@ -181,7 +184,8 @@ class E02_3:
     """
 
     right = lambda parts, eps: _parts(parts, eps).sum() / _live(parts)
-    mean_of_means = lambda parts, eps: _parts(parts, eps, "mean").nanmean()
+    mean_of_means = lambda parts, eps: _parts(parts, eps, "mean").mean()
+    means_that_exist = lambda parts, eps: _parts(parts, eps, "mean").nanmean()
     all_rows = lambda parts, eps: (
         _parts(parts, eps).sum() / sum(len(y) for _, y in parts)
     )
