@@ -1,47 +1,47 @@
-"""The broken losses of notebook 02 fail the tests of ``test_losses`` that it names."""
+"""The mistakes shown in deep dive 02a are caught by the tests that it names.
 
-import ast
-import re
+Each broken loss is taken from the page itself and given to the named test of
+``test_losses.py``, which has to fail; so has the page's own test of the mistake. The
+page's right loss passes both.
+"""
 
 import pytest
 import test_losses
-import torch
 from contract import code_cells
-from notebook_files import by_number, cells_tagged, definitions, run_cells
+from notebook_files import ROOT, cells_tagged, definitions, read, run_cells
 
-NOTEBOOK = by_number("02")
-BROKEN = dict(cells_tagged(NOTEBOOK, "bug:"))
-NOT_OF_STEP_4 = {  # what the notebook adds to it later
-    "test_only_ignore_index_is_ignored",
-    "test_half_precision_is_summed_in_float32",
-    "test_class_shards_add_up",
-}
+NOTEBOOK = read(ROOT / "notebooks" / "deep" / "02_bug_hunt.ipynb")
+BROKEN = [
+    (test, definitions(cell.source)[0][0])
+    for test, cell in cells_tagged(NOTEBOOK, "bug:")
+]
+OF_ONE_RANK = "test_class_shards_add_up"  # a loss of shards, and a value, not a test
 
 
 @pytest.fixture(scope="module")
 def shown():
-    """What the notebook defines, its compiled loss left as it is written."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "compile", lambda function, **_: function)
-        return run_cells([cell for _, cell in cells_tagged(NOTEBOOK, "benchmark")])
+    """What the page defines."""
+    return run_cells(code_cells(NOTEBOOK))
 
 
-@pytest.mark.parametrize("test", BROKEN)
-def test_named_test_catches_the_broken_loss(test, shown):
-    (name, tree), *_ = definitions(BROKEN[test].source)
-    names = dict(shown)
-    exec(compile(ast.Module([tree], type_ignores=[]), test, "exec"), names)
+@pytest.mark.parametrize(("test", "bug"), BROKEN)
+def test_named_test_catches_the_broken_loss(test, bug, shown):
     with pytest.raises(AssertionError):
-        getattr(test_losses, test)(names[name])
+        getattr(test_losses, test)(shown[bug])
 
 
-def test_the_hunt_names_ten_tests_which_the_loss_of_step_4_passes(shown):
-    source = "\n".join(cell.source for cell in code_cells(NOTEBOOK))
-    hunted = re.findall(r'"(test_\w+)"', source)
-    assert len(hunted) == 10
-    for test in hunted:
-        if test not in NOT_OF_STEP_4:
-            getattr(test_losses, test)(shown["step_4"])
-        assert callable(getattr(test_losses, test))
-    with pytest.raises(AssertionError):  # bug 8, the log of softmax
-        test_losses.test_large_logits_stay_finite(shown["step_1"])
+def test_nine_suspects_and_a_tenth_are_caught_by_the_tests_of_the_package():
+    assert len({bug for test, bug in BROKEN if test != OF_ONE_RANK}) == 10
+
+
+@pytest.mark.parametrize("test", sorted({test for test, _ in BROKEN} - {OF_ONE_RANK}))
+def test_the_right_loss_passes(test, shown):
+    getattr(test_losses, test)(shown["right"])
+
+
+def test_each_test_of_the_page_catches_its_own_suspect_alone(shown):
+    for test, own in zip(shown["tests"][1:], shown["suspects"], strict=True):
+        assert [
+            loss for loss in shown["suspects"] if not shown["passes"](test, loss)
+        ] == [own]
+        assert shown["passes"](test, shown["right"])
