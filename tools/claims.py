@@ -67,7 +67,7 @@ def read_claims(root=ROOT):
                     f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
                     f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
                 )
-            place = cell["id"], path, title, section
+            place = cell["id"], path.relative_to(root), title, section
             found += [
                 Claim(name, printed[name], *made[name], *place) for name in printed
             ]
@@ -91,8 +91,7 @@ def row(claim):
     """One line of a table, with a link whose title is the cell's id."""
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
-    page = claim.path.relative_to(ROOT).as_posix()
-    target = f"{page}#{anchor(claim.section)}"
+    target = f"{claim.path.as_posix()}#{anchor(claim.section)}"
     return (
         f"| {claim.id} | {sentence} | {claim.kind} | "
         f'[{place}]({target} "cell {claim.cell}") |'

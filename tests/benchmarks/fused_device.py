@@ -22,23 +22,18 @@ SWEEP = [  # longest row in registers, stretch of a longer one, warps
 
 
 def examine(until):
-    """The kernels against float64, and whether anything waits for the device.
-
-    until   : the time.monotonic() from which on no further case is begun
-    returns : how many cases there were; stops the program at a wrong one
-    """
+    """Stop at a wrong kernel, or at one that waits; no new case after ``until``."""
     torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
-    lines, left = [], 0
-    tests = itertools.chain(
-        kernel_edges.cases("cuda"), kernel_checks.cases("cuda", RANDOM, 1)
-    )
-    for line in tests:
+    count = left = 0
+    chosen, drawn = kernel_edges.cases("cuda"), kernel_checks.cases("cuda", RANDOM, 1)
+    for line in itertools.chain(chosen, drawn):
+        count += 1
         if not line["right"]:
             raise SystemExit(f"The kernels are wrong: {line}")
-        lines.append(line)
         if time.monotonic() > until:
             left = "the rest"
             break
+    found = {"cases": count, "wrong": 0, "waits": 0, "not_reached": left}
     torch.use_deterministic_algorithms(False)
     for num_classes in (6, 70_000):
         z = torch.randn(64, num_classes, device="cuda", requires_grad=True)
@@ -48,14 +43,11 @@ def examine(until):
             torch.cuda.set_sync_debug_mode("error")
             (3 * Fused(EPS, **options)(z * 1, y)).backward()
             torch.cuda.set_sync_debug_mode("default")
-    return {"cases": len(lines), "wrong": 0, "waits": 0, "not_reached": left}
+    return found
 
 
 def sweep(rounds, cost, until):
-    """The kernels' own settings, bfloat16, in place, against the in-place scale.
-
-    until : the time.monotonic() from which on none is begun; None is listed for it
-    """
+    """The kernels' own settings, bfloat16, in place, against the in-place scale."""
     results, before = [], (cuda.LONGEST, cuda.STRETCH, cuda._warps)
     for num_classes in (32_000, 128_256):
         logits = torch.randn(8192, num_classes, device="cuda").bfloat16()

@@ -67,10 +67,7 @@ def ways(device):
 
 
 def compiled():
-    """torch.compile's forms, made anew for every size and dtype.
-
-    One that met many would give up compiling, and be an eager loss under another name.
-    """
+    """torch.compile's forms, made anew: after many sizes it would be eager again."""
     torch._dynamo.reset()
     for name in ("fail_on_recompile_limit_hit", "fail_on_cache_limit_hit"):
         if hasattr(torch._dynamo.config, name):  # the older one in older versions
@@ -88,10 +85,7 @@ def step(loss_fn, logits, targets, upstream):
 
 
 def check(found, device, n, num_classes, dtype):
-    """Before anything is timed: everybody computes the same thing.
-
-    returns : the ways that fail, by name, with the kind of their error
-    """
+    """All compute the same; returns the kinds of error of those that fail, by name."""
     failed = {}
     z = torch.randn(n, num_classes, device=device).to(dtype)
     y = torch.randint(num_classes, (n,), device=device)
@@ -110,10 +104,7 @@ def check(found, device, n, num_classes, dtype):
 
 
 def from_float64(z, y, slope):
-    """The mean loss in float64, and how far a gradient is from its own (relative).
-
-    Some rows at a time: as a whole, the largest logits would be 8 GB in float64.
-    """
+    """The mean loss in float64, and how far off a gradient is; some rows at a time."""
     total = off = size = 0.0
     step = max(1, CHUNK // z.shape[1])
     for begin in range(0, len(z), step):
