@@ -71,21 +71,15 @@ def platt(z, y):
 
 
 @pytest.mark.parametrize(("num_classes", "rows"), [(2, 50), (6, 1)])
-def test_on_a_separable_set_it_is_finite_and_that_of_platts_targets(num_classes, rows):
-    z, _ = simulated_logits((rows,), num_classes, seed=rows)
-    y = z.argmax(-1)
-    found = fit_temperature(z, y).item()
-    assert 0.01 < found < 100 and found == near(best_temperature(z, platt(z, y)))
-    assert nll(with_temperature(z, found), y).isfinite()
-
-
-def test_in_a_fleet_only_the_separable_network_has_platts_targets():
-    z, y = simulated_logits((2, 40), 3)
-    z[1] = 5 * torch.eye(3, dtype=torch.float64)[y[0]]
-    z[1, :, 0] += 0.5
-    found = fit_temperature(z, y[0])
-    assert found[0].item() == near(best_temperature(z[0], y[0]))
-    assert found[1].item() == near(best_temperature(z[1], platt(z[1], y[0])))
+def test_of_a_fleet_the_separable_network_has_platts_targets(num_classes, rows):
+    z, _ = simulated_logits((2, rows), num_classes, seed=rows)
+    y = z.argmax(-1)[1]
+    z[0, 0] = -z[0, 0]  # some are wrong
+    found = fit_temperature(z, y)
+    assert found[0].item() == fit_temperature(z[0], y).item()
+    assert 0.01 < found[1] < 100
+    assert found[1].item() == near(best_temperature(z[1], platt(z[1], y)))
+    assert nll(with_temperature(z[1], found[1]), y).isfinite()
 
 
 def test_logits_worse_than_none_are_flattened():
@@ -93,10 +87,6 @@ def test_logits_worse_than_none_are_flattened():
     found = fit_temperature(z, torch.tensor([1, 2])).item()
     assert found == pytest.approx(1000 * 5 / 3)
     assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(2000)
-    # Exactly as good as none: every label once in each row.
-    z = z.repeat_interleave(3, 0)
-    found = fit_temperature(z, torch.arange(3).repeat(2)).item()
-    assert found == pytest.approx(1000 * 5 / 3)
 
 
 def test_a_logit_far_below_does_not_hide_the_temperature():
@@ -128,18 +118,11 @@ def test_logits_that_say_nothing_have_temperature_1():
     assert found == near(4 / math.log(2), 1e-9)
 
 
-def test_probabilities_at_a_temperature():
-    z, _ = simulated_logits((2, 3, 5), 4)
-    temperature = torch.tensor([[0.5, 1, 2], [3, 4, 5]])
-    found = with_temperature(z, temperature)
-    for i, j in np.ndindex(2, 3):
-        scaled = z[i, j].numpy() / temperature[i, j].item()
-        wanted = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
-        assert found[i, j].numpy() == pytest.approx(wanted, abs=1e-14)
-        assert with_temperature(z[i, j], temperature[i, j]).equal(found[i, j])
-
-
-def test_no_temperature_gives_nan():
+def test_probabilities_at_a_temperature_and_none_gives_nan():
+    z, _ = simulated_logits((2, 5), 4)
+    found = with_temperature(z, torch.tensor([0.5, 3]))
+    for one, t, ours in zip(z, (0.5, 3), found, strict=True):
+        torch.testing.assert_close(ours, (one / t).softmax(-1), rtol=0, atol=1e-14)
     rows = [[700.0, -700, 0], [1e300, -1e300, 1e300], [0, 0, 0]]
     z = torch.tensor(rows, dtype=torch.float64)
     for temperature in (1e-320, 1e-9, 1e9, 1e308):
