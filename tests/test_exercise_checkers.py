@@ -152,9 +152,7 @@ def test_an_unknown_exercise_is_answered_with_those_that_exist():
         assert "They are 01-1, " in verdict(name, 1.0)
 
 
-def test_ctrl_c_stops_a_function_and_one_that_writes_into_its_arguments_is_caught(
-    given,
-):
+def test_ctrl_c_stops_a_function_and_writing_into_arguments_is_caught(given):
     with pytest.raises(KeyboardInterrupt):
         verdict("01-1", Mock(side_effect=KeyboardInterrupt))
 
