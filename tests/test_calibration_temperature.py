@@ -22,7 +22,6 @@ def simulated_logits(shape, num_classes, seed=0, scale=3.0):
 
 
 def best_temperature(z, y):
-    """Minimiser over log T of the mean cross-entropy with labels or targets (N, K)."""
     z, q = np.asarray(z, dtype=float), np.asarray(y)
     q = np.eye(z.shape[1])[q] if q.ndim == 1 else q
 
@@ -89,14 +88,10 @@ def test_logits_worse_than_none_are_flattened():
     assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(2000)
 
 
-def test_a_logit_far_below_does_not_hide_the_temperature():
-    # Of the first two, a gap of 1 is to mean odds of 2, so T = 1 / ln 2.
-    for last in (-1e3, -1e100):
+def test_logits_that_say_little_or_lie_far_below_do_not_hide_the_temperature():
+    for last in (-1e3, -1e100):  # a gap of 1 is to mean odds of 2, so T = 1 / ln 2
         z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
         assert fit_temperature(z, [0, 0, 1]).item() == near(1 / math.log(2))
-
-
-def test_logits_that_say_little_are_flattened_as_far_as_it_takes():
     # Odds of n + 1 to n in two classes: the gap of 1 is to become ln((n + 1) / n).
     right = 20_001
     z = torch.tensor([[2.0, 1.0]], dtype=torch.float64).expand(2 * right - 1, 2)

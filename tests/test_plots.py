@@ -262,21 +262,6 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
     assert len(axis.lines) == 3
 
 
-def test_columns_keep_their_room_and_long_titles_are_wrapped():
-    grid = style.EPS_GRID
-    planes = {
-        e: geometry.template_plane(WEIGHT, (0, 1, 2 + (e > 0)), BIAS) for e in grid
-    }
-    points = {"train": {e: planes[e].project(FEATURES) for e in grid}}
-    titles = dict.fromkeys(grid, "ε = 0.05: classes three times tighter")
-    figure = drawn(planes, points, {"train": dict.fromkeys(grid, LABELS)}, titles)
-    boxes = [a._left_title.get_window_extent() for a in figure.axes]
-    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
-    assert min(axis.get_window_extent().width for axis in figure.axes) > 150
-    assert figure.get_supxlabel() == "from the first template to the second"
-    assert legend(figure) == list(NAMES[:4])
-
-
 def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
     triples = list(itertools.combinations(range(6), 3))
     planes = [geometry.template_plane(WEIGHT, t, BIAS) for t in triples]

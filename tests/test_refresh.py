@@ -172,7 +172,6 @@ def test_refresh_derives_exercises_from_solutions_and_runs_them(exercise, capsys
 
 @pytest.mark.parametrize("edit", ["answered", "emptied", "broken"])
 def test_refresh_never_writes_over_an_answer(exercise, capsys, edit):
-    """Whatever is asked for, also where the solution changed."""
     target, source = exercise
     body = json.loads(target.read_bytes())
     if edit == "answered":

@@ -172,7 +172,6 @@ def test_what_pip_says_becomes_one_sentence(said, words, monkeypatch):
 
 
 def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
-    """It moved, lost its Python or its pyvenv.cfg: pip would install outside it."""
     for name in ("ENV", "PYTHON"):
         place = tmp_path / getattr(environment, name).relative_to(ROOT)
         monkeypatch.setattr(environment, name, place)

@@ -190,9 +190,8 @@ def main(arguments=None):
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
-        "threads": 1, "rounds": rounds, "versions": fused_ways.versions(),
+        "threads": 1, "rounds": rounds, "load_before": load(),
         "kernel": device == "cuda" and kernel.triton is not None,
-        "load_before": load(),
     }  # fmt: skip
     if device == "cuda":
         import fused_device
@@ -220,9 +219,6 @@ def main(arguments=None):
                 write(out, record, rows)  # what there is, should a later size fail
             rows.append({"pages": pages, **row})
             print(rows[-1], file=sys.stderr, flush=True)
-    if device == "cuda":
-        write(out, record, rows)
-        record["sweep"] = fused_device.sweep(rounds, cost, until)
     record["minutes"] = round((time.monotonic() - start) / 60, 2)
     write(out, record | {"load_after": load()}, rows)
     print(f"written: {out.name}")

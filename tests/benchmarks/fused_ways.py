@@ -1,8 +1,5 @@
 """The ways to compute the loss that ``fused_loss.py`` measures, and what they are."""
 
-import contextlib
-import importlib.metadata
-
 import torch
 import torch.nn.functional as F
 
@@ -116,11 +113,3 @@ def from_float64(z, y, slope):
         off += (slope[rows].double() - exact).square().sum().item()
         size += exact.square().sum().item()
     return total, (off / size) ** 0.5
-
-
-def versions():
-    found = dict.fromkeys(("triton", "liger_kernel", "flash_attn", "timm"))
-    for name in found:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
