@@ -1,6 +1,5 @@
 """Copies of the course for tests that set up, run and break it. No network is used."""
 
-import json
 import os
 import re
 import shutil
@@ -11,13 +10,14 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+import nbformat
+
 ROOT = Path(__file__).resolve().parent.parent
 SITE_PACKAGES = sorted({str(Path(p)) for p in sys.path if p.endswith("-packages")})
 CLOSED_PORT = "http://127.0.0.1:9/"  # "discard": nothing listens there
 
 
 def variables(home, **more):
-    """A fresh home, and no settings of pip, pytest or Jupyter from outside."""
     ours = ("PIP_", "PYTEST_", "JUPYTER", "IPYTHON", "LSR_", "XDG_", "VIRTUAL_ENV")
     result = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     result.update(HOME=str(home), USERPROFILE=str(home), PIP_CONFIG_FILE=os.devnull)
@@ -120,15 +120,10 @@ def whole_course(folder):
 def notebook(path, *cells, tagged=()):
     """Write a notebook of these code cells; nbval ignores the output of `tagged`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    empty = {
-        "cell_type": "code",
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-    }
-    code = [{**empty, "id": f"c{n}", "source": cell} for n, cell in enumerate(cells)]
-    for number in tagged:
-        code[number]["metadata"] = {"tags": ["nbval-ignore-output"]}
-    body = {"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    made = nbformat.v4.new_notebook()
+    for number, source in enumerate(cells):
+        made.cells.append(nbformat.v4.new_code_cell(source, id=f"c{number}"))
+        if number in tagged:
+            made.cells[number].metadata.tags = ["nbval-ignore-output"]
+    nbformat.write(made, path)
     return path

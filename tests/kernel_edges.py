@@ -112,7 +112,6 @@ def out_of_range(device, num_classes, recompute):
 
 
 def infinite(device, num_classes, reduction, mode):
-    """Whether an infinite upstream gradient leaves an ignored row's gradient at 0."""
     z, y = draw(device, num_classes)
     y[1], leaf = -100, z.requires_grad_()
     loss = fused.FusedLabelSmoothingCrossEntropy(0.1, reduction, **mode)(leaf * 1, y)
@@ -121,7 +120,6 @@ def infinite(device, num_classes, reduction, mode):
 
 
 def far_apart(device, kernel):
-    """Rows so far apart in memory that their places need 64 bits, written in place."""
     step = 2**30
     torch.utils.deterministic.fill_uninitialized_memory = False  # 4 GB, hardly touched
     z = torch.empty(2 * step + 6, dtype=torch.bfloat16, device=device)
@@ -148,12 +146,9 @@ def far_apart(device, kernel):
 
 
 def rescale_touches_nothing():
-    """Whether a factor of 1 leaves memory alone that cannot be written, on the CPU."""
-
     def writes():
-        z = torch.frombuffer(
-            mmap.mmap(-1, 4096, prot=mmap.PROT_READ), dtype=torch.float32, count=18
-        )
+        memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ)
+        z = torch.frombuffer(memory, dtype=torch.float32, count=18)
         y = torch.tensor([0, -100, 2])  # the ignored row's factor is 1 as well
         cuda.rescale(z.view(3, 6), y, how(scale=4.0), torch.tensor(4.0), False)
         return 0
@@ -162,7 +157,6 @@ def rescale_touches_nothing():
 
 
 def cases(device):
-    """One line of results after another, first what finds most slips."""
     for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
         distance, name = far_apart(device, kernel), f"far apart, {kernel}"
         yield {"case": name, "gradient": distance, "right": distance < 8e-3}

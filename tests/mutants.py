@@ -12,10 +12,9 @@ list of lines; ``find`` occurs exactly once in the file), ``tests`` which tests 
 notebooks to ask first. When code moves, those four change; the others stay. A mutant
 of what the package no longer has says so in ``gone`` instead, and counts nowhere.
 
-For each job the checkout is copied to a temporary folder, where one mutant after
-another is written, tested in a process of its own, and taken back. If the named tests
-pass, all other unit tests of the package are asked. A mutant that no test notices has
-survived.
+In a copy of the checkout one mutant after another is written, tested in a process of
+its own, and taken back. If the named tests pass, all other unit tests of the package
+are asked. A mutant that no test notices has survived.
 
 Exit status: 0 when nine in ten are killed, and every one that the first edition's tests
 killed; 1 when not; 2 when a mutant cannot be made.
@@ -35,20 +34,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutants.json"
 FOLDERS = ("lsr_utils", "tests", "data", "notebooks", "tools")
 SHARE = 0.9  # of the mutants that must be killed
 PATIENCE = 900, 3600  # seconds for the named tests, and for all others
-WRONG_PACKAGE = 97  # exit status
 
 # A plugin of pytest in every copy. The course's conftest drops PYTHONPATH, so it is set
 # after that: kernels of notebooks and other processes import the copy too.
-PROOF = f"""
+PROOF = """
 import os
 import pathlib
 
@@ -63,7 +59,7 @@ def pytest_configure(config):
     import lsr_utils
 
     if not pathlib.Path(lsr_utils.__file__).resolve().is_relative_to(HERE):
-        pytest.exit(f"{{lsr_utils.__file__}} is not the copy", {WRONG_PACKAGE})
+        pytest.exit(f"{lsr_utils.__file__} is not the copy", 97)
 """
 
 
@@ -82,30 +78,18 @@ def mutants():
 
 
 def mutated(mutant, root=ROOT):
-    """The text of the mutant's file with the mistake in it.
-
-    raises : Broken when ``find`` does not occur exactly once, or nothing changes, or
-             the result is no Python
-    """
-    path = root / mutant["file"]
-    if not path.is_file():
-        raise Broken(f"there is no {mutant['file']}")
-    text = path.read_text(encoding="utf-8")
+    """The text of the mutant's file with the mistake in it."""
+    text = (root / mutant["file"]).read_text(encoding="utf-8")
     count = text.count(mutant["find"])
     if count != 1:
         raise Broken(f"find occurs {count} times in {mutant['file']}, not once")
+    if mutant["find"] == mutant["replace"]:
+        raise Broken("it changes nothing")
     if missing := [test for test in mutant["tests"] if not (root / test).is_file()]:
         raise Broken(f"there is no {missing[0]}")
     text = text.replace(mutant["find"], mutant["replace"])
-    if mutant["find"] == mutant["replace"]:
-        raise Broken("it changes nothing")
-    if path.suffix == ".py":
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                compile(text, mutant["file"], "exec")
-        except SyntaxError as error:
-            raise Broken(f"the mutant is no Python: {error}") from error
+    if mutant["file"].endswith(".py"):
+        compile(text, mutant["file"], "exec")
     return text
 
 
@@ -151,25 +135,26 @@ class Copy:
             raise Broken(f"pytest failed:\n{output[-2000:]}")
         return found
 
-    def judged(self, mutant, passing, others):
+    def passing(self, tests, patience):
+        """Options that leave out those of these tests that fail without a mutant."""
+        failing = self.failing(tests, patience)
+        for test in failing:
+            print(f"left out, as it fails without a mutant: {test}", flush=True)
+        return [option for test in failing for option in ("--deselect", test)]
+
+    def judged(self, mutant, rounds):
         """The first test that notices the mutant, or None.
 
-        passing : options that leave out what fails without a mutant
-        others  : function of nothing that gives such options, and all unit tests
+        rounds : (tests, seconds, options that leave some out), one run after another
         """
         path = self.root / mutant["file"]
         before = path.read_bytes()
-        text = mutated(mutant, self.root)
         try:
-            path.write_text(text, encoding="utf-8")
-            for test in mutant["tests"]:
-                if found := self.failing([test], PATIENCE[0], "-x", *passing):
+            path.write_text(mutated(mutant, self.root), encoding="utf-8")
+            for tests, patience, options in rounds:
+                if found := self.failing(tests, patience, "-x", *options):
                     return found[0]
-            if others is None:
-                return None
-            options, tests = others()
-            found = self.failing(tests, PATIENCE[1], "-x", *options)
-            return found[0] if found else None
+            return None
         finally:
             path.write_bytes(before)
 
@@ -183,86 +168,61 @@ def unit_tests():
     ]
 
 
-class Sound:
-    """What passes in a copy without a mutant; asked once, whoever needs it first."""
-
-    def __init__(self, chosen):
-        self.named = sorted({test for mutant in chosen for test in mutant["tests"]})
-        self.lock, self.answer = threading.Lock(), None
-
-    def first(self, copy):
-        """Options that leave out those of the named tests that fail."""
-        return self._options(copy, self.named)
-
-    def others(self):
-        """Such options for the other unit tests of the package, and their files."""
-        with self.lock:
-            if self.answer is None:
-                with tempfile.TemporaryDirectory() as folder:
-                    tests = unit_tests()
-                    self.answer = self._options(Copy(folder), tests), tests
-        return self.answer
-
-    def _options(self, copy, tests):
-        failing = copy.failing(tests, PATIENCE[1])
-        for test in failing:
-            print(f"left out, as it fails without a mutant: {test}", flush=True)
-        return [option for test in failing for option in ("--deselect", test)]
-
-
 def run(chosen, jobs, quick):
-    """Judge the mutants: (mutant, outcome, note) for each, printed as they come."""
-    sound, copies = Sound(chosen), queue.Queue()
-    with contextlib.ExitStack() as folders:
+    """Judge the mutants: {id: outcome}, printed as they come."""
+    copies, outcomes = queue.Queue(), {}
+    named = sorted({test for mutant in chosen for test in mutant["tests"]})
+
+    def judge(mutant, rounds):
+        copy, start = copies.get(), time.monotonic()
+        try:
+            test = copy.judged(mutant, rounds)
+            outcome = "SURVIVED" if test is None else f"killed by {test}"
+        except Broken as reason:
+            outcome = f"broken: {reason}"
+        finally:
+            copies.put(copy)
+        taken = time.monotonic() - start
+        print(f"{mutant['id']}: {outcome} ({taken:.0f} s)", flush=True)
+        outcomes[mutant["id"]] = outcome.split()[0].strip(":")
+
+    with (
+        contextlib.ExitStack() as folders,
+        concurrent.futures.ThreadPoolExecutor(jobs) as pool,
+    ):
         for _ in range(min(jobs, len(chosen))):
-            folder = folders.enter_context(tempfile.TemporaryDirectory())
-            copies.put(Copy(folder))
-        copy = copies.get()
-        passing = sound.first(copy)
-        copies.put(copy)
-
-        def judged(mutant):
-            copy, start = copies.get(), time.monotonic()
-            try:
-                others = None if quick else sound.others
-                test = copy.judged(mutant, passing, others)
-                outcome = "SURVIVED" if test is None else f"killed by {test}"
-            except Broken as reason:
-                outcome = f"broken: {reason}"
-            finally:
-                copies.put(copy)
-            print(
-                f"{mutant['id']}: {outcome} ({time.monotonic() - start:.0f} s)",
-                flush=True,
-            )
-            return mutant, outcome.split()[0].strip(":")
-
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(judged, chosen))
+            copy = Copy(folders.enter_context(tempfile.TemporaryDirectory()))
+            copies.put(copy)
+        options = copy.passing(named, PATIENCE[1])
+        rounds = [[([t], PATIENCE[0], options) for t in m["tests"]] for m in chosen]
+        list(pool.map(judge, chosen, rounds))
+        left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
+        if left and not quick:
+            print(f"all unit tests are asked about {len(left)}", flush=True)
+            tests = unit_tests()
+            every = tests, PATIENCE[1], copy.passing(tests, PATIENCE[1])
+            list(pool.map(judge, left, [[every]] * len(left)))
+    return outcomes
 
 
-def summary(results):
+def summary(chosen, outcomes):
     """Print killed of all by kind; return the exit status."""
-    kinds = dict.fromkeys(mutant["kind"] for mutant, _ in results)
-    for kind in [*kinds, None]:
-        outcomes = [o for m, o in results if kind in (None, m["kind"])]
-        killed = outcomes.count("killed")
-        before = [m["old"].split()[0] for m, _ in results if kind in (None, m["kind"])]
+    for kind in [*dict.fromkeys(mutant["kind"] for mutant in chosen), None]:
+        ours = [mutant for mutant in chosen if kind in (None, mutant["kind"])]
+        killed = [outcomes[mutant["id"]] for mutant in ours].count("killed")
+        before = [mutant["old"].split()[0] for mutant in ours]
         print(
-            f"{kind or 'all':12} {killed:3} of {len(outcomes)} killed; by the first "
+            f"{kind or 'all':12} {killed:3} of {len(ours)} killed; by the first "
             f"edition's tests {before.count('killed')} of "
             f"{len(before) - before.count('not')}"
         )
-    lost = [
-        mutant["id"]
-        for mutant, outcome in results
-        if outcome != "killed" and mutant["old"].startswith("killed")
-    ]
+    left = [m for m in chosen if outcomes[m["id"]] != "killed"]
+    lost = [mutant["id"] for mutant in left if mutant["old"].startswith("killed")]
     if lost:
         print(f"killed by the first edition's tests, and not now: {', '.join(lost)}")
-    if any(outcome == "broken" for _, outcome in results):
+    if "broken" in outcomes.values():
         return 2
-    return 1 if lost or killed < SHARE * len(results) else 0
+    return 1 if lost or killed < SHARE * len(chosen) else 0
 
 
 def main():
@@ -285,34 +245,24 @@ def main():
             print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
             print(f"    first edition: {mutant['old']}")
         return 0
+    there = []
     for mutant in chosen:
+        needs = mutant.get("needs")
         if "gone" in mutant:
             print(f"{mutant['id']}: gone, as {mutant['gone']}")
-    chosen = [mutant for mutant in chosen if "gone" not in mutant]
+            continue
+        try:
+            mutated(mutant)
+        except (Broken, OSError, SyntaxError) as reason:
+            print(f"{mutant['id']}: broken: {reason}")
+            return 2
+        if needs and importlib.util.find_spec(needs) is None:
+            print(f"{mutant['id']}: skipped, it needs {needs}")
+        else:
+            there.append(mutant)
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if wrong := [mutant for mutant in chosen if is_broken(mutant)]:
-        print(f"{len(wrong)} of {len(chosen)} mutants cannot be made")
-        return 2
-    there = [m for m in chosen if not m.get("needs") or is_installed(m["needs"])]
-    for mutant in chosen:
-        if mutant not in there:
-            print(f"{mutant['id']}: skipped, it needs {mutant['needs']}")
-    return summary(run(there, options.jobs, options.quick)) if there else 0
-
-
-def is_broken(mutant):
-    """Whether a mutant cannot be made; says why."""
-    try:
-        mutated(mutant)
-    except Broken as reason:
-        print(f"{mutant['id']}: broken: {reason}")
-        return True
-    return False
-
-
-def is_installed(package):
-    return importlib.util.find_spec(package) is not None
+    return summary(there, run(there, options.jobs, options.quick)) if there else 0
 
 
 if __name__ == "__main__":

@@ -45,21 +45,6 @@ def test_the_floor_depends_on_its_seed_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_another_default_device_changes_nothing():
-    p, y = simulated((3, 40))
-    for function in (
-        lambda: [c.ece_floor(p, draws=20)],
-        lambda: c.consistency_band(p, resamples=20),
-        lambda: c.bootstrap(c.nll, p, y, resamples=20),
-        lambda: c.clopper_pearson(y.cumsum(0), 6 * torch.ones_like(y).cumsum(0)),
-    ):
-        here = function()
-        with torch.device("meta"):  # where a tensor has no numbers
-            there = function()
-        for one, other in zip(here, there, strict=True):
-            torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
-
-
 @pytest.mark.parametrize("at_once", [1, 100])
 @pytest.mark.parametrize("own_targets", [False, True])
 def test_every_network_meets_the_same_chance(monkeypatch, at_once, own_targets):
@@ -119,13 +104,8 @@ def test_the_binomial_interval_is_that_of_scipy():
     for i, (k, n) in enumerate(pairs):
         wanted = binomtest(k, n).proportion_ci(0.95, method="exact")
         assert (low[i].item(), high[i].item()) == pytest.approx(wanted, abs=1e-9)
-    low, high = c.clopper_pearson(torch.tensor([0, 3]), torch.tensor([0, 3]))
+    low, high = c.clopper_pearson([[0], [3]], np.array([0, 3]).reshape(2, 1))
     assert (low[0], high[0]) == (0, 1) and low[1] > 0.29  # no trial says nothing
-    low, high = c.clopper_pearson([[1], [2]], np.array([4, 5, 6]))
-    assert low.shape == (2, 3) and (low < high).all()
-    for impossible in ((3, 2), (-1, 2)):
-        with pytest.raises(ValueError, match="successes must be 0 to trials, got"):
-            c.clopper_pearson(*impossible)
 
 
 def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
@@ -199,11 +179,11 @@ def test_no_interval_leaves_the_values_possible():
     p = torch.tensor([[0.99, 0.01]]).repeat(40, 1)
     y = torch.tensor([0] * 39 + [1])
     fleet = torch.stack([p, p.flip(-1), torch.full_like(p, 0.5)])
-    for found in (c.summary(p, y, resamples=50), c.summary(fleet, y, resamples=50)):
+    for network in (p, fleet):
+        found = c.summary(network, y, resamples=50)
         shares = found.drop(["NLL", "Brier", "confidence - accuracy"])
         assert (shares >= 0).all(axis=None) and (shares <= 1).all(axis=None)
         assert (found["low"] <= found["value"]).all()
-        assert not found.isna().any(axis=None)
     p, y = simulated((16,))
     found = c.summary(p, y, resamples=20)  # few rows have an MCE all the same
     assert not found.isna().any(axis=None)

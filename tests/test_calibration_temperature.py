@@ -22,7 +22,6 @@ def simulated_logits(shape, num_classes, seed=0, scale=3.0):
 
 
 def best_temperature(z, y):
-    """Minimiser over log T of the mean cross-entropy with labels or targets (N, K)."""
     z, q = np.asarray(z, dtype=float), np.asarray(y)
     q = np.eye(z.shape[1])[q] if q.ndim == 1 else q
 
@@ -71,21 +70,15 @@ def platt(z, y):
 
 
 @pytest.mark.parametrize(("num_classes", "rows"), [(2, 50), (6, 1)])
-def test_on_a_separable_set_it_is_finite_and_that_of_platts_targets(num_classes, rows):
-    z, _ = simulated_logits((rows,), num_classes, seed=rows)
-    y = z.argmax(-1)
-    found = fit_temperature(z, y).item()
-    assert 0.01 < found < 100 and found == near(best_temperature(z, platt(z, y)))
-    assert nll(with_temperature(z, found), y).isfinite()
-
-
-def test_in_a_fleet_only_the_separable_network_has_platts_targets():
-    z, y = simulated_logits((2, 40), 3)
-    z[1] = 5 * torch.eye(3, dtype=torch.float64)[y[0]]
-    z[1, :, 0] += 0.5
-    found = fit_temperature(z, y[0])
-    assert found[0].item() == near(best_temperature(z[0], y[0]))
-    assert found[1].item() == near(best_temperature(z[1], platt(z[1], y[0])))
+def test_of_a_fleet_the_separable_network_has_platts_targets(num_classes, rows):
+    z, _ = simulated_logits((2, rows), num_classes, seed=rows)
+    y = z.argmax(-1)[1]
+    z[0, 0] = -z[0, 0]  # some are wrong
+    found = fit_temperature(z, y)
+    assert found[0].item() == fit_temperature(z[0], y).item()
+    assert 0.01 < found[1] < 100
+    assert found[1].item() == near(best_temperature(z[1], platt(z[1], y)))
+    assert nll(with_temperature(z[1], found[1]), y).isfinite()
 
 
 def test_logits_worse_than_none_are_flattened():
@@ -93,20 +86,12 @@ def test_logits_worse_than_none_are_flattened():
     found = fit_temperature(z, torch.tensor([1, 2])).item()
     assert found == pytest.approx(1000 * 5 / 3)
     assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(2000)
-    # Exactly as good as none: every label once in each row.
-    z = z.repeat_interleave(3, 0)
-    found = fit_temperature(z, torch.arange(3).repeat(2)).item()
-    assert found == pytest.approx(1000 * 5 / 3)
 
 
-def test_a_logit_far_below_does_not_hide_the_temperature():
-    # Of the first two, a gap of 1 is to mean odds of 2, so T = 1 / ln 2.
-    for last in (-1e3, -1e100):
+def test_logits_that_say_little_or_lie_far_below_do_not_hide_the_temperature():
+    for last in (-1e3, -1e100):  # a gap of 1 is to mean odds of 2, so T = 1 / ln 2
         z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
         assert fit_temperature(z, [0, 0, 1]).item() == near(1 / math.log(2))
-
-
-def test_logits_that_say_little_are_flattened_as_far_as_it_takes():
     # Odds of n + 1 to n in two classes: the gap of 1 is to become ln((n + 1) / n).
     right = 20_001
     z = torch.tensor([[2.0, 1.0]], dtype=torch.float64).expand(2 * right - 1, 2)
@@ -128,18 +113,11 @@ def test_logits_that_say_nothing_have_temperature_1():
     assert found == near(4 / math.log(2), 1e-9)
 
 
-def test_probabilities_at_a_temperature():
-    z, _ = simulated_logits((2, 3, 5), 4)
-    temperature = torch.tensor([[0.5, 1, 2], [3, 4, 5]])
-    found = with_temperature(z, temperature)
-    for i, j in np.ndindex(2, 3):
-        scaled = z[i, j].numpy() / temperature[i, j].item()
-        wanted = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
-        assert found[i, j].numpy() == pytest.approx(wanted, abs=1e-14)
-        assert with_temperature(z[i, j], temperature[i, j]).equal(found[i, j])
-
-
-def test_no_temperature_gives_nan():
+def test_probabilities_at_a_temperature_and_none_gives_nan():
+    z, _ = simulated_logits((2, 5), 4)
+    found = with_temperature(z, torch.tensor([0.5, 3]))
+    for one, t, ours in zip(z, (0.5, 3), found, strict=True):
+        torch.testing.assert_close(ours, (one / t).softmax(-1), rtol=0, atol=1e-14)
     rows = [[700.0, -700, 0], [1e300, -1e300, 1e300], [0, 0, 0]]
     z = torch.tensor(rows, dtype=torch.float64)
     for temperature in (1e-320, 1e-9, 1e9, 1e308):

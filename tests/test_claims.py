@@ -85,6 +85,9 @@ def test_claims_are_in_reading_order_and_counted_at_the_head(rows):
     assert kinds["null"] >= 10 and kinds["harm"] >= 10 and kinds["rival"] >= 2
     for kind in ("null", "harm", "rival"):
         assert f"- *{kind}* ({kinds[kind]})" in PAGE
+    setback = r"raises (the ECE|NLL|ECE - floor)|under 95 %|lowers accuracy"
+    marked = [row[3] for row in rows if re.search(setback, row[2])]
+    assert len(marked) >= 3 and set(marked) == {"harm"}
 
 
 READS_A_RECORD = re.compile(

@@ -46,17 +46,6 @@ def test_animals_are_picked_numbered_and_standardised(sources):
         pixels = kept[:, 1:].reshape(-1, 3, 32, 32) / 255
         np.testing.assert_allclose(data.x, (pixels - mean) / std, atol=1e-5)
         assert data.class_names == ANIMALS and data.variant == "official"
-        assert data.posterior is data.texts is data.vocabulary is None
-
-
-def test_the_files_are_joined_in_the_order_of_their_names(tmp_path):
-    straight, turned = tmp_path / "straight", tmp_path / "turned"
-    straight.write_bytes(official.archive())
-    turned.write_bytes(official.archive(turned=True))
-    for part in photographs.PARTS:
-        one, two = (photographs.read_archive(p, part) for p in (straight, turned))
-        assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
-    assert len([*tmp_path.iterdir()]) == 2  # nothing is unpacked
 
 
 def test_trec_is_token_ids_of_the_training_part_s_words(sources):
@@ -97,16 +86,10 @@ def test_texts_words_and_variant_go_with_the_rows(sources):
     ids = {word: i for i, word in enumerate(data.vocabulary)}
     (shuffled,) = datasets.split(data, (len(data),))
     noisy = noise.corrupt(data, noise.symmetric_noise(0.5), seed=0)
-    parts = [data[torch.tensor([3, 1])], data[data.y == 2], data[4:9], data[[5, 2]]]
-    for part in (*parts, shuffled, noisy):
+    for part in (data[torch.tensor([3, 1])], data[4:9], shuffled, noisy):
         assert torch.equal(part.x, text.encode(part.texts, ids, data.x.shape[1]))
         assert part.vocabulary == data.vocabulary and part.variant == "official"
-    assert parts[0].texts.tolist() == [data.texts[3], data.texts[1]]
-    moved = data.to("meta")
-    assert moved.texts.tolist() == data.texts.tolist() and moved.variant == "official"
-
-
-# --- questions, tokens, vocabulary, ids ---------------------------------------------
+    assert data.to("meta").texts.tolist() == data.texts.tolist()
 
 
 @pytest.fixture
@@ -125,7 +108,6 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
     assert questions[2] == "What is it that train asks in row 2 ?"
     assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
     assert labels == [0, 4, *(i % 6 for i in range(2, 14))]
-    assert text.TYPES == TYPES
     for coarse, name in zip(text.COARSE, TYPES, strict=True):
         assert name.upper().startswith(coarse[:3])  # ABBR and abbreviation, ...
     # Line ends of another system and spaces are no part of a question.
@@ -133,18 +115,12 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
     assert read(spaced) == (questions, labels)
 
 
-@pytest.mark.parametrize(
-    "line", [b"", b"What is it ?", b"ABBR:exp ", b"XXXX:exp What is it ?", b"\xff"]
-)
+@pytest.mark.parametrize("line", [b"", b"Is it ?", b"ABBR:exp ", b"XXXX:exp Is it ?"])
 def test_a_file_with_a_malformed_line_is_refused(read, line):
     lines = official.trec_lines("train", 14).split(b"\n")
     lines[4] = line
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="^train.* got 14, of which 1 are not so"):
         read(b"\n".join(lines))
-    assert str(caught.value) == (
-        "train_5500.label must have 14 lines such as 'NUM:date When was it ?', got 14, "
-        "of which 1 are not so."
-    )
     with pytest.raises(ValueError, match="^train.* must have 14 lines .* got 13, "):
         read(official.trec_lines("train", 13))
 
@@ -165,8 +141,7 @@ def test_the_course_s_table_is_read_as_token_ids(tmp_path, monkeypatch):
     )  # fmt: skip
     assert train.x.tolist() == [[9, 5, 2, 4, 2, 3], [8, 7, 4, 6, 10, 3]]
     assert test.x.tolist() == [[1, 1, 8, 3, 0, 0]]  # as long as the longest to train on
-    assert train.y.tolist() == [3, 4] and train.y.dtype == torch.int64
-    assert train.variant is None and train.class_names == TYPES
+    assert train.y.tolist() == [3, 4] and train.class_names == TYPES
 
 
 @pytest.mark.parametrize(

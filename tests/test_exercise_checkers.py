@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,6 @@ every_exercise = pytest.mark.parametrize("name", EXERCISES)
 
 @pytest.fixture(scope="module")
 def given():
-    """What the notebooks of a folder hand to ``check``: {folder: {name: answer}}."""
     return {
         kind: {k: v for path in exercise_paths(kind) for k, v in answers(path).items()}
         for kind in ("solutions", "exercises")
@@ -61,28 +61,19 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
             assert verdict(name, wrong) == f"Exercise {name}: not yet: {said[key]}"
 
 
-# The same answer in other clothes --------------------------------------------------
-
-
 def converted(value, convert):
     if isinstance(value, tuple):
         return tuple(converted(part, convert) for part in value)
-    value = value.detach() if torch.is_tensor(value) else value
-    return value if isinstance(value, str) else convert(value)
-
-
-def as_list(value):
-    return torch.as_tensor(value).tolist()
+    return value if isinstance(value, str) else convert(torch.as_tensor(value).detach())
 
 
 CLOTHES = {
-    "with a gradient": lambda v: torch.as_tensor(v, dtype=float).requires_grad_(),
-    "numpy": lambda v: np.asarray(torch.as_tensor(v)),
-    "list": as_list,
-    "float32": lambda v: torch.as_tensor(v).float(),
-    "pandas": lambda v: pd.Series(as_list(v)) if np.ndim(v) == 1 else as_list(v),
-    "list of tensors": lambda v: list(torch.as_tensor(v)) if np.ndim(v) else v,
-    "one element": lambda v: v if np.ndim(v) else torch.as_tensor([v]),
+    "with a gradient": lambda v: v.double().requires_grad_(),
+    "numpy": np.asarray,
+    "float32": torch.Tensor.float,
+    "pandas": lambda v: pd.Series(v.numpy()) if v.ndim == 1 else v.tolist(),
+    "list of tensors": lambda v: list(v) if v.ndim else v,
+    "one element": torch.atleast_1d,
 }
 
 
@@ -100,9 +91,6 @@ def test_a_right_answer_passes_whatever_its_type(name, given):
         assert "where a number is wanted" in verdict(name, repr(right))
 
 
-# Whatever it gets ------------------------------------------------------------------
-
-
 class Evil:
     """Raises at every touch."""
 
@@ -114,8 +102,7 @@ class Evil:
 
 
 class EvilError(Exception):
-    def __str__(self):
-        raise RuntimeError("touched")
+    __str__ = Evil._raise
 
 
 def recursion(*_):
@@ -125,22 +112,16 @@ def recursion(*_):
 LOOP = []
 LOOP.append(LOOP)
 VALUES = {
-    "text": "abc",
-    "nan": float("nan"),
-    "bool": True,
-    "huge integer": 10**400,
-    "evil": Evil(),
-    "endless": itertools.count(),
-    "list in itself": LOOP,
-    "list of evil": [Evil()] * 4,
-    "long list": [0.0] * 1_000_000,
+    "text": "abc", "nan": math.nan, "bool": True, "huge integer": 10**400,
+    "evil": Evil(), "list of evil": [Evil()] * 4, "endless": itertools.count(),
+    "list in itself": LOOP, "long list": [0.0] * 1_000_000,
     "huge expanded": torch.zeros(1).expand(10**6, 10**6),
     "huge view": np.broadcast_to(0.0, (10**6, 10**6)),
     "bfloat16": torch.ones(3, dtype=torch.bfloat16),
     "complex tensor": torch.ones(4, dtype=torch.complex64),
     "meta": torch.empty(4, device="meta"),
     "object array": np.array([None, "a"], dtype=object),
-}
+}  # fmt: skip
 RETURNED = ("text", "evil", "endless", "list in itself", "huge view", "bfloat16")
 FUNCTIONS = {
     "raises evil": lambda *_: (_ for _ in ()).throw(EvilError()),
@@ -171,15 +152,10 @@ def test_an_unknown_exercise_is_answered_with_those_that_exist():
         assert "They are 01-1, " in verdict(name, 1.0)
 
 
-def test_ctrl_c_stops_a_function_that_does_not_end():
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
+def test_ctrl_c_stops_a_function_and_writing_into_arguments_is_caught(given):
     with pytest.raises(KeyboardInterrupt):
-        verdict("01-1", interrupted)
+        verdict("01-1", Mock(side_effect=KeyboardInterrupt))
 
-
-def test_a_right_function_that_writes_into_its_arguments_is_caught(given):
     def writes(q, p):
         result = given["solutions"]["01-3"](q, p)
         q.mul_(2)
@@ -209,7 +185,6 @@ def times_inf(z, y, allowed, eps):
 
 
 def gaps(confidence, correct, bins):
-    """Share and acc − conf of each bin; nan for one that is empty."""
     bins = stats.binned_statistic(
         1 - confidence, [confidence, correct], bins=bins, range=(0, 1)
     )
@@ -221,7 +196,6 @@ def mean_of(ids, vectors):
 
 
 def merged(a, b):
-    """Of two blocks; nothing is done for one that is empty."""
     m = max(a[0], b[0])
     s = sum(x[1] * np.exp(np.subtract(x[0], m)) for x in (a, b))
     t = sum(x[2] + x[3] * np.subtract(x[0], m) for x in (a, b))
@@ -235,11 +209,9 @@ def mean_of_means(z, y, eps, rows, mean=torch.nanmean):
 
 
 PLANTED = [
-    ("01-1", lambda eps, k: eps - eps / k, "the way back"),
     ("01-1", lambda eps, k: eps * k, "at 0.1, 6 it returns 0.6, where 0.12 is right"),
     ("01-2 row", np.array([1, 1, 12, 1]) / 15, "spread ε over the K−1 others"),
     ("01-2 row", [0.05, 0.05, 0.8, 0.05], "not a distribution"),
-    ("01-2 row", [0.25] * 4, "this is not it"),
     ("01-2 floor", 0.138, "the term of the true class"),
     ("01-2 floor", stats.entropy([0.8] + [0.2 / 3] * 3), "goes to the K−1 others"),
     ("01-3", lambda q, p: q * torch.log(q / p) + p - q, "nan where q is 0"),
@@ -263,7 +235,6 @@ PLANTED = [
     ("09-2", lambda ids, v: v[ids].mean(1), "all L places"),
     ("09-2", mean_of, "by its 0 words"),
     ("02b-1 moved", 8 * 4096 * 32_000 / 1e9, "as in float32"),
-    ("02b-1 moved", 4 * 4096 * 32_000 / 1024**3, "GiB"),
     ("02b-2", merged, "0 · (−∞)"),
     ("02b-3", lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan"),
     ("02b-3 chunks", mean_of_means, "mean of their means"),

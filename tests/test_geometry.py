@@ -31,7 +31,6 @@ def random_case(seed, leading=(), rows=40, width=9, num_classes=6):
 
 
 def differences(z, triple):
-    """Logits a - b, a - c, b - c (N, 3) of (N, K)."""
     return torch.stack([z[:, j] - z[:, k] for j, k in pairs(triple)], -1)
 
 
@@ -82,8 +81,9 @@ def test_b_lies_to_the_right_of_a_and_c_above_them():
     assert (a - b)[:, 1].abs().max() < 1e-12 and (a + b + c).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("blunt", [False, True])
-@pytest.mark.parametrize("triple", [(2, 3, 1), (1, 2, 3), (4, 0, 5)])
+@pytest.mark.parametrize(
+    ("triple", "blunt"), [((2, 3, 1), False), ((4, 0, 5), False), ((1, 2, 3), True)]
+)
 def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
     # The logits of the network itself, at points of the plane lifted to its features.
     _, _, weight, bias = random_case(1, leading=(8,))
@@ -120,7 +120,7 @@ def test_a_fleet_has_the_planes_of_its_networks():
     torch.testing.assert_close(alone.project(features)[m], points[m])
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_collinear_templates_have_no_plane(dtype):
     weight = random_case(2)[2].to(dtype)
     for share in (0.0, 0.3, -2.0):
@@ -151,7 +151,6 @@ def test_the_height_of_a_triangle_decides_whether_it_is_a_line(triple, apart):
 
 
 def in_numpy(features, targets, weight):
-    """Every measure of one network, from the formulas of the papers, in loops."""
     h, y, w = features.numpy(), targets.numpy(), weight.numpy()
     K, classes = len(w), range(len(w))
     mu = np.stack([h[y == k].mean(0) for k in classes])
@@ -160,9 +159,8 @@ def in_numpy(features, targets, weight):
     between = sum(np.outer(m - centre, m - centre) for m in mu) / K
 
     def distance(a, b):  # mean over all pairs of the cosine distance, Kornblith et al.
-        return np.mean([
-            1 - p @ q / np.linalg.norm(p) / np.linalg.norm(q) for p in a for q in b
-        ])  # fmt: skip
+        a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+        return np.mean([1 - p @ q for p in a for q in b])
 
     members = [h[y == k] for k in classes]
     d_within = np.mean([distance(a, a) for a in members])
@@ -171,9 +169,6 @@ def in_numpy(features, targets, weight):
     norms = np.linalg.norm(means, axis=1)
     pairs = itertools.permutations(classes, 2)
     angles = [means[j] @ means[k] / norms[j] / norms[k] for j, k in pairs]
-
-    def unlike(a, b):
-        return np.linalg.norm(a - b) ** 2
 
     unit, head, centred = (a / np.linalg.norm(a) for a in (means, w, templates))
     squared = np.array([[sum((x - w[k]) ** 2) for k in classes] for x in h])
@@ -189,9 +184,9 @@ def in_numpy(features, targets, weight):
         "norms": np.std(norms),
         "norms relative": np.std(norms) / np.mean(norms),
         "angles": np.mean([abs(c + 1 / (K - 1)) for c in angles]),
-        "duality raw": unlike(w, means),
-        "duality": unlike(head, unit),
-        "duality centred": unlike(centred, unit),
+        "duality raw": np.linalg.norm(w - means) ** 2,
+        "duality": np.linalg.norm(head - unit) ** 2,
+        "duality centred": np.linalg.norm(centred - unit) ** 2,
         "others": np.mean([raw[y == k].mean() for k in classes]),
         "others share": sum(among[y == k].mean() for k in classes)
         / sum(whole[y == k].mean() for k in classes),
@@ -238,7 +233,7 @@ def test_measures_agree_with_numpy(width, num_classes, spread):
             assert found[name][m].item() == pytest.approx(value, rel=1e-8), name
 
 
-@pytest.mark.parametrize("scale", [1e-60, 1000.0, 1e60])
+@pytest.mark.parametrize("scale", [1e-60, 1e60])
 def test_tiny_and_huge_features_have_the_same_ratios(scale):
     features, targets, weight, bias = random_case(3, leading=(2,))
     before = measured(features, targets, weight)
@@ -290,8 +285,6 @@ def test_inputs_are_left_alone_whatever_they_are():
     other = geometry.template_plane(weight.detach().numpy()[::-1], (5, 4, 3))
     torch.testing.assert_close(plane.templates, other.templates)
 
-
-# --- where a result would be rounding alone -----------------------------------------
 
 MEASURES = [
     geometry.scatter,

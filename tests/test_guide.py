@@ -1,7 +1,4 @@
-"""The pages for teaching: minutes add up, claims exist, what they say can be found.
-
-Every number of the examination's model answers is recomputed, without the package.
-"""
+"""Pages for teaching: minutes, claims, places; the examination's numbers recomputed."""
 
 import re
 import sys
@@ -30,32 +27,23 @@ CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
 
 
 def part(heading):
-    """The text under a heading, down to the next one of its level or above."""
     level, below = heading.index(" "), TEXT.partition(f"\n{heading}\n")[2]
-    assert below, f"notebooks/teaching needs {heading!r}"
+    assert below, heading
     return re.split(rf"(?m)^#{{1,{level}}} ", below)[0]
 
 
 def rows(text):
-    """The body of every table of a text, as lists of cells."""
     body = re.sub(r"(?m)^\|.*\n\|---.*\n", "\n", text)
     lines = re.findall(r"(?m)^\|(.*)\|$", body)
     return [[cell.strip() for cell in line.split(" | ")] for line in lines]
 
 
 def places(text):
-    """The sections that a text links, as (notebook, number)."""
     return [(number, section) for number, section, _ in SECTION.findall(text)]
 
 
 def outputs(cell):
     return "\n".join(map(contract.output_text, cell.get("outputs", [])))
-
-
-def test_pages_are_short_and_lead_to_many_sections():
-    assert max(len(page.encode()) for page in PAGES) < 20_000
-    assert len(places(TEXT)) > 100 and "]()" not in TEXT
-    assert not re.search("TODO|TBD|to be filled", TEXT)
 
 
 @pytest.mark.parametrize("number", LESSONS)
@@ -111,14 +99,10 @@ def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
             # 01-2 is the example in an introduction.
             example = claim == "01-2" and not places(line)
             assert example or sections[claim] in places(line), claim
-    assert len(named) > 60
-
-
-def test_misconceptions_are_answered_by_a_cell():
+    assert len(named) > 60 and "]()" not in TEXT
     table = rows(part("## What is often misunderstood"))
     assert len(table) >= 12
     for heard, answer, where in table:
-        assert heard[0] in '“"'
         assert answer and places(where) and CLAIM.search(where), heard
 
 
@@ -158,7 +142,6 @@ def test_commands_name_what_exists():
 
 
 def numbers(number, cell_id, columns):
-    """Columns of a printed table of a notebook, counted in numbers of a row."""
     (cell,) = (cell for cell in LESSONS[number].cells if cell.id == cell_id)
     lines = outputs(cell).splitlines()
     found = [re.findall(r"(?<![\w.])-?\d+\.\d+", line) for line in lines]
@@ -166,7 +149,6 @@ def numbers(number, cell_id, columns):
 
 
 def test_the_price_is_the_least_in_the_tables_of_06_and_07():
-    """By ε(acc − 1/K) or more the confidence fell, in every comparison."""
     falls, hard = [], 0.0  # pairs: the law, and what was seen, as shares
     for cell in ("nb06-s05-09", "nb06-s06-01"):  # ε, law, conf − acc; in points
         for eps, law, seen in numbers("06", cell, (0, 1, 2)):
@@ -193,7 +175,6 @@ ROW = np.array([1 - EPS + EPS / K, *[EPS / K] * (K - 1)])
 
 
 def says(question, pairs):
-    """Each number, as it is written, stands in the answer and is the true one."""
     answer = PARTS[question - 1].replace("−", "-")
     for written, true in pairs.items():
         assert re.search(rf"(?<![\d.]){re.escape(written)}(?!\d|\.\d)", answer), written
@@ -202,7 +183,6 @@ def says(question, pairs):
 
 
 def best_gap(loss):
-    """Where a loss of the logit gap is least: its slope is 0 there."""
     return optimize.brentq(lambda g: loss(g + 1e-4) - loss(g - 1e-4), 1, 20)
 
 
@@ -215,15 +195,11 @@ def penalised(g):
     return -np.log(p[0]) + 0.1 * (p * np.log(p)).sum()
 
 
-def test_ten_questions_with_answers_that_name_cells():
-    assert len(QUESTIONS) == len(PARTS) == 10
+def test_numbers_of_the_model_answers():
+    assert len(QUESTIONS) == 10
     for question, answer in zip(QUESTIONS, PARTS, strict=True):
         assert question.splitlines()[0] == answer.splitlines()[0]
-        assert "?" in question or "Show" in question
-        assert len(answer) > 300 and re.search(r"§\d+\].*\d\d-\d+", answer)
-
-
-def test_numbers_of_the_model_answers():
+        assert re.search(r"§\d+\].*\d\d-\d+", answer)
     text = np.array([0.9, *[EPS / K] * 5])
     share = (text / text.sum())[1]
     says(1, {"0.98333": text.sum(), "0.12": 0.02 * K, "0.101695": share * K})

@@ -1,7 +1,4 @@
-"""Index targets: the loss against PyTorch's and its definition, and where it can slip.
-
-``test_fused_contract`` runs all of this once more with the fused loss.
-"""
+"""Index targets: PyTorch, the definition, edges; for test_fused_contract as well."""
 
 import copy
 import itertools
@@ -32,7 +29,6 @@ def with_rows(array, class_axis):
 
 
 def smoothed_row(q, eps, spread):
-    """The target row that the row ``q`` becomes, in either convention."""
     receives = np.ones_like(q) if spread == "all" else 1 - q
     return (1 - eps) * q + eps * receives / receives.sum()
 
@@ -89,7 +85,6 @@ def draw_labels(shape):
 
 
 def weights(shape):
-    """No weight, and one for the classes of such logits."""
     return None, draw_logits(shape[min(1, len(shape) - 1)], seed=3).abs() + 0.1
 
 
@@ -207,9 +202,6 @@ def test_the_mean_over_nothing_is_nan_with_zero_gradient(n):
         assert total == 0 and (slope == 0).all()
 
 
-# Targets and precision ----------------------------------------------------------------
-
-
 def test_any_integer_dtype_names_a_class_or_the_ignored_one():
     z, y = draw(4, 6), torch.tensor([0, 5, 2, 7])
     for dtype in (torch.uint8, torch.int8, torch.int32, torch.uint16, torch.uint64):
@@ -259,9 +251,6 @@ def test_the_least_probable_classes_keep_their_digits(dtype, lowest, digits):
     _, slope = value_and_gradient(z, torch.tensor([4000]), 0.0, "sum")
     wanted = z.double().softmax(1)
     assert torch.allclose(slope[:, :-1].double(), wanted[:, :-1], rtol=digits, atol=0)
-
-
-# Masked classes: a logit of -inf ------------------------------------------------------
 
 
 def masked(z, k):
@@ -317,9 +306,6 @@ def test_a_class_without_weight_may_be_masked(kind, spread):
         assert torch.allclose(slope, slope_near, rtol=1e-12, atol=1e-15)
 
 
-# Memory, autograd, the module --------------------------------------------------------
-
-
 @pytest.mark.parametrize("layout", ["strided", "transposed", "offset"])
 def test_memory_layout_does_not_matter_and_inputs_are_not_modified(layout):
     z, y, weight = draw(4, 6), torch.tensor([0, -100, 5, 2]), draw(6).abs()
@@ -342,11 +328,10 @@ def test_memory_layout_does_not_matter_and_inputs_are_not_modified(layout):
 def test_expanded_inputs_work():
     z, y = draw(1, 6), torch.tensor([2])
     loss, slope = value_and_gradient(z, y)
-    leaf = z.clone().requires_grad_()
-    label_smoothing_cross_entropy(leaf.expand(5, 6), y.expand(5)).backward()
-    assert torch.allclose(leaf.grad, slope, rtol=1e-14)
-    weight = torch.ones(1, dtype=torch.float64).expand(6)
-    assert label_smoothing_cross_entropy(z, y, weight=weight) == loss
+    leaf, weight = z.clone().requires_grad_(), torch.ones(1).double().expand(6)
+    found = label_smoothing_cross_entropy(leaf.expand(5, 6), y.expand(5), weight=weight)
+    found.backward()
+    assert torch.allclose(leaf.grad, slope, rtol=1e-14) and torch.allclose(found, loss)
 
 
 def test_backward_passes_add_up_and_scale_with_the_upstream_gradient():

@@ -1,6 +1,5 @@
 """What only the readable loss does: probability targets, torch's transforms, CUDA."""
 
-import inspect
 import itertools
 
 import numpy as np
@@ -73,9 +72,6 @@ def test_first_and_second_derivatives_are_right(targets, spread):
         assert torch.autograd.gradgradcheck(lambda z, f=loss_fn: f(z, y), leaf)
 
 
-# Under torch's own transforms, where no single value can be looked at -----------------
-
-
 def batch():
     return draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
 
@@ -111,29 +107,14 @@ def test_one_compiled_function_serves_every_eps(kind):
 
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
 @BOTH
-def test_it_can_be_traced(spread):
-    z, y = torch.randn(8, 6), torch.zeros(8).long()
-    loss_fn = LabelSmoothingCrossEntropy(0.1, spread=spread)
-    other, labels = torch.randn(5, 6), torch.tensor([0, 5, -100, 2, 3])
-    traced = torch.jit.trace(loss_fn, (z, y))
-    torch.testing.assert_close(traced(other, labels), loss_fn(other, labels))
-
-
-def test_it_can_be_exported():
+def test_it_can_be_traced_and_exported(spread):
     z, y = (x[0] for x in batch())
-    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=weights((4, 6))[1])
+    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=weights((4, 6))[1], spread=spread)
     for targets in (y, z.softmax(1)):
         exported = torch.export.export(loss_fn, (z, targets)).module()
         torch.testing.assert_close(exported(2 * z, targets), loss_fn(2 * z, targets))
-
-
-def test_help_shows_all_arguments_of_the_function():
-    function, module = label_smoothing_cross_entropy, LabelSmoothingCrossEntropy
-    shown = inspect.signature(function).parameters
-    assert [*shown] == ["logits", "targets", *inspect.signature(module).parameters]
-
-
-# On CUDA nothing waits for a look at the targets --------------------------------------
+    traced, y[2] = torch.jit.trace(loss_fn, (z, y)), -100
+    torch.testing.assert_close(traced(z[:3], y[:3]), loss_fn(z[:3], y[:3]))
 
 
 class OnCuda(torch.Tensor):
@@ -184,8 +165,3 @@ def test_on_a_real_gpu_the_loss_is_the_same_and_nothing_waits_for_it():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert torch.allclose(loss.cpu(), wanted, rtol=1e-5)
-
-
-def test_on_the_meta_device_only_the_shape_is_computed():
-    z, y = torch.zeros(3, 6, 4, device="meta"), torch.zeros(3, 4, device="meta").long()
-    assert label_smoothing_cross_entropy(z, y, reduction="none").shape == (3, 4)

@@ -28,9 +28,6 @@ def stored(name):
     return json.loads(text, parse_constant={}.__getitem__)  # NaN, for one, is no JSON
 
 
-# --- what is stored -----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", record.EXPERIMENTS)
 def test_a_stored_record_is_small_and_made_by_the_code_that_the_notebook_shows(name):
     made = stored(name)
@@ -50,15 +47,12 @@ def test_the_animals_say_where_they_come_from_and_stay_small(animals):
     about = animals.about
     more = {"recipe", "data", "seeds", "epochs", "train", "precision"}
     assert recorded.folder() == FOLDER and about.keys() >= PROVENANCE | more
-    assert about["data"].startswith("six animals of CIFAR-10, ")
     assert about["commit"] and "dirty" not in about["commit"]
-    device = "cuda" if about["cuda"] else "cpu"
-    made_by = f"--device {device} --recipe {about['recipe']} --seeds {about['seeds']}"
-    assert about["command"].endswith(f"/record_animals.py {made_by}")
+    assert about["command"].endswith(f"{about['recipe']} --seeds {about['seeds']}")
     assert sum(path.stat().st_size for path in FOLDER.glob("animals.*")) < 6e6
     line = recorded.source(about)
-    assert about["date"] in line and about["device"] in line
-    assert f"{about['seeds']} seeds" in line
+    for words in (about["date"], about["device"], f"{about['seeds']} seeds"):
+        assert words in line
     assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")
 
 
@@ -112,9 +106,6 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
         recorded.networks("animals")
 
 
-# --- record.py ----------------------------------------------------------------------
-
-
 def test_what_was_not_measured_is_null():
     table = pd.DataFrame({"seed": [0, 1], "a": [0.1234567, np.nan], "b": ["x", None]})
     made = record.plain({"table": table})
@@ -138,12 +129,10 @@ def test_main_writes_where_it_is_told_and_needs_no_git(tmp_path, monkeypatch, ca
     out = tmp_path / "new" / "file.json"
     record.main(["ambiguous_shapes", "--seeds", "3", "--out", str(out)])
     assert json.loads(out.read_text()) == {"seeds": 3}
-    assert "file.json" in capsys.readouterr().out
     for program, name in ((record, ["trec"]), (record_animals, [])):
         with pytest.raises(SystemExit):
             program.main([*name, "--seeds", "0"])
         assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
-    assert provenance.ROOT == ROOT
     monkeypatch.setenv("PATH", "")
     assert provenance.provenance("command")["commit"] is None
 
@@ -155,7 +144,6 @@ def names_of(name):
 def ambiguous_shapes(_):
     made = record.record("ambiguous_shapes", 2, lengths=(1, 2))
     assert json.loads(record.as_text(made)) == made
-    assert made["command"].endswith("/record.py ambiguous_shapes --seeds 2")
     assert stored("ambiguous_shapes").keys() == made.keys()
     return made, {"networks": 20, "bins": 100}
 
@@ -207,7 +195,6 @@ def trec(monkeypatch):
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(datasets, "split", few)
     made = names["trec"](range(2), steps=2)
-    assert made["variant"] == "trec made up"
     assert set(made["networks"]["part"]) == set(stored("trec")["networks"]["part"])
     return made, {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24}
 
@@ -243,9 +230,6 @@ def test_students_of_a_seed_start_alike_and_learn_what_their_teacher_says():
     torch.testing.assert_close(taught, soft, rtol=0, atol=0.03)
 
 
-# --- record_animals.py --------------------------------------------------------------
-
-
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -253,6 +237,8 @@ def generator(seed=0):
 def test_images_come_back_shifted_within_their_padding_or_mirrored():
     x, rows, seen = torch.rand(200, 3, 6, 6) + 1, torch.randperm(200), []
     out = record_animals.Distorted(x, 2)(rows, generator())
+    again = record_animals.Distorted(x + 1, 2)(rows, generator())
+    assert torch.equal(again == 0, out == 0)  # the generator alone decides
     for row, image in zip(rows, out, strict=True):
         padded = torch.nn.functional.pad(x[row], [2] * 4)
         places = itertools.product((padded, padded.flip(2)), range(5), range(5))
@@ -261,14 +247,6 @@ def test_images_come_back_shifted_within_their_padding_or_mirrored():
         seen.append(place)
     assert len(set(seen)) > 40  # of fifty
     assert 60 < sum(place < 25 for place in seen) < 140
-
-
-def test_the_draws_depend_on_the_generator_alone():
-    a, b = torch.rand(2, 10, 1, 5, 5)
-    batches = [record_animals.Distorted(x, 1) for x in (a, a.clone(), b)]
-    one, same, other = (batch(torch.arange(10), generator(3)) for batch in batches)
-    assert torch.equal(one, same)
-    assert torch.equal(other == 0, one == 0)  # padding at the same places
 
 
 def test_a_residual_block_adds_what_came_in():
@@ -287,10 +265,7 @@ def test_a_residual_block_adds_what_came_in():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Few small images, one pass: what takes hours takes a second."""
-
     def load(name, part="train"):
-        assert name == "animals"
         n = {"train": 400, "test": 60}[part]
         y = torch.arange(n) % 6
         x = torch.randn(n, 3, 8, 8, generator=generator(n)) + y.view(-1, 1, 1, 1) / 2
@@ -299,14 +274,13 @@ def tiny(monkeypatch):
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(record_animals, "VALIDATION", 60)
     monkeypatch.setattr(record_animals, "FEATURES_OF", 4)
-    recipe = {"train": 300, "epochs": 2, "widths": (4, 8), "stride": 1}
-    recipe |= {"lr": 0.1, "weight_decay": 0.0, "shift": 1}
+    recipe = {"train": 300, "epochs": 2, "widths": (4, 8), "stride": 1, "shift": 1}
+    recipe |= {"lr": 0.1, "weight_decay": 0.0}
     monkeypatch.setitem(record_animals.RECIPES, "small", recipe)
     return recipe
 
 
 def test_the_seed_decides_the_initial_weights(tiny):
-    """The weights that ``models.build`` gave when the stored networks were made."""
     data, still = datasets.load("animals"), tiny | {"epochs": 1, "lr": 0.0}
     for seed in (1, 2):
         found, _ = record_animals.train(data, data, still, eps=0.1, seed=seed)
@@ -321,7 +295,6 @@ def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, caps
     fleet = recorded.networks("animals")
     assert len(fleet.grid) == 8 and fleet.logits("test").shape == (8, 60, 6)
     assert fleet.features("train")[0].shape == (4, 24, 8)
-    assert fleet.about["data"] == "six animals of CIFAR-10, made up"
     assert len(fleet.history) == 2 * 4 * 2
     right = (fleet.logits("test").argmax(-1) == fleet.targets("test")).double().mean(-1)
     assert np.allclose(right, fleet.grid["accuracy_test"], atol=0.02)
@@ -331,7 +304,6 @@ def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, caps
             assert np.array_equal(array, again[name]), name
     made, real = recorded.run("animals"), stored("animals")
     assert made.keys() == real.keys()
-    assert made["networks"].keys() == real["networks"].keys()
 
 
 def test_arms_of_a_seed_share_images_and_seeds_do_not(tiny, monkeypatch):

@@ -57,11 +57,7 @@ TARGETS = [
     (lambda: targets.optimal_gap(0.1, 1), ValueError, "number, at least 2, got 1"),
     (lambda: targets.smooth_targets([0], 2.5, 0.1), ValueError, "at least 1, got 2.5"),
     (lambda: targets.convert_eps(0.1, 6, "b"), ValueError, "'others', got 'b'"),
-    (
-        lambda: targets.convert_eps(0.9, 6, "all"),
-        ValueError,
-        "no counterpart: 1.0800",
-    ),
+    (lambda: targets.convert_eps(0.9, 6, "all"), ValueError, "no counterpart: 1.0800"),
     (lambda: targets.smooth_targets([6], 6, 0.1), IndexError, "0 ... 5, got 6"),
     (lambda: targets.smooth_targets([-1], 6, 0.1), IndexError, "0 ... 5, got -1"),
     (lambda: targets.smooth_targets([0.5], 6, 0.1), TypeError, "got dtype torch.float"),
@@ -132,11 +128,7 @@ DATASETS = [
     (lambda: datasets.questions(["train"]), ValueError, "'test', got ['train']"),
     (lambda: noise.pair_noise(0.1, [(1, 1)]), ValueError, "got (1, 1)"),
     (lambda: noise.pair_noise(0.1, [(-1, 0)]), ValueError, "two different classes of"),
-    (
-        lambda: noise.symmetric_noise(1.2),
-        ValueError,
-        "rate must lie in [0, 1], got 1.2",
-    ),
+    (lambda: noise.symmetric_noise(1.2), ValueError, "rate must lie in [0, 1], got 1."),
     (lambda: noise.pair_noise(NAN, [(0, 1)]), ValueError, "lie in [0, 1], got nan"),
     (lambda: noise.corrupt(CLOUDS, torch.eye(5)), ValueError, "(6, 6), got (5, 5)"),
     (lambda: noise.corrupt(CLOUDS, 2 * torch.eye(6)), ValueError, "transition must li"),
@@ -167,7 +159,7 @@ TRAINING = [
     (lambda: FIT(redrawn=True), TypeError, "redrawn must be a number in [0, 1], got"),
     (lambda: FIT(dropout=1), ValueError, "dropout must lie in [0, 1), got 1"),
     (lambda: FIT(seed=1.5), ValueError, "seed must be a whole number, 0 to 4294967295"),
-    (lambda: FIT(validation=BITS), TypeError, "indices, got dtype torch.bool"),
+    (lambda: FIT(validation=BITS), TypeError, "class indices, got dtype torch.bool"),
     (
         lambda: training.fit(torch.nn.Linear(2, 6), CLOUDS, dropout=0.2),
         ValueError,
@@ -207,21 +199,13 @@ FLEET = [
         "grid sets dropout for a network without models.Dropout",
     ),
     (lambda: FLEET_OF(BITS, [{}]), TypeError, "labels of train must be class indices"),
-    (
-        lambda: GROW([{}], evaluate=SEVEN),
-        IndexError,
-        "labels of test must lie in 0 ...",
-    ),
+    (lambda: GROW([{}], evaluate=SEVEN), IndexError, "labels of test must lie in 0 .."),
 ]
 STATS = [
     (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),
     (lambda: paired([1], [2]), ValueError, "at least 2, got 1 and 1"),
     (lambda: paired([1, 2], [[1], [2]]), ValueError, "control must have one axis"),
-    (
-        lambda: paired([1, NAN], [1, 2]),
-        ValueError,
-        "treated must be finite, got nan",
-    ),
+    (lambda: paired([1, NAN], [1, 2]), ValueError, "treated must be finite, got nan"),
     (lambda: paired([1, 2], [2, 1], level=95), ValueError, "lie in (0, 1), got 95"),
     (lambda: paired([1, 2], [2, 4], test_share=0), ValueError, "(0, inf), got 0"),
     (lambda: stats.holm([0.2, 1.2]), ValueError, "must lie in [0, 1], got 1.2"),
@@ -242,18 +226,10 @@ CALIBRATION = [
     (lambda: cal.fit_temperature(P, Y), ValueError, "got probabilities"),
     (lambda: cal.fit_temperature(P.bfloat16(), Y), ValueError, "got probabilities"),
     (lambda: cal.with_temperature(P, 2), ValueError, "must come from before the soft"),
-    (
-        lambda: cal.fit_temperature(9 * P * NAN, Y),
-        ValueError,
-        "logits must be finite, got nan",
-    ),
+    (lambda: cal.fit_temperature(9 * P * NAN, Y), ValueError, "logits must be finite,"),
     (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
     (lambda: cal.with_temperature(9 * P, NAN), ValueError, "one or (), got nan"),
-    (
-        lambda: cal.reliability_bins(P, Y, 0),
-        ValueError,
-        "n_bins must be a whole number",
-    ),
+    (lambda: cal.reliability_bins(P, Y, 0), ValueError, "n_bins must be a whole numbe"),
     (lambda: cal.ece_floor(P, 2.5), ValueError, "at least 1, got 2.5"),
     (lambda: cal.ece_floor(P, strategy="width"), ValueError, "'uniform' or 'quantile'"),
     (lambda: cal.ece_floor(P, draws=0), ValueError, "draws must be a whole number"),
@@ -294,18 +270,14 @@ GEOMETRY = [
     (lambda: geo.scatter(H, Z[:1]), ValueError, "(..., N, K), here (12, 6), got (1,)"),
     (lambda: geo.scatter(H, Z.float()), TypeError, "must be class indices, got dtype"),
     (lambda: geo.scatter(H, Z + 1), IndexError, "must lie in 0 ... 5, got 6"),
-    (
-        lambda: geo.nc1(torch.cat([H[:6], -H[:6]]), Z),
-        ValueError,
-        "class means must differ, got equal ones",
-    ),
+    (lambda: geo.nc1(torch.cat([H[:6], -H[:6]]), Z), ValueError, "class means must di"),
     (lambda: geo.class_separation(0 * H, Z), ValueError, "must be longer than 0"),
     (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
     (lambda: geo.scatter("features", Z), TypeError, "can't convert np.ndarray of type"),
 ]
 PLOTS = [
-    (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]"),
+    (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]")
 ]
 
 

@@ -20,7 +20,6 @@ NOWHERE = {"PIP_INDEX_URL": CLOSED_PORT, "PIP_RETRIES": "1"}
 
 
 def start(folder, env, interrupt, python=sys.executable):
-    """Start a set-up in a group of its own, which heeds Ctrl-C or ignores it."""
     options = {"cwd": folder, "env": env, "text": True, "start_new_session": True}
     if os.name == "posix":  # else it inherits what these tests were started with
         options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, interrupt)
@@ -89,7 +88,7 @@ EDITORS = "home = /usr/bin"  # the pyvenv.cfg of an environment that an editor m
     ("prepared", "arguments", "words"),
     [
         (None, ["setup"], ["No network: pip cannot reach", "CONTRIBUTING.md"]),
-        (None, ["tset"], ["'tset'", "did you mean 'test'?", "setup, lab, test, "]),
+        (None, ["tset"], ["'tset'", "did you mean 'test'?"]),
         (".venv/pyvenv.cfg", ["lab"], ["not made by course.py", "rename or remove"]),
         (".venv", ["test"], [".venv was not made by course.py"]),
     ],
@@ -108,7 +107,6 @@ def test_refused_in_one_sentence(prepared, arguments, words, tmp_path):
 
 @pytest.fixture
 def read_only():
-    """A function that runs the course.py of a folder that may not be written."""
     if os.name == "nt":
         pytest.skip("takes POSIX modes")
     command = [sys.executable]
@@ -132,9 +130,8 @@ def test_without_write_permission_a_ready_course_runs_and_no_other(read_only, tm
     result = read_only(empty, "test")
     one_sentence(result, "Permission denied", str(empty), "or copy the course")
     assert not (empty / ".venv").exists()
-    result = read_only(
-        course_copy.whole_course(tmp_path / "ready"), "test", "--version"
-    )
+    ready = course_copy.whole_course(tmp_path / "ready")
+    result = read_only(ready, "test", "--version")
     assert result.returncode == 0 and "course.py" not in result.stderr, result.stderr
 
 
@@ -161,7 +158,6 @@ def test_python_too_old(tmp_path):
     ("said", "words"),
     [
         ("Retrying NameResolutionError\nERROR: No matching torch\n", "No network: "),
-        ("Collecting a\nERROR: a is broken\nsee above", "ERROR: a is broken;"),
         ("/x/python: No module named ensurepip\n", "No module named ensurepip;"),
         ("", "Set-up failed;"),
     ],
@@ -176,7 +172,6 @@ def test_what_pip_says_becomes_one_sentence(said, words, monkeypatch):
 
 
 def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
-    """It moved, lost its Python or its pyvenv.cfg: pip would install outside it."""
     for name in ("ENV", "PYTHON"):
         place = tmp_path / getattr(environment, name).relative_to(ROOT)
         monkeypatch.setattr(environment, name, place)
@@ -196,17 +191,3 @@ def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
         assert whole() is None
         (tmp_path / "python3.99").touch()
         assert whole()[1] == "python3.99"
-
-
-@pytest.mark.skipif(not shutil.which("localedef"), reason="makes a locale")
-def test_a_ready_environment_is_known_in_another_locale(tmp_path):
-    folder = course_copy.whole_course(tmp_path / "课程")
-    make = ["localedef", "-i", "zh_CN", "-f", "GBK", tmp_path / "zh_CN.GBK"]
-    if subprocess.run(make, capture_output=True).returncode > 1:
-        pytest.skip("this system has no GBK")
-    env = variables(tmp_path, LOCPATH=str(tmp_path), LC_ALL="zh_CN.GBK")
-    # The tools know folders by the names that the packages were installed under.
-    tool = folder / "tools" / "site" / "__main__.py"
-    tool.write_text("import sys; print(sys.getfilesystemencoding())")
-    result = course(folder, "site", env=env)
-    assert (result.stdout, result.stderr) == ("utf-8\n", "")

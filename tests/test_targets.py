@@ -32,10 +32,7 @@ def row_by_hand(eps, num_classes, spread, true_class=0):
 
 @pytest.mark.parametrize(
     ("spread", "true", "other", "least", "odds"),
-    [
-        ("all", 0.916667, 0.016667, 0.420956, 55),
-        ("others", 0.9, 0.02, 0.486027, 45),
-    ],
+    [("all", 0.916667, 0.016667, 0.420956, 55), ("others", 0.9, 0.02, 0.486027, 45)],
 )
 def test_the_numbers_of_the_example_come_out(spread, true, other, least, odds):
     values = target_values(0.1, 6, spread)

@@ -67,7 +67,7 @@ def read_claims(root=ROOT):
                     f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
                     f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
                 )
-            place = cell["id"], path, title, section
+            place = cell["id"], path.relative_to(root), title, section
             found += [
                 Claim(name, printed[name], *made[name], *place) for name in printed
             ]
@@ -87,19 +87,18 @@ def claim_calls(source):
     return made
 
 
-def row(claim, root):
+def row(claim):
     """One line of a table, with a link whose title is the cell's id."""
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
-    page = claim.path.relative_to(root).as_posix()
-    target = f"{page}#{anchor(claim.section)}"
+    target = f"{claim.path.as_posix()}#{anchor(claim.section)}"
     return (
         f"| {claim.id} | {sentence} | {claim.kind} | "
         f'[{place}]({target} "cell {claim.cell}") |'
     )
 
 
-def page(claims, root=ROOT):
+def page(claims):
     """The whole of CLAIMS.md."""
     counts = collections.Counter([c.by for c in claims] + [c.kind for c in claims])
     counts |= {"claims": len(claims), "notebooks": len({c.path for c in claims})}
@@ -110,7 +109,7 @@ def page(claims, root=ROOT):
         ours = [claim for claim in claims if claim.by == by]
         for title, group in itertools.groupby(ours, lambda claim: claim.title):
             lines += [f"### {title.replace(' · ', ' ')}\n", "| id | claim | | where |"]
-            rows = [row(claim, root) for claim in group]
+            rows = map(row, group)
             lines += ["|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
@@ -129,7 +128,7 @@ def repeated(root=ROOT):
     """What CLAIMS.md and the picture should be; ValueError where one cannot be."""
     made = {}
     if claims := read_claims(root):
-        made[PAGE] = page(claims, root).encode()
+        made[PAGE] = page(claims).encode()
     if (root / "README.md").is_file():
         made[PICTURE], _ = picture(root)
     return made

@@ -2,10 +2,9 @@
 
     python tests/benchmarks/fleet_speed.py [--device cuda] [--out FILE] [--rounds N]
 
-Both sides train the same networks on the same batches. One by one is the plain loop of
-notebook 03, with PyTorch's default AdamW and with its faster fused one. On the CPU
-each side runs on one thread and on two, and is given the better: run it on an
-otherwise idle machine. Rounds alternate between the sides, so that drift hits both.
+Both sides train the same networks on the same batches; one by one is the plain loop of
+notebook 03, with PyTorch's default AdamW and its fused one. On an idle CPU each side is
+given the better of one thread and two. Rounds alternate, so that drift hits both.
 """
 
 import argparse
@@ -49,13 +48,11 @@ def data_of(task, device):
 
 
 def grid_of(networks):
-    """Twenty seeds as long as there are so few networks, and as many eps as needed."""
     count = max(1, networks // 20)
     return lsr.fleet.grid(eps=[0.4 * k / count for k in range(count)], seed=range(20))
 
 
 def one_by_one(build, train, rows, steps, fused):
-    """The plain loop, for each row of a grid."""
     for row in rows:
         model = build(seed=row["seed"]).to(train.x.device)
         loss_fn = torch.nn.CrossEntropyLoss(label_smoothing=row["eps"])
@@ -72,10 +69,8 @@ def one_by_one(build, train, rows, steps, fused):
 
 
 def together(build, train, grid, steps):
-    return lsr.fleet.fit_fleet(
-        build, train, grid, steps=steps, batch_size=BATCH_SIZE, measure_every=steps,
-        progress=False,
-    )  # fmt: skip
+    options = {"batch_size": BATCH_SIZE, "measure_every": steps, "progress": False}
+    return lsr.fleet.fit_fleet(build, train, grid, steps=steps, **options)
 
 
 def check(build, train, grid, steps):
@@ -89,12 +84,11 @@ def check(build, train, grid, steps):
 
 
 def seconds(call, device):
-    if device == "cuda":
-        torch.cuda.synchronize()
+    wait = torch.cuda.synchronize if device == "cuda" else int
+    wait()
     start = time.perf_counter()
     call()
-    if device == "cuda":
-        torch.cuda.synchronize()
+    wait()
     return time.perf_counter() - start
 
 

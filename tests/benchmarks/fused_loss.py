@@ -3,16 +3,12 @@
     python tests/benchmarks/fused_loss.py [--device cuda] [--out FILE] [--rounds N]
                                           [--minutes M]
 
-Measures time (median, least and most of interleaved rounds, after a warm-up; on the CPU
-the processor's time), time as a multiple of an in-place scale of the same logits, and
-the most memory held beyond the logits. Peers that are not installed are skipped and
-named: `pip install -e .[bench]`.
-
-On the CPU it measures in two processes: with memory as it comes, where the pages of a
-large new tensor have to be cleared, and, with glibc, with pages that are kept. Run it
-on an otherwise idle machine; it takes about five minutes. On CUDA it first holds the
-kernels against float64 and has torch raise an error if anything waits for the device;
-after ``--minutes`` (there 7) nothing new is begun, and "not_measured" lists the rest.
+Time is the median of interleaved rounds (on the CPU this process's), and a multiple
+of an in-place scale of the logits; memory is what is held beyond the logits. Peers that
+are missing are named: `pip install -e .[bench]`. On an idle CPU five minutes, in two
+processes: with pages of memory as they come, and, with glibc, with pages that are kept.
+On CUDA first the kernels are held against float64 and must not wait; after
+``--minutes`` nothing new is begun, and "not_measured" lists the rest.
 """
 
 import argparse
@@ -54,12 +50,7 @@ SIZES = {
 
 
 def cost(call, repeats, device):
-    """What a call costs: seconds, and on the CPU more, as a dict.
-
-    There the seconds are those that this process was given, by one thread, so that
-    other programs disturb little; on an idle machine the clock on the wall shows the
-    same.
-    """
+    """Seconds of a call (on the CPU this process's), and there its page faults."""
     if device == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
@@ -69,25 +60,18 @@ def cost(call, repeats, device):
         end.synchronize()
         return {"s": start.elapsed_time(end) / 1e3 / repeats}
     before = resource and resource.getrusage(resource.RUSAGE_SELF)
-    start, on_the_wall = time.process_time(), time.perf_counter()
+    start = time.process_time()
     for _ in range(repeats):
         call()
-    taken = {
-        "s": (time.process_time() - start) / repeats,
-        "wall_s": (time.perf_counter() - on_the_wall) / repeats,
-    }
+    taken = {"s": (time.process_time() - start) / repeats}
     if resource is not None:
         after = resource.getrusage(resource.RUSAGE_SELF)
         taken["page_faults"] = (after.ru_minflt - before.ru_minflt) / repeats
-        taken["system_s"] = (after.ru_stime - before.ru_stime) / repeats
     return taken
 
 
 def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None):
-    """A row of results for each way.
-
-    failed : a dict for the ways that end in an error, with its kind; they have no row
-    """
+    """A row of results for each way; those that end in an error go to ``failed``."""
     failed = {} if failed is None else failed
     source = torch.randn(n, num_classes, device=device).to(dtype)
     logits = source.clone().requires_grad_()
@@ -118,34 +102,27 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None)
             peaks[name] = measure.peak_bytes(call, device)
         except Exception as problem:
             _leave_out(name, calls, failed, problem)
-    columns = {
-        name: {k: [r[k] for r in raw[name]] for k in raw[name][0]} for name in calls
-    }
-    medians = {name: statistics.median(found["s"]) for name, found in columns.items()}
+    seconds = {name: [taken["s"] for taken in raw[name]] for name in calls}
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     rows = []
-    for name in calls:
-        per, taken = medians[name], columns[name]
+    for name, per in medians.items():
         row = {
             "N": n, "K": num_classes, "dtype": str(dtype).removeprefix("torch."),
             "upstream": upstream, "way": name, "ms": round(1e3 * per, 5),
             "of_scale": round(per / medians["in-place scale"], 3),
             "times": round(medians["PyTorch"] / per, 3),
             "copies": round(peaks[name] / source.nbytes, 3),
-            "low_ms": round(1e3 * min(taken["s"]), 5),
-            "high_ms": round(1e3 * max(taken["s"]), 5),
+            "low_ms": round(1e3 * min(seconds[name]), 5),
+            "high_ms": round(1e3 * max(seconds[name]), 5),
         }  # fmt: skip
-        if "wall_s" in taken:
-            row["wall_ms"] = round(1e3 * statistics.median(taken["wall_s"]), 5)
-        if "page_faults" in taken:
-            # The system counts its time in ticks: only a mean over rounds says much.
-            row["page_faults"] = round(statistics.median(taken["page_faults"]))
-            row["system_ms"] = round(1e3 * statistics.mean(taken["system_s"]), 3)
+        if "page_faults" in raw[name][0]:
+            faults = statistics.median(taken["page_faults"] for taken in raw[name])
+            row["page_faults"] = round(faults)
         rows.append(row)
     return rows
 
 
 def _leave_out(name, calls, failed, problem):
-    """Take a way off the list; without what all are held against, nothing is left."""
     if name in ("PyTorch", "in-place scale"):
         raise problem
     del calls[name]
@@ -153,10 +130,7 @@ def _leave_out(name, calls, failed, problem):
 
 
 def measure_all(device, rounds, sizes, until=math.inf):
-    """Yield the rows of this process, and first what it found and what is missing.
-
-    until : the time.monotonic() from which on no further size is begun
-    """
+    """Yield the rows of this process, until ``until``, and what is missing."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found, missing = fused_ways.ways(device)
@@ -216,9 +190,8 @@ def main(arguments=None):
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
-        "threads": 1, "rounds": rounds, "versions": fused_ways.versions(),
+        "threads": 1, "rounds": rounds, "load_before": load(),
         "kernel": device == "cuda" and kernel.triton is not None,
-        "load_before": load(),
     }  # fmt: skip
     if device == "cuda":
         import fused_device
@@ -246,9 +219,6 @@ def main(arguments=None):
                 write(out, record, rows)  # what there is, should a later size fail
             rows.append({"pages": pages, **row})
             print(rows[-1], file=sys.stderr, flush=True)
-    if device == "cuda":
-        write(out, record, rows)
-        record["sweep"] = fused_device.sweep(rounds, cost, until)
     record["minutes"] = round((time.monotonic() - start) / 60, 2)
     write(out, record | {"load_after": load()}, rows)
     print(f"written: {out.name}")

@@ -1,8 +1,5 @@
 """The ways to compute the loss that ``fused_loss.py`` measures, and what they are."""
 
-import contextlib
-import importlib.metadata
-
 import torch
 import torch.nn.functional as F
 
@@ -67,10 +64,7 @@ def ways(device):
 
 
 def compiled():
-    """torch.compile's forms, made anew for every size and dtype.
-
-    One that met many would give up compiling, and be an eager loss under another name.
-    """
+    """torch.compile's forms, made anew: after many sizes it would be eager again."""
     torch._dynamo.reset()
     for name in ("fail_on_recompile_limit_hit", "fail_on_cache_limit_hit"):
         if hasattr(torch._dynamo.config, name):  # the older one in older versions
@@ -88,10 +82,7 @@ def step(loss_fn, logits, targets, upstream):
 
 
 def check(found, device, n, num_classes, dtype):
-    """Before anything is timed: everybody computes the same thing.
-
-    returns : the ways that fail, by name, with the kind of their error
-    """
+    """All compute the same; returns the kinds of error of those that fail, by name."""
     failed = {}
     z = torch.randn(n, num_classes, device=device).to(dtype)
     y = torch.randint(num_classes, (n,), device=device)
@@ -110,10 +101,7 @@ def check(found, device, n, num_classes, dtype):
 
 
 def from_float64(z, y, slope):
-    """The mean loss in float64, and how far a gradient is from its own (relative).
-
-    Some rows at a time: as a whole, the largest logits would be 8 GB in float64.
-    """
+    """The mean loss in float64, and how far off a gradient is; some rows at a time."""
     total = off = size = 0.0
     step = max(1, CHUNK // z.shape[1])
     for begin in range(0, len(z), step):
@@ -125,11 +113,3 @@ def from_float64(z, y, slope):
         off += (slope[rows].double() - exact).square().sum().item()
         size += exact.square().sum().item()
     return total, (off / size) ** 0.5
-
-
-def versions():
-    found = dict.fromkeys(("triton", "liger_kernel", "flash_attn", "timm"))
-    for name in found:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found

@@ -2,9 +2,8 @@
 
     python tests/benchmarks/loss_steps.py [--device cuda] [--out FILE]
 
-The steps and the way they are measured are those of the notebook's own cells (tag
-"benchmark"); only the sizes differ. On CUDA the file goes to ``data/recorded``, where
-notebook 02 finds it. On the CPU it is only printed unless ``--out`` says where to.
+Steps and measurement are the notebook's own cells (tag "benchmark"). On CUDA the file
+goes to ``data/recorded``, where notebook 02 finds it; on the CPU it is only printed.
 """
 
 import argparse

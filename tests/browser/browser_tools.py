@@ -42,10 +42,7 @@ def all_set(page, where):
 
 
 def move_sliders(page, within):
-    """Move each slider by key and by mouse; returns how many reacted to both.
-
-    A slider reacts when its picture and its readout change.
-    """
+    """Move each slider by key and by mouse; returns how many pictures followed."""
     moved = 0
     for slider in page.locator(f"{within} input[type=range]").all():
         slider.scroll_into_view_if_needed()
@@ -57,9 +54,8 @@ def move_sliders(page, within):
         states.append(box.inner_html())
         place = slider.bounding_box()
         share = 0.95 if slider.evaluate("e => +e.value < (+e.max) / 2") else 0.05
-        page.mouse.click(
-            place["x"] + share * place["width"], place["y"] + place["height"] / 2
-        )
+        right, down = share * place["width"], place["height"] / 2
+        page.mouse.click(place["x"] + right, place["y"] + down)
         states.append(box.inner_html())
         moved += states[0] != states[1] != states[2]
     return moved

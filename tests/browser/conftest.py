@@ -1,8 +1,4 @@
-"""What the tests in a real browser share: the browser, its requests, what it is shown.
-
-They are skipped, with the reason, where there is no Chromium, no Playwright or, for
-what needs it, no npm registry.
-"""
+"""What the tests in a real browser share; without a browser they are skipped."""
 
 import importlib.util
 from pathlib import Path
@@ -39,21 +35,15 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Open an address in a page of its own, and note what it asks for and complains of.
-
-    The page gets `asked`, the addresses outside of this machine's files, and
-    `complaints`, errors of scripts.
-    """
+    """Open an address in a page that notes what it `asked` and its `complaints`."""
     pages = []
 
     def opened(address, ready, **size):
         size = {"width": 1280, "height": 720, **size}
         pages.append(page := browser.new_page(viewport=size))
         page.asked, page.complaints = [], []
-        page.on(
-            "request",
-            lambda made: made.url.startswith(LOCAL) or page.asked.append(made.url),
-        )
+        asked = page.asked.append
+        page.on("request", lambda r: r.url.startswith(LOCAL) or asked(r.url))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.goto(address)
         page.wait_for_selector(ready, timeout=60_000)

@@ -1,7 +1,4 @@
-"""Drive JupyterLab in a browser: open a notebook, run all of it, see what came.
-
-One page for all notebooks: to load JupyterLab takes as long as many a notebook.
-"""
+"""Drive JupyterLab in a browser, one page for all notebooks: run all, see what came."""
 
 import contextlib
 import json
@@ -90,10 +87,8 @@ class Lab:
         page.set_default_timeout(PATIENCE)
         page.asked = []
         ours = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
-        page.on(
-            "request",
-            lambda made: made.url.startswith(ours) or page.asked.append(made.url),
-        )
+        asked = page.asked.append
+        page.on("request", lambda r: r.url.startswith(ours) or asked(r.url))
         page.goto(f"{self.base}/lab?token=open")
         return page
 
@@ -108,9 +103,7 @@ class Lab:
         try:
             # The page says "idle" before it has a kernel; Run All would ask for one.
             wait_until(lambda: self._has_kernel(path), PATIENCE / 1000)
-            page.wait_for_selector(
-                ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-            )
+            page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
             yield
         finally:
             menu(page, "File", "Close and Shut Down Notebook…")
@@ -139,10 +132,7 @@ class Lab:
 
 
 def _clear(path):
-    """Take numbers and outputs out of a notebook: what is seen later is then new.
-
-    Its folds are opened: JupyterLab shows no number beside a cell that is folded.
-    """
+    """Take numbers and outputs out, and open folds: a folded cell shows no number."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("jupyter", None)

@@ -2,6 +2,7 @@
 
 import re
 
+import folding
 import nbformat
 import pytest
 from browser_tools import LECTURES, all_set, move_sliders
@@ -35,7 +36,6 @@ def open_deck(decks, open_page):
 
 
 def outside_the_frame(page):
-    """Pairs (number of the slide, what lies outside), over all slides."""
     found = []
     for number in range(page.evaluate("Reveal.getTotalSlides()")):
         page.evaluate(f"Reveal.slide({number})")
@@ -50,7 +50,9 @@ def test_deck(path, open_deck):
     assert outside_the_frame(page) == []
     scales = page.eval_on_selector_all(".fit", "all => all.map(e => +e.dataset.scale)")
     assert min(scales) >= 0.6, "too small to read"
-    cells = nbformat.read(path, as_version=4).cells
+    notebook = nbformat.read(path, as_version=4)
+    folding.fold(notebook)
+    cells = [cell for cell in notebook.cells if not folding.has_covered_output(cell)]
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert ("$" in prose) <= page.locator("mjx-container svg").count()
     assert all_set(page, ".slides")
@@ -98,12 +100,9 @@ def test_the_speaker_sees_the_notes(open_deck):
         "document.querySelectorAll('section')[1].querySelector('.notes').textContent"
     )
     page.evaluate("Reveal.slide(1)")
-    popup.value.wait_for_function(
-        "words => document.querySelector('.speaker-controls-notes .value')"
-        "?.textContent.includes(words)",
-        arg=wanted.strip()[:40],
-        timeout=30_000,
-    )
+    shown = "document.querySelector('.speaker-controls-notes .value')?.textContent"
+    arrived = f"words => {shown}.includes(words)"
+    popup.value.wait_for_function(arrived, arg=wanted.strip()[:40], timeout=30_000)
 
 
 def test_the_index_leads_to_every_deck_and_handout(decks):
