@@ -22,7 +22,6 @@ import pandas as pd
 import torch
 from scipy.stats import beta
 from torch.nn.functional import one_hot, pad
-from torch.special import entr, xlogy
 
 from . import check
 from .stats import student_interval
@@ -129,13 +128,6 @@ def _ece(confidence, correct, n_bins, strategy):
     return off.abs().sum(-1) / confidence.shape[-1]
 
 
-def class_wise_ece(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Mean over classes of the ECE of p_k against "label is k" (Kull et al. 2019)."""
-    p, targets = _checked(probabilities, targets)
-    is_class = one_hot(targets, p.shape[-1]).mT.double()
-    return _ece(p.mT, is_class, n_bins, strategy).mean(-1)
-
-
 def confidence_gap(probabilities, targets):
     """Mean confidence minus accuracy, positive for an over-confident network."""
     confidence, correct = _correct(probabilities, targets)
@@ -165,12 +157,6 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
     weight = found.count.double().where(found.count > 1, 0.0)
     square = (found.gap.square() - chance).where(found.count > 1, 0.0)
     return (weight * square).sum(-1) / weight.sum(-1)
-
-
-def debiased_ece(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Root of ``debiased_squared_error``, or 0 where that is negative."""
-    square = debiased_squared_error(probabilities, targets, n_bins, strategy)
-    return square.clamp(min=0).sqrt()
 
 
 def accuracy(probabilities, targets):
@@ -205,20 +191,8 @@ def brier_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
 
     Murphy 1973; Stephenson, Coelho, Jolliffe, Weather and Forecasting 23, 2008.
     """
-    entropy, distance = (lambda q: q * (1 - q)), (lambda p, q: (p - q).square())
-    rows = probabilities, targets
-    return _decomposed(brier_score, entropy, distance, *rows, n_bins, strategy)
-
-
-def nll_decomposition(probabilities, targets, n_bins=15, strategy="uniform"):
-    """Decomposition of the NLL over the same groups, in nats (Bröcker 2009, eq. 10)."""
-    rows, distance = (probabilities, targets), lambda p, q: xlogy(p, p) - xlogy(p, q)
-    return _decomposed(nll, entr, distance, *rows, n_bins, strategy)
-
-
-def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strategy):
     p, targets = _checked(probabilities, targets)
-    score, num_classes = score(p, targets), p.shape[-1]
+    score, num_classes = brier_score(p, targets), p.shape[-1]
     confidence, predicted = p.max(-1)
     group = predicted + num_classes * _assign(confidence, n_bins, strategy)[1]
     # Of B K groups most are empty where classes are many: the others are numbered.
@@ -228,11 +202,10 @@ def _decomposed(score, entropy, distance, probabilities, targets, n_bins, strate
     count, *sums = _bin_sums(index.unsqueeze(-2), len(found), *columns)
     forecast, outcome = (total / count.clamp(min=1) for total in sums)  # (..., K, G)
     share, overall = count / p.shape[-1], hits.mean(-1, keepdim=True)
-    uncertainty = entropy(overall).sum((-2, -1))
-    resolution = (share * distance(outcome, overall)).sum((-2, -1))
-    reliability = (share * distance(outcome, forecast)).sum((-2, -1))
+    uncertainty = (overall * (1 - overall)).sum((-2, -1))
+    resolution = (share * (outcome - overall).square()).sum((-2, -1))
+    reliability = (share * (outcome - forecast).square()).sum((-2, -1))
     within = score - (uncertainty - resolution + reliability)
-    within = within.where(reliability.isfinite(), 0.0)  # it would be inf - inf
     return Decomposition(score, uncertainty, resolution, reliability, within)
 
 
