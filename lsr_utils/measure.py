@@ -62,7 +62,9 @@ def peak_bytes(call, device="cpu"):
         return torch.cuda.max_memory_allocated(device) - before
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace.json")
-        with _silent_stderr(), torch.profiler.profile(profile_memory=True) as profile:
+        # The profiler would write notes of its own to stderr.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+        with torch.profiler.profile(profile_memory=True) as profile:
             call()
         profile.export_chrome_trace(str(path))
         events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
@@ -70,16 +72,3 @@ def peak_bytes(call, device="cpu"):
     events.sort(key=lambda event: event["ts"])
     changes = (event["args"]["Bytes"] for event in events)
     return max(itertools.accumulate(changes, initial=0))
-
-
-@contextlib.contextmanager
-def _silent_stderr():
-    # The profiler writes notes of its own to the process's stderr, not Python's.
-    keep = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(keep, 2)
-        os.close(keep)

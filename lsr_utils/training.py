@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -46,33 +47,23 @@ def generator_of(seed, stream):
     return torch.Generator().manual_seed(int(mixed))
 
 
-class _Line:
-    """A file for tqdm: one line under the cell, which is empty when the bar is done.
-
-    tqdm's own bar in notebooks is a widget. A notebook that is saved with one shows an
-    error in its place when it is opened again.
-    """
-
-    def __init__(self):
-        from IPython.display import display
-
-        self.output = display({}, raw=True, display_id=True)
-
-    def write(self, text):
-        text = text.strip()
-        self.output.update({"text/plain": text} if text else {}, raw=True)
-
-    def flush(self):
-        pass
-
-
 def progress_bar(iterable, total, description, wanted):
     """The iterable under a bar of tqdm, if wanted; TQDM_DISABLE is heeded."""
-    from IPython import get_ipython
+    from IPython import display, get_ipython
     from tqdm import tqdm
 
     off = not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    line = None if off or not hasattr(get_ipython(), "kernel") else _Line()
+    line = None
+    if not off and hasattr(get_ipython(), "kernel"):
+        # tqdm's own bar in notebooks is a widget: a notebook that is saved with one
+        # shows an error when it is opened again. A finished line of text is empty.
+        output = display.display({}, raw=True, display_id=True)
+
+        def write(text):
+            data = {"text/plain": text.strip()} if text.strip() else {}
+            output.update(data, raw=True)
+
+        line = SimpleNamespace(write=write, flush=bool, encoding="utf-8")
     options = {"leave": False, "disable": off, "file": line, "ncols": 88}
     return tqdm(iterable, description, total, **options)
 
