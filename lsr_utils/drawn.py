@@ -36,24 +36,21 @@ def drawn(figure):
 
 
 def _ticks(axes):
-    """The words at both axes, with where they stand: an axes without ticks has none."""
-    for name, axis, limits in (
-        ("x", axes.xaxis, axes.get_xlim()),
-        ("y", axes.yaxis, axes.get_ylim()),
-    ):
-        within = [
+    """The words at both axes, with where they stand; none where an axis is hidden."""
+    for name in "xy":
+        axis = getattr(axes, f"{name}axis")
+        limits, to_line = axis.get_view_interval(), axis.get_transform().transform
+        ticks = [
             tick
             for tick in axis.get_major_ticks()
             if min(limits) <= tick.get_loc() <= max(limits) and axis.get_visible()
         ]
-        labels = [label for tick in within for label in (tick.label1, tick.label2)]
+        labels = [label for tick in ticks for label in (tick.label1, tick.label2)]
         words = [label.get_text() for label in labels if label.get_visible()]
-        to_line = axis.get_transform().transform
         low, high = to_line(np.array(limits, dtype=float))
-        at = to_line(np.array([tick.get_loc() for tick in within]))
-        yield _line(
-            f"{name} {axis.get_label_text()!r} {words}", (at - low) / (high - low)
-        )
+        at = to_line(np.array([[tick.get_loc()] for tick in ticks]))
+        what = f"{name} {axis.get_label_text()!r} {words}"
+        yield _line(what, (at - low) / (high - low))
 
 
 class _Recorder(RendererBase):
@@ -68,7 +65,8 @@ class _Recorder(RendererBase):
         if path.codes is not None:  # where a path closes, no corner is meant
             path = Path(path.vertices[path.codes != Path.CLOSEPOLY])
         colour = gc.get_rgb() if rgbFace is None else rgbFace
-        self.paths.append((path.vertices, colour[:3]))
+        if len(path):
+            self.paths.append((path.vertices, colour[:3]))
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):  # noqa: N803
         self.draw_path(gc, Path(path.vertices), trans, rgbFace)
@@ -100,11 +98,9 @@ def _things(artist, axes):
             for path, colour in recorder.paths:
                 yield _line(what, to_axes(path), colour)
         else:
-            corners = [
-                _finite(to_axes(path)) for path, _ in recorder.paths if len(path)
-            ]
+            corners = [_finite(to_axes(path)) for path, _ in recorder.paths]
             boxes = np.array([[*c.min(0), *c.max(0)] for c in corners])
-            colours = [colour for path, colour in recorder.paths if len(path)]
+            colours = [colour for _, colour in recorder.paths]
             if np.ptp(colours, 0).any():
                 yield _line(what, np.hstack([boxes, colours]))
             else:
@@ -119,7 +115,7 @@ def _finite(numbers):
 def _line(what, rows, colour=()):
     """One line of rows, (n, c): some of them, evenly, and least, largest and mean."""
     rows = _finite(rows)
-    n, most = len(rows), CORNERS if rows.ndim < 2 or rows.shape[1] < 3 else THINGS
+    n, most = len(rows), CORNERS if rows.shape[-1] < 3 else THINGS
     if n > most:
         kept = rows[np.linspace(0, n - 1, most).round().astype(int)]
         rows = np.vstack([kept, rows.min(0), rows.max(0), rows.mean(0)])
