@@ -49,6 +49,8 @@ class Lab:
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
         for path in (self.course / "notebooks").glob("*.ipynb"):
             _clear(path)
+        self.program = ["-m", "jupyterlab", f"--ServerApp.root_dir={self.course}"]
+        self.log = None
 
     def __enter__(self):
         with socket.socket() as free:
@@ -56,21 +58,24 @@ class Lab:
             port = free.getsockname()[1]
         self.base = f"http://127.0.0.1:{port}"
         startup = self.folder / ".ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True)
+        startup.mkdir(parents=True, exist_ok=True)
         shutil.copy(SHORT_TRAININGS, startup)
         settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
-        settings.mkdir(parents=True)
+        settings.mkdir(parents=True, exist_ok=True)
         (settings / "tracker.jupyterlab-settings").write_text(SETTINGS)
-        env = variables(self.folder, LSR_THREADS="1", LSR_DEVICE="cpu")
+        env = variables(
+            self.folder, LSR_THREADS="1", LSR_DEVICE="cpu", TQDM_DISABLE="0"
+        )
         env["JUPYTERLAB_SETTINGS_DIR"] = str(self.folder / "settings")
         command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(sys.executable, *self.program, "--no-browser", "--allow-root"),
             *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
             *("--IdentityProvider.token=open", "--LabApp.news_url=None"),
-            f"--ServerApp.root_dir={self.course}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
-        self.server = subprocess.Popen(command, env=env, cwd=self.course)
+        self.server = subprocess.Popen(
+            command, env=env, cwd=self.course, stderr=self.log
+        )
         wait_until(lambda: self._asked("status"), seconds=120)
         return self
 
@@ -94,7 +99,7 @@ class Lab:
             "request",
             lambda made: made.url.startswith(ours) or page.asked.append(made.url),
         )
-        page.goto(f"{self.base}/lab?token=open")
+        page.goto(f"{self.base}/?token=open")
         return page
 
     @contextlib.contextmanager
