@@ -109,7 +109,7 @@ def whole_course(folder):
     (inside / "borrowed.pth").write_text("\n".join([str(folder), *SITE_PACKAGES]))
     ready = (
         "import json, sys; sys.path.insert(0, 'tools'); import lab, environment as e;"
-        "open(lab.LIST, 'wb').write(lab.repeated()[lab.LIST]);"
+        "text = lab.repeated()[lab.LIST]; open(lab.LIST, 'wb').write(text);"
         "e.STAMP.write_text(json.dumps(e.wanted()))"
     )
     command = [sys.executable, "-c", ready]

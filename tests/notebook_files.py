@@ -2,16 +2,19 @@
 
 import ast
 import pathlib
+import sys
 
 import nbformat
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import command  # noqa: E402
 
 
 def notebook_paths():
     """Every notebook of the course, in reading order."""
-    found = (ROOT / "notebooks").rglob("*.ipynb")
-    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+    return command.files(ROOT, "*.ipynb")
 
 
 def read(path):
@@ -25,7 +28,7 @@ def number(notebook):
 
 def by_number(number):
     """The notebook whose file name starts with ``number``, e.g. "02"."""
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    (path,) = (p for p in command.lectures(ROOT) if p.name.startswith(f"{number}_"))
     return read(path)
 
 

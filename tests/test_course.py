@@ -75,7 +75,7 @@ def test_lab(whole, tmp_path):
             said += (line := server.stderr.readline())
             assert line, f"the server ended before it said its address: {said}"
         base, page, token = found.groups()
-        assert page == "/lab/tree/notebooks/00_start_here.ipynb"
+        assert page == "/lab/tree/work/00_start_here.ipynb"
         assert f"The port {port} is already in use, trying another port." in said
         course_copy.wait_until(lambda: answers(base) or server.poll() is not None)
 

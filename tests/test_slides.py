@@ -5,13 +5,14 @@ import subprocess
 import sys
 
 import chromium
+import command
 import nbformat
 import pytest
 from command import Problem
 from course_copy import CLOSED_PORT, ROOT, one_sentence, variables
 from slides import blocks, layout, page
 
-NOTEBOOKS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = command.lectures(ROOT)
 
 
 def markdown(source, kind="fragment"):

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command
 import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LECTURES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LECTURES = command.lectures(ROOT)
 # Text as a reader sees it, without code.
 PROSE = """where => {
   const copy = document.querySelector(where).cloneNode(true);

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 
+import command
 import nbformat
 from browser_tools import ROOT
 from course_copy import variables, wait_until
@@ -47,7 +48,7 @@ class Lab:
     def __init__(self, folder):
         self.folder, self.course = folder, folder / "course"
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
-        for path in (self.course / "notebooks").glob("*.ipynb"):
+        for path in command.lectures(self.course):
             _clear(path)
         self.program = ["-m", "jupyterlab", f"--ServerApp.root_dir={self.course}"]
         self.log = None

@@ -4,7 +4,7 @@ import shutil
 
 import nbformat
 import pytest
-from browser_tools import LECTURES, move_sliders, stored
+from browser_tools import LECTURES, ROOT, move_sliders, stored
 from jupyterlab_page import Lab
 
 
@@ -21,7 +21,7 @@ def page(lab, browser):
 
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem[:2])
 def test_run_all(path, lab, page):
-    with lab.notebook(page, f"notebooks/{path.name}"):
+    with lab.notebook(page, path.relative_to(ROOT).as_posix()):
         outcome = lab.run_all(page)
         figures, sliders = stored(path)
         assert outcome["trouble"] == []
