@@ -42,7 +42,7 @@ def trust():
 
 def opened():
     """Options that open the first notebook, of the reader's copies if there can be."""
-    files = command.files(ROOT, "*.ipynb", "*.md", "*.png")
+    files = command.files(ROOT, "*.ipynb", "*.md", "*.png", "SHA256SUMS")
     work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
     try:
         left = copies.give(files, ROOT / "notebooks", work)
