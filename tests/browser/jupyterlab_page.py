@@ -18,7 +18,7 @@ from browser_tools import ROOT
 from course_copy import variables, wait_until
 
 IGNORED = shutil.ignore_patterns(
-    ".git", ".venv*", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
+    ".git", ".venv*", "work", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
 )
 SHORT_TRAININGS = ROOT / "tests" / "browser" / "short_trainings.py"
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine

@@ -7,14 +7,13 @@ import lab
 import nbformat
 import pytest
 from browser_tools import ROOT, move_sliders, stored
-from course_copy import wait_until
+from course_copy import variables, wait_until
 from jupyterlab_page import IGNORED, TROUBLE, Lab, menu
 
 FIRST, SLIDERS = "00_start_here.ipynb", "01_one_hot_to_soft_targets.ipynb"
-UNOPENED = "02_the_loss_step_by_step.ipynb"
 EXERCISE = "exercises/01_one_hot_to_soft_targets_exercises.ipynb"
 SOLUTION = "solutions/01_one_hot_to_soft_targets_solutions.ipynb"
-GUESS, TRAINING, ANSWER = "nb00-s02-01", "nb00-s02-03", "ex01-s02-01"
+GUESS, ANSWER = "nb00-s02-01", "ex01-s02-01"  # cells
 GUESSED = 'guess = "yes"'
 ROW = 'row = [0.05, 0.05, 0.85, 0.05]\ncheck("01-2 row", row)'
 NEW = "The second edition."
@@ -36,20 +35,17 @@ class Course(Lab):
         self.git(self.authors, "init", "--quiet")
         self.commit("The first edition.")
         self.git(folder, "clone", "--quiet", self.authors, self.course)
-        self.work, self.program = self.course / "work", ["tools/lab.py"]
-        self.log = open(folder / "said", "a")
+        self.program, self.log = ["tools/lab.py"], open(folder / "said", "w")
         # JupyterLab saves by itself what it takes for changed: here every second.
         manager = folder / "settings" / "@jupyterlab" / "docmanager-extension"
         manager.mkdir(parents=True)
-        settings = manager / "plugin.jupyterlab-settings"
-        settings.write_text('{"autosaveInterval": 1}')
+        (manager / "plugin.jupyterlab-settings").write_text('{"autosaveInterval": 1}')
 
     def git(self, folder, *arguments):
         who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        options = {"cwd": folder, "env": variables(self.folder), "check": True}
         command = ["git", *who, *arguments]
-        return subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, text=True
-        ).stdout
+        return subprocess.run(command, stdout=subprocess.PIPE, **options).stdout
 
     def commit(self, message):
         self.git(self.authors, "add", "--all")
@@ -62,16 +58,16 @@ class Course(Lab):
             notebook = nbformat.read(path, as_version=4)
             notebook.cells[0].source += f"\n\n{NEW}"
             path.write_text(nbformat.writes(notebook) + "\n", "utf-8")
-        for name, content in lab.repeated(self.authors).items():
-            (self.authors / name).write_bytes(content)
+        renewed = lab.repeated(self.authors)[lab.LIST]
+        (self.authors / lab.LIST).write_bytes(renewed)
         self.commit(NEW)
 
 
 class Reader:
     """Hands on the keyboard, in the one notebook that is open."""
 
-    def __init__(self, lab, page):
-        self.lab, self.page = lab, page
+    def __init__(self, page):
+        self.page = page
 
     def write(self, path, cell, text):
         """Replace the source of a cell, and run it."""
@@ -81,6 +77,10 @@ class Reader:
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(text)
         self.page.keyboard.press("Shift+Enter")
+
+    def runs_all(self, text):
+        menu(self.page, "Run", "Run All Cells")
+        self.waits_for(text)
 
     def waits_for(self, text):
         self.page.locator(".jp-OutputArea", has_text=text).first.wait_for()
@@ -93,15 +93,14 @@ class Reader:
         self.page.wait_for_selector(".jp-mod-current.jp-mod-dirty", state="detached")
 
     def sees(self, path):
-        """Nothing red, no dead widget, and all figures in words too; its text."""
+        """Sliders, figures, also in words, nothing red, no dead widget; its text."""
         figures, sliders = stored(path)
-        page = self.page
-        assert page.locator(TROUBLE).all_inner_texts() == []
-        assert page.locator(".jp-OutputArea img").count() == figures
-        words = page.locator(".jp-OutputArea details", has_text="This figure in words")
-        assert words.count() == figures
-        assert page.locator(".jp-OutputArea input[type=range]").count() == sliders
-        text = page.locator(".jp-Notebook").inner_text()
+        outputs = self.page.locator(".jp-OutputArea")
+        assert self.page.locator(TROUBLE).all_inner_texts() == []
+        assert outputs.locator("img").count() == figures
+        assert outputs.locator("details", has_text="in words").count() == figures
+        assert outputs.locator("input[type=range]").count() == sliders
+        text = self.page.locator(".jp-Notebook").inner_text()
         assert "rror displaying widget" not in text and "odel not found" not in text
         return text
 
@@ -110,56 +109,50 @@ class Reader:
 def test_a_week(tmp_path, browser):
     course = Course(tmp_path)
     notebooks, work = course.course / "notebooks", course.course / "work"
-
     with course:
-        reader = Reader(course, course.open(browser))
-        page = reader.page
+        reader = Reader(page := course.open(browser))
         page.wait_for_url(f"**/lab/tree/work/{FIRST}*")
         with course.notebook(page, f"work/{FIRST}"):
             assert "No prediction yet" in reader.sees(work / FIRST)
             reader.write(work / FIRST, GUESS, GUESSED)
             page.evaluate(LISTEN, "%|")
-            menu(page, "Run", "Run All Cells")
-            reader.waits_for("well predicted")
+            reader.runs_all("well predicted")
             assert page.evaluate("document.body.dataset.seen") == "%|", "no bar"
             reader.saves(work / FIRST)
         with course.notebook(page, f"work/{EXERCISE}"):
-            menu(page, "Run", "Run All Cells")
-            reader.waits_for("01-3: not done yet")
+            reader.runs_all("01-3: not done yet")
             reader.write(work / EXERCISE, ANSWER, ROW)
             reader.waits_for("01-2 row: right")
             reader.saves(work / EXERCISE)
-        for folder in (work, notebooks):  # only looked at, and saved by itself
-            path = folder / SLIDERS
+        for path in (work / SLIDERS, notebooks / SLIDERS):  # only looked at
             before, place = path.read_bytes(), path.relative_to(course.course)
             with course.notebook(page, place.as_posix()):
+                assert reader.sees(path)
                 reader.saves(path)
-                page.wait_for_timeout(3000)
+                page.wait_for_timeout(3000)  # JupyterLab may save, too
             assert path.read_bytes() == before
         page.close()
-    assert course.git(course.course, "status", "--porcelain") == ""
+    assert course.git(course.course, "status", "--porcelain") == b""
 
-    # Which tabs are open, JupyterLab notes with a delay: here none.
-    shutil.rmtree(tmp_path / ".jupyter" / "lab" / "workspaces")
+    shutil.rmtree(tmp_path / ".jupyter/lab/workspaces")  # tabs: noted with a delay
     course.publish(FIRST, SLIDERS, EXERCISE, SOLUTION)
     course.git(course.course, "pull", "--quiet", "--ff-only")
 
     with course:
-        reader = Reader(course, course.open(browser))
-        page = reader.page
-        with course.notebook(page, f"work/{FIRST}"):
-            text = reader.sees(work / FIRST)
-            assert GUESSED in text and "well predicted" in text and NEW not in text
-        with course.notebook(page, f"work/{EXERCISE}"):
-            text = reader.sees(work / EXERCISE)
-            assert ROW in text and "01-2 row: right" in text and NEW not in text
+        reader = Reader(page := course.open(browser))
+        left = {FIRST: (GUESSED, "well predicted"), EXERCISE: (ROW, "01-2 row: right")}
+        for name, texts in left.items():
+            with course.notebook(page, f"work/{name}"):
+                seen = reader.sees(work / name)
+            assert all(text in seen for text in texts) and NEW not in seen
         with course.notebook(page, f"work/{SLIDERS}"):
             assert NEW in reader.sees(work / SLIDERS)
             moved = move_sliders(page, ".jp-OutputArea")
             assert moved == stored(work / SLIDERS)[1] > 0
         page.close()
-    assert course.git(course.course, "status", "--porcelain") == ""
+    assert course.git(course.course, "status", "--porcelain") == b""
+    course.log.close()
     said = (tmp_path / "said").read_text("utf-8")
-    for name in (FIRST, EXERCISE):
-        assert f"work/{name} holds what you wrote and stays as it is" in said
+    for name in left:
+        assert f"{work / name} holds what you wrote and stays as it is" in said
     assert (work / SOLUTION).read_bytes() == (notebooks / SOLUTION).read_bytes()
