@@ -3,6 +3,7 @@
 They run under the variables under which `course.py refresh` ran them.
 """
 
+import functools
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from nbval.plugin import IPyNbCell
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import command  # noqa: E402
 from isolation import isolate  # noqa: E402
 
 TOLERANCE = 10  # thousandths of an axes, or of a colour
@@ -40,6 +42,19 @@ def pytest_ignore_collect(collection_path, config):
     only = config.getoption("only")
     if only and collection_path.is_file() and group(collection_path) != only:
         return True
+    if collection_path in foreign():
+        return True
+
+
+@functools.cache
+def foreign():
+    """Notebooks in notebooks/ that are a reader's: copies and scratch files."""
+    found = {*ROOT.glob("notebooks/**/*.ipynb")}
+    return sorted(found.difference(command.files(ROOT, "*.ipynb")))
+
+
+def pytest_report_header():
+    return "To find all tests takes up to a minute."
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -50,6 +65,12 @@ def pytest_terminal_summary(terminalreporter):
             seconds[group(report.nodeid.partition("::")[0])] += report.duration
     times = [f"{name} {seconds[name]:.0f} s" for name in GROUPS if name in seconds]
     terminalreporter.write_line(f"Time in tests: {', '.join(times)}.")
+    names = [path.relative_to(ROOT).as_posix() for path in foreign()]
+    if names := [name for name in names if ".ipynb_checkpoints" not in name]:
+        terminalreporter.write_line(
+            f"Not tested, as {command.LIST} does not list them: {', '.join(names)}. "
+            "(`course.py refresh PATH` makes one the course's.)"
+        )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,8 +59,9 @@ def main(command="help", *arguments):
         return environment.run([*COMMANDS[command], *arguments])
     except OSError as error:
         return (
-            f"course.py: {ROOT} cannot be used ({error}): make room or make it "
-            "writable, or copy the course into a folder of your own."
+            f"course.py: {error}: make room or make the place writable, copy the "
+            "course into a folder of your own, or name a place for its environment by "
+            "the variable LSR_VENV."
         )
     except KeyboardInterrupt:
         return "course.py: Interrupted: run the same command to start again."

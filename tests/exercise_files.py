@@ -4,14 +4,12 @@ import contextlib
 import io
 
 import torch
-from notebook_files import ROOT, read
-
-FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
+from notebook_files import notebook_paths, read
 
 
 def exercise_paths(kind):
     """The notebooks of a folder, "solutions" or "exercises", in reading order."""
-    return sorted(FOLDERS[kind].glob(f"*_{kind}.ipynb"))
+    return [path for path in notebook_paths() if path.parent.name == kind]
 
 
 def answers(path):

@@ -13,8 +13,7 @@ import command  # noqa: E402
 
 def notebook_paths():
     """Every notebook of the course, in reading order."""
-    found = (ROOT / "notebooks").rglob("*.ipynb")
-    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+    return command.files(ROOT, "*.ipynb")
 
 
 def read(path):

@@ -128,7 +128,7 @@ def read_only():
 def test_without_write_permission_a_ready_course_runs_and_no_other(read_only, tmp_path):
     empty = tiny_course(tmp_path / "empty")
     result = read_only(empty, "test")
-    one_sentence(result, "Permission denied", str(empty), "or copy the course")
+    one_sentence(result, "Permission denied", str(empty), "copy the course")
     assert not (empty / ".venv").exists()
     ready = course_copy.whole_course(tmp_path / "ready")
     result = read_only(ready, "test", "--version")

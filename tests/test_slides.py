@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import chromium
+import command
 import folding
 import nbformat
 import pytest
@@ -12,7 +13,7 @@ from command import Problem
 from course_copy import CLOSED_PORT, ROOT, one_sentence, variables
 from slides import blocks, layout, page
 
-NOTEBOOKS = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = command.lectures(ROOT)
 
 
 def markdown(source, kind="fragment"):

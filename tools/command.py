@@ -14,8 +14,11 @@ def run(name, main):
     """Run the tool `name` to its end; a problem is told in one sentence."""
     try:
         sys.exit(main())
-    except (Problem, OSError) as problem:  # no place to write, say
+    except Problem as problem:
         sys.exit(f"{name}: {str(problem).rstrip('.')}.")
+    except OSError as error:
+        there = "; slides and site take another folder by --to"
+        sys.exit(f"{name}: {error}: make room or make it writable{there}.")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -1,6 +1,7 @@
 """Make and keep `.venv`, the environment of the course (standard library only).
 
-It holds the versions of `constraints.txt` and this package, editable. Its stamp says
+It lies where LSR_VENV says, if that is set. It holds the versions of `constraints.txt`
+and this package, editable. Its stamp says
 what it was made from and is written last: when that changes, `.venv` is updated, and
 after an interruption or a move it is made anew.
 """
@@ -21,7 +22,8 @@ from pathlib import Path
 import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
-ENV = ROOT / ".venv"
+# From where the command was typed; not resolved, as a link is somebody's own.
+ENV = Path(os.path.abspath(os.environ.get("LSR_VENV") or ROOT / ".venv"))
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "course-is-ready.json"
 OFFLINE = "NewConnection|NameResol|Timeout|Proxy|SSLE|Reset|Disconnected|unreachable"
@@ -43,6 +45,7 @@ def wanted():
     files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
     return {
         "origin": origin(),
+        "course": os.fsencode(ROOT).hex(),  # of which the package is installed
         "files": hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest(),
         "browser": stamp().get("browser", False) or bool(chromium.find()),
     }
@@ -66,14 +69,14 @@ def prepare():
         if stamp() == wanted():  # another call made it so while this one waited
             return
         if stamp().get("origin", "nowhere") == origin():
-            say("Updating .venv to what the course now needs.")
+            say(f"Updating {ENV.name} to what the course now needs.")
             try:
                 install()
             except SystemExit as problem:
                 if "No network" not in str(problem):
                     raise
                 # On a train, say. pip fetches all before it changes anything.
-                return say("No network: until there is one, .venv stays as it is.")
+                return say("No network: until there is one, it stays as it is.")
         else:
             make()
         STAMP.write_text(json.dumps(wanted()), encoding="utf-8")
@@ -81,16 +84,17 @@ def prepare():
 
 def make():
     """Make .venv anew, with the Python that runs this."""
-    if STAMP.exists():
-        say("The .venv that is there is unfinished or was made elsewhere: removing it.")
+    if STAMP.exists() and not ENV.is_symlink():
+        say(f"The {ENV.name} there is unfinished or was made elsewhere: removing it.")
         shutil.rmtree(ENV)
     if os.path.lexists(ENV):
         sys.exit(
             f"course.py: {ENV} was not made by course.py and stays as it is: rename or "
-            "remove it, and run the same command again."
+            "remove it, or name another place by the variable LSR_VENV, and run the "
+            "same command again."
         )
     say(
-        "Setting up the course in .venv, once. Most of the download is PyTorch, "
+        f"Setting up the course in {ENV}, once. Most of the download is PyTorch, "
         "gigabytes with CUDA; CONTRIBUTING.md tells how to take the small build."
     )
     try:
@@ -135,11 +139,12 @@ def inside(*module):
 @contextlib.contextmanager
 def one_at_a_time():
     """Let one call set up while others wait; the system frees a dead call's lock."""
-    with open(ROOT / ".venv.lock", "a") as file:
+    ENV.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{ENV}.lock", "a") as file:
         # Inherited by pip (close_fds), which a kill of this process may leave behind.
         os.set_inheritable(file.fileno(), True)
         if not locked(file):
-            say("Another call is setting up .venv: waiting for it.")
+            say(f"Another call is setting up {ENV.name}: waiting for it.")
             while not locked(file):
                 time.sleep(0.5)
         yield

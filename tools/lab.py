@@ -42,7 +42,7 @@ def trust():
 
 def opened():
     """Options that open the first notebook, of the reader's copies if there can be."""
-    files = command.files(ROOT, "*.ipynb", "*.md", "*.png")
+    files = command.files(ROOT, "*.ipynb", "*.md", "*.png", "SHA256SUMS")
     work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
     try:
         left = copies.give(files, ROOT / "notebooks", work)
@@ -60,7 +60,10 @@ def opened():
             file=sys.stderr,
         )
     root = ROOT if ROOT in work.parents else work
-    first = work / next(iter(command.lectures(ROOT)), ROOT).name
+    lectures = command.lectures(ROOT)
+    if not lectures:
+        raise command.Problem(f"{LIST} names no lecture: restore it (git checkout)")
+    first = work / lectures[0].name
     return [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}",
@@ -68,7 +71,7 @@ def opened():
     ]
 
 
-def main(arguments):
+def main():
     from jupyter_core.paths import jupyter_runtime_dir
     from jupyterlab.labapp import main as lab
 
@@ -76,9 +79,10 @@ def main(arguments):
         os.makedirs(jupyter_runtime_dir(), exist_ok=True)
         trust()
     except OSError as error:
-        return f"lab: {error}: name a folder of your own by JUPYTER_DATA_DIR."
-    return lab([*opened(), *arguments])
+        wanted = "name a folder of your own by JUPYTER_DATA_DIR"
+        raise command.Problem(f"{error}: {wanted}") from error
+    return lab([*opened(), *sys.argv[1:]])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    command.run("lab", main)

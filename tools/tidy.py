@@ -36,9 +36,12 @@ def only(metadata, names):
 def before_saving(model, **others):
     """Jupyter's hook: opening a notebook and saving it changes no byte of it.
 
-    A kernel tells JupyterLab its version, which would then be written into the file.
+    A kernel tells JupyterLab its version, which would then be written into the file;
+    and beside the mark of a covered output JupyterLab writes an older one.
     """
     if model["type"] == "notebook":
+        for cell in model["content"].get("cells", []):
+            cell["metadata"].pop("collapsed", None)
         metadata = model["content"]["metadata"]
         if metadata.get("language_info", {}).get("name") == "python":
             metadata.update(METADATA)

@@ -1,14 +1,17 @@
 """Helpers of the tests in a real browser: build what is shown, move what moves."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import command
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LECTURES = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LECTURES = command.lectures(ROOT)
 # Text as a reader sees it, without code.
 PROSE = """where => {
   const copy = document.querySelector(where).cloneNode(true);
@@ -28,6 +31,17 @@ def built(tool, folder):
         text = path.read_text("utf-8")
         assert str(ROOT) not in text and str(folder) not in text, path.name
     return folder
+
+
+def stored(path):
+    """Figures and sliders in the notebook as it is stored."""
+    cells = nbformat.read(path, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    data = [output.get("data", {}) for output in outputs]
+    pages = "".join(d.get("text/html", "") for d in data)
+    live = re.findall(r'type="application/json">(\{.*?)</script>', pages, re.DOTALL)
+    sliders = [len(json.loads(text)["controls"]) for text in live]
+    return sum("image/png" in d for d in data), sum(sliders)
 
 
 def all_set(page, where):

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import urllib.request
 
+import command
 import nbformat
 from browser_tools import ROOT
 from course_copy import variables, wait_until
 
 IGNORED = shutil.ignore_patterns(
-    ".git", ".venv*", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
+    ".git", ".venv*", "work", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
 )
 SHORT_TRAININGS = ROOT / "tests" / "browser" / "short_trainings.py"
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
@@ -44,8 +45,10 @@ class Lab:
     def __init__(self, folder):
         self.folder, self.course = folder, folder / "course"
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
-        for path in (self.course / "notebooks").glob("*.ipynb"):
+        for path in command.lectures(self.course):
             _clear(path)
+        self.program = ["-m", "jupyterlab", f"--ServerApp.root_dir={self.course}"]
+        self.log = None
 
     def __enter__(self):
         with socket.socket() as free:
@@ -53,21 +56,24 @@ class Lab:
             port = free.getsockname()[1]
         self.base = f"http://127.0.0.1:{port}"
         startup = self.folder / ".ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True)
+        startup.mkdir(parents=True, exist_ok=True)
         shutil.copy(SHORT_TRAININGS, startup)
         settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
-        settings.mkdir(parents=True)
+        settings.mkdir(parents=True, exist_ok=True)
         (settings / "tracker.jupyterlab-settings").write_text(SETTINGS)
-        env = variables(self.folder, LSR_THREADS="1", LSR_DEVICE="cpu")
+        env = variables(
+            self.folder, LSR_THREADS="1", LSR_DEVICE="cpu", TQDM_DISABLE="0"
+        )
         env["JUPYTERLAB_SETTINGS_DIR"] = str(self.folder / "settings")
         command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(sys.executable, *self.program, "--no-browser", "--allow-root"),
             *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
             *("--IdentityProvider.token=open", "--LabApp.news_url=None"),
-            f"--ServerApp.root_dir={self.course}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
-        self.server = subprocess.Popen(command, env=env, cwd=self.course)
+        self.server = subprocess.Popen(
+            command, env=env, cwd=self.course, stderr=self.log
+        )
         wait_until(lambda: self._asked("status"), seconds=120)
         return self
 
@@ -89,7 +95,7 @@ class Lab:
         ours = (self.base, self.base.replace("http", "ws"), "data:", "blob:")
         asked = page.asked.append
         page.on("request", lambda r: r.url.startswith(ours) or asked(r.url))
-        page.goto(f"{self.base}/lab?token=open")
+        page.goto(f"{self.base}/?token=open")
         return page
 
     @contextlib.contextmanager

@@ -1,12 +1,10 @@
 """Every notebook in JupyterLab: Run All, and what a reader then sees."""
 
-import json
-import re
 import shutil
 
 import nbformat
 import pytest
-from browser_tools import LECTURES, move_sliders
+from browser_tools import LECTURES, ROOT, move_sliders, stored
 from jupyterlab_page import Lab
 
 
@@ -21,20 +19,9 @@ def page(lab, browser):
     return lab.open(browser)
 
 
-def stored(path):
-    """Figures and sliders in the notebook as it is stored."""
-    cells = nbformat.read(path, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    data = [output.get("data", {}) for output in outputs]
-    pages = "".join(d.get("text/html", "") for d in data)
-    live = re.findall(r'type="application/json">(\{.*?)</script>', pages, re.DOTALL)
-    sliders = [len(json.loads(text)["controls"]) for text in live]
-    return sum("image/png" in d for d in data), sum(sliders)
-
-
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem[:2])
 def test_run_all(path, lab, page):
-    with lab.notebook(page, f"notebooks/{path.name}"):
+    with lab.notebook(page, path.relative_to(ROOT).as_posix()):
         outcome = lab.run_all(page)
         figures, sliders = stored(path)
         assert outcome["trouble"] == []

@@ -1,0 +1,158 @@
+"""A learner's week: guesses, answers, saves, closes; the course is updated; reopens."""
+
+import shutil
+import subprocess
+
+import lab
+import nbformat
+import pytest
+from browser_tools import ROOT, move_sliders, stored
+from course_copy import variables, wait_until
+from jupyterlab_page import IGNORED, TROUBLE, Lab, menu
+
+FIRST, SLIDERS = "00_start_here.ipynb", "01_one_hot_to_soft_targets.ipynb"
+EXERCISE = "exercises/01_one_hot_to_soft_targets_exercises.ipynb"
+SOLUTION = "solutions/01_one_hot_to_soft_targets_solutions.ipynb"
+GUESS, ANSWER = "nb00-s02-01", "ex01-s02-01"  # cells
+GUESSED = 'guess = "yes"'
+ROW = 'row = [0.05, 0.05, 0.85, 0.05]\ncheck("01-2 row", row)'
+NEW = "The second edition."
+IDLE = """() => !document.querySelector('.jp-Notebook').textContent.includes('[*]') &&
+  document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status === 'idle'"""
+# Whether a text was ever on the page, however short.
+LISTEN = """text => new MutationObserver(() => {
+  if (document.querySelector('.jp-Notebook').textContent.includes(text))
+    document.body.dataset.seen = text;
+}).observe(document.body, {childList: true, subtree: true, characterData: true})"""
+
+
+class Course(Lab):
+    """The course as `course.py lab` opens it, in a clone of the authors' repository."""
+
+    def __init__(self, folder):
+        self.folder, self.authors, self.course = folder, folder / "a", folder / "b"
+        shutil.copytree(ROOT, self.authors, ignore=IGNORED)
+        self.git(self.authors, "init", "--quiet")
+        self.commit("The first edition.")
+        self.git(folder, "clone", "--quiet", self.authors, self.course)
+        self.program, self.log = ["tools/lab.py"], open(folder / "said", "w")
+        # JupyterLab saves by itself what it takes for changed: here every second.
+        manager = folder / "settings" / "@jupyterlab" / "docmanager-extension"
+        manager.mkdir(parents=True)
+        (manager / "plugin.jupyterlab-settings").write_text('{"autosaveInterval": 1}')
+
+    def git(self, folder, *arguments):
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        options = {"cwd": folder, "env": variables(self.folder), "check": True}
+        command = ["git", *who, *arguments]
+        return subprocess.run(command, stdout=subprocess.PIPE, **options).stdout
+
+    def commit(self, message):
+        self.git(self.authors, "add", "--all")
+        self.git(self.authors, "commit", "--quiet", "--message", message)
+
+    def publish(self, *names):
+        """A second edition: its authors add a sentence to these notebooks."""
+        for name in names:
+            path = self.authors / "notebooks" / name
+            notebook = nbformat.read(path, as_version=4)
+            notebook.cells[0].source += f"\n\n{NEW}"
+            path.write_text(nbformat.writes(notebook) + "\n", "utf-8")
+        renewed = lab.repeated(self.authors)[lab.LIST]
+        (self.authors / lab.LIST).write_bytes(renewed)
+        self.commit(NEW)
+
+
+class Reader:
+    """Hands on the keyboard, in the one notebook that is open."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def write(self, path, cell, text):
+        """Replace the source of a cell, and run it."""
+        ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+        place = self.page.locator(".jp-Notebook .jp-Cell").nth(ids.index(cell))
+        place.locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(text)
+        self.page.keyboard.press("Shift+Enter")
+
+    def runs_all(self, text):
+        menu(self.page, "Run", "Run All Cells")
+        self.waits_for(text)
+
+    def waits_for(self, text):
+        self.page.locator(".jp-OutputArea", has_text=text).first.wait_for()
+        self.page.wait_for_function(IDLE, polling=500)
+
+    def saves(self, path):
+        before = path.stat().st_mtime_ns
+        menu(self.page, "File", "Save Notebook")
+        wait_until(lambda: path.stat().st_mtime_ns > before)
+        self.page.wait_for_selector(".jp-mod-current.jp-mod-dirty", state="detached")
+
+    def sees(self, path):
+        """Sliders, figures, also in words, nothing red, no dead widget; its text."""
+        figures, sliders = stored(path)
+        outputs = self.page.locator(".jp-OutputArea")
+        assert self.page.locator(TROUBLE).all_inner_texts() == []
+        assert outputs.locator("img").count() == figures
+        assert outputs.locator("details", has_text="in words").count() == figures
+        assert outputs.locator("input[type=range]").count() == sliders
+        text = self.page.locator(".jp-Notebook").inner_text()
+        assert "rror displaying widget" not in text and "odel not found" not in text
+        return text
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is missing")
+def test_a_week(tmp_path, browser):
+    course = Course(tmp_path)
+    notebooks, work = course.course / "notebooks", course.course / "work"
+    with course:
+        reader = Reader(page := course.open(browser))
+        page.wait_for_url(f"**/lab/tree/work/{FIRST}*")
+        with course.notebook(page, f"work/{FIRST}"):
+            assert "No prediction yet" in reader.sees(work / FIRST)
+            reader.write(work / FIRST, GUESS, GUESSED)
+            page.evaluate(LISTEN, "%|")
+            reader.runs_all("well predicted")
+            assert page.evaluate("document.body.dataset.seen") == "%|", "no bar"
+            reader.saves(work / FIRST)
+        with course.notebook(page, f"work/{EXERCISE}"):
+            reader.runs_all("01-3: not done yet")
+            reader.write(work / EXERCISE, ANSWER, ROW)
+            reader.waits_for("01-2 row: right")
+            reader.saves(work / EXERCISE)
+        for path in (work / SLIDERS, notebooks / SLIDERS):  # only looked at
+            before, place = path.read_bytes(), path.relative_to(course.course)
+            with course.notebook(page, place.as_posix()):
+                assert reader.sees(path)
+                reader.saves(path)
+                page.wait_for_timeout(3000)  # JupyterLab may save, too
+            assert path.read_bytes() == before
+        page.close()
+    assert course.git(course.course, "status", "--porcelain") == b""
+
+    shutil.rmtree(tmp_path / ".jupyter/lab/workspaces")  # tabs: noted with a delay
+    course.publish(FIRST, SLIDERS, EXERCISE, SOLUTION)
+    course.git(course.course, "pull", "--quiet", "--ff-only")
+
+    with course:
+        reader = Reader(page := course.open(browser))
+        left = {FIRST: (GUESSED, "well predicted"), EXERCISE: (ROW, "01-2 row: right")}
+        for name, texts in left.items():
+            with course.notebook(page, f"work/{name}"):
+                seen = reader.sees(work / name)
+            assert all(text in seen for text in texts) and NEW not in seen
+        with course.notebook(page, f"work/{SLIDERS}"):
+            assert NEW in reader.sees(work / SLIDERS)
+            moved = move_sliders(page, ".jp-OutputArea")
+            assert moved == stored(work / SLIDERS)[1] > 0
+        page.close()
+    assert course.git(course.course, "status", "--porcelain") == b""
+    course.log.close()
+    said = (tmp_path / "said").read_text("utf-8")
+    for name in left:
+        assert f"{work / name} holds what you wrote and stays as it is" in said
+    assert (work / SOLUTION).read_bytes() == (notebooks / SOLUTION).read_bytes()
