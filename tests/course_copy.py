@@ -100,7 +100,7 @@ def whole_course(folder):
         shutil.copy(ROOT / name, folder)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_tiny.py").write_text("def test_tiny(): pass\n")
-    notebook(folder / "notebooks" / "00_start_here.ipynb", "1 + 1", "2 + 2;")
+    notebook(folder / "notebooks" / "00_one_picture.ipynb", "1 + 1", "2 + 2;")
 
     env = folder / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)

@@ -26,7 +26,7 @@ def test_usage_and_what_is_wrong(whole):
     for command in ("setup", "lab", "test", "refresh", "slides", "site"):
         assert re.search(rf"^  {command} ", usage.stdout, re.MULTILINE)
     for tool in ("refresh", "slides"):
-        one_sentence(course(whole, tool, "99"), f"{tool}: ", "'99'", "00_start_here")
+        one_sentence(course(whole, tool, "99"), f"{tool}: ", "'99'", "00_one_picture")
 
 
 def test_groups_of_tests(whole, pytestconfig):
@@ -70,7 +70,7 @@ def test_lab(whole, tmp_path):
             said += (line := server.stderr.readline())
             assert line, said
         base, page, token = found.groups()
-        assert page == "/lab/tree/work/00_start_here.ipynb"
+        assert page == "/lab/tree/work/00_one_picture.ipynb"
         assert f"The port {port} is already in use, trying another port." in said
         course_copy.wait_until(lambda: answers(base) or server.poll() is not None)
 
@@ -82,7 +82,7 @@ def test_lab(whole, tmp_path):
             cells = asked(f"/api/contents/{name}")["content"]["cells"]
             return [cell["metadata"]["trusted"] for cell in cells]
 
-        assert trusted("work/00_start_here.ipynb") == [True, True]
+        assert trusted("work/00_one_picture.ipynb") == [True, True]
         assert trusted(f"notebooks/{changed.name}") == [False]
         extension = "@jupyterlab/apputils-extension:notification"
         settings = asked(f"/lab/api/settings/{extension}")["schema"]["properties"]

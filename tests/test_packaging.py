@@ -147,7 +147,7 @@ def test_readme_command_runs(command, copy):
 
 
 def test_the_test_command_compares_notebooks_with_what_is_stored(copy):
-    path = copy / "notebooks" / "00_start_here.ipynb"
+    path = copy / "notebooks" / "00_one_picture.ipynb"
     stored = path.read_text(encoding="utf-8")
     try:
         path.write_text(stored.replace('"2"', '"3"'), encoding="utf-8")

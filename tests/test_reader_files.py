@@ -12,10 +12,10 @@ import pytest
 from course_copy import ROOT, course
 from notebook_files import read
 
-FIRST, SECOND = "00_start_here.ipynb", "01_more.ipynb"
+FIRST, SECOND = "00_one_picture.ipynb", "01_more.ipynb"
 SCRATCH = [
-    *("00_start_here-Copy1.ipynb", "Untitled.ipynb", "05_without_a_card.ipynb"),
-    *(".ipynb_checkpoints/00_start_here-checkpoint.ipynb", "deep/02_mine.ipynb"),
+    *("00_one_picture-Copy1.ipynb", "Untitled.ipynb", "05_without_a_card.ipynb"),
+    *(".ipynb_checkpoints/00_one_picture-checkpoint.ipynb", "deep/02_mine.ipynb"),
 ]
 
 

@@ -156,7 +156,7 @@ def test_without_chromium_decks_are_made_all_the_same(tmp_path):
     assert result.returncode == 0, result.stderr
     said = [line for line in result.stdout.splitlines() if "Chromium" in line]
     assert len(said) == 1 and "without handouts" in said[0]
-    assert (tmp_path / "00_start_here.html").is_file()
+    assert (tmp_path / "00_one_picture.html").is_file()
     assert not list(tmp_path.glob("*.pdf"))
     assert ".pdf" not in (tmp_path / "index.html").read_text("utf-8")
 

@@ -10,12 +10,16 @@ from browser_tools import ROOT, move_sliders, stored
 from course_copy import variables, wait_until
 from jupyterlab_page import IGNORED, TROUBLE, Lab, menu
 
-FIRST, SLIDERS = "00_start_here.ipynb", "01_one_hot_to_soft_targets.ipynb"
-EXERCISE = "exercises/01_one_hot_to_soft_targets_exercises.ipynb"
-SOLUTION = "solutions/01_one_hot_to_soft_targets_solutions.ipynb"
-GUESS, ANSWER = "nb00-s02-01", "ex01-s02-01"  # cells
-GUESSED = 'guess = "yes"'
-ROW = 'row = [0.05, 0.05, 0.85, 0.05]\ncheck("01-2 row", row)'
+FIRST, SLIDERS = "00_one_picture.ipynb", "01_the_label.ipynb"
+EXERCISE = "exercises/00_one_picture_exercises.ipynb"
+SOLUTION = "solutions/00_one_picture_solutions.ipynb"
+GUESS, ANSWER = "nb00-03", "ex00-06"  # cells
+GUESSED = 'guess_gap = "stops"'
+BAR = """
+from time import sleep
+from lsr_utils.training import progress_bar
+for _ in progress_bar(range(40), 40, "mine", True): sleep(0.05)"""
+PANEL = 'panel = 3\ncheck("00-2", panel)'
 NEW = "The second edition."
 IDLE = """() => !document.querySelector('.jp-Notebook').textContent.includes('[*]') &&
   document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status === 'idle'"""
@@ -80,6 +84,9 @@ class Reader:
 
     def runs_all(self, text):
         menu(self.page, "Run", "Run All Cells")
+        self.page.wait_for_function(IDLE, polling=500)
+        for covered in self.page.locator(".jp-OutputPlaceholder").all()[::-1]:
+            covered.click()
         self.waits_for(text)
 
     def waits_for(self, text):
@@ -113,16 +120,16 @@ def test_a_week(tmp_path, browser):
         reader = Reader(page := course.open(browser))
         page.wait_for_url(f"**/lab/tree/work/{FIRST}*")
         with course.notebook(page, f"work/{FIRST}"):
-            assert "No prediction yet" in reader.sees(work / FIRST)
-            reader.write(work / FIRST, GUESS, GUESSED)
+            assert "Figure 1." in reader.sees(work / FIRST)
             page.evaluate(LISTEN, "%|")
+            reader.write(work / FIRST, GUESS, GUESSED + BAR)
             reader.runs_all("well predicted")
             assert page.evaluate("document.body.dataset.seen") == "%|", "no bar"
             reader.saves(work / FIRST)
         with course.notebook(page, f"work/{EXERCISE}"):
-            reader.runs_all("01-3: not done yet")
-            reader.write(work / EXERCISE, ANSWER, ROW)
-            reader.waits_for("01-2 row: right")
+            reader.runs_all("00-3: not done yet")
+            reader.write(work / EXERCISE, ANSWER, PANEL)
+            reader.waits_for("00-2: right")
             reader.saves(work / EXERCISE)
         for path in (work / SLIDERS, notebooks / SLIDERS):  # only looked at
             before, place = path.read_bytes(), path.relative_to(course.course)
@@ -140,7 +147,7 @@ def test_a_week(tmp_path, browser):
 
     with course:
         reader = Reader(page := course.open(browser))
-        left = {FIRST: (GUESSED, "well predicted"), EXERCISE: (ROW, "01-2 row: right")}
+        left = {FIRST: (GUESSED, "well predicted"), EXERCISE: (PANEL, "00-2: right")}
         for name, texts in left.items():
             with course.notebook(page, f"work/{name}"):
                 seen = reader.sees(work / name)
