@@ -8,7 +8,7 @@ from notebook_files import tags
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
     r"\(\d{4}(?:, section \d+)?\)",  # the year of a paper
-    r"\b\d\d-\d+\b",  # a claim
+    r"\b\d\d[a-z]?-\d+\b",  # a claim
     r"(?m)^\| \d+ \|",  # the number of a row
     r"\]\([^)]*\)",  # the address of a link
     r"\[\d\d[^\]]*\]",  # a link that names a notebook
@@ -52,12 +52,12 @@ def _unseen(text, values):
 
 
 def _values(cells):
-    """The numbers that cells computed: not those of a claim's sentence or alternative
-    text, which somebody typed, nor of a slider's table, which holds nearly all."""
+    """The numbers that cells computed: not those of a claim's sentence or of a figure
+    in words, which somebody typed, nor of a slider's table, which holds nearly all."""
     lines = []
     for cell in cells:
         for output in cell.get("outputs", []):
-            text = output_text(output)
+            text = re.sub(r"(?s)<details>.*?</details>", "", output_text(output))
             if "image/png" not in output.get("data", {}) and "lsr-live-" not in text:
                 lines += [line for line in text.splitlines() if line[:1] != "✓"]
     return [float(number) for number, _ in _numbers("\n".join(lines))]
