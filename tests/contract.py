@@ -139,8 +139,9 @@ def _cells(notebook):
         yield f"ignores the output of {len(ignored)} of {len(code)} cells"
     for cell in code:
         source, lines = cell.source, cell.source.splitlines()
+        most = 200 if folding.is_folded(cell) else MAX_LINES
         for found, words in [
-            (not 0 < len(lines) <= MAX_LINES, f"has {len(lines)} lines"),
+            (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
             (
                 max(map(len, lines), default=0) > MAX_COLUMNS,
                 f"is wider than {MAX_COLUMNS} columns",

@@ -81,7 +81,7 @@ def calls(cell, name):
 
 def claims(cell):
     """What a cell claims, as (id, condition); an id that is not written out is None."""
-    for call in calls(cell, "claim"):
+    for call in calls(cell, "claim") if cell.cell_type == "code" else []:
         first, _, condition = call.args
         yield getattr(first, "value", None), condition
 
