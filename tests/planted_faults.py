@@ -415,7 +415,7 @@ class Judge:
     def catching(self, path, text):
         """The first test that fails with the fault and passes without, or None."""
         name = path.relative_to(ROOT).as_posix()
-        for tests in (TESTS, [name]):
+        for tests in (TESTS[:1], [name], TESTS[1:]):
             without = [o for test in self.failing(*tests) for o in ("--deselect", test)]
             target = self.copy.root / name
             whole = target.read_bytes()
@@ -433,7 +433,7 @@ def main():
     chosen, missed = parser.parse_args().only, 0
     with tempfile.TemporaryDirectory() as folder:
         judge = Judge(folder)
-        for test in judge.failing(*TESTS):
+        for test in judge.failing(*TESTS[:1]) + judge.failing(*TESTS[1:]):
             print(f"left out, as it fails without a fault: {test}", flush=True)
         for name in chosen:
             path, text = planted(name)
