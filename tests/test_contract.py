@@ -190,7 +190,9 @@ FAULTS = {
 }
 CARD_FAULTS = {  # of an older lesson
     "more than 45": lambda nb: nb.cells.extend(3 * nb.cells[:-3]),
-    "no prose before it": lambda nb: nb.cells.insert(1, code_cells(nb)[-1]),
+    "no prose before it": lambda nb: nb.cells.insert(
+        nb.cells.index(code_cells(nb)[0]), code_cells(nb)[1]
+    ),
     "a card with": edits("| **Needs** |", "| Needs |"),
     "'read N, run under 1'": edits("| read ", "| read 9"),
     "not with Recap, Exercises, References": lambda nb: nb.cells.pop(),
