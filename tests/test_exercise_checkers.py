@@ -54,7 +54,7 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
     ]
     assert sum(map(len, known)) >= 3
     for key, wrong in engine.misconceptions(exercise).items():
-        ((number, section),) = re.findall(r"\((\d\d) section (\d+)", said[key])
+        ((number, section),) = re.findall(r"\((\d\d[a-z]?) section (\d+)", said[key])
         prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
         assert f"\n## {section}. " in prose
         if not isinstance(wrong, engine.sign):
