@@ -287,12 +287,12 @@ def _pictures(notebook):
                 continue
             about, found = output.metadata.get("image/png", {}), []
             alt, digest = about.get("alt", "").strip(), _sha256(output.data)
-            words = WORDS.fullmatch(after.get("data", {}).get("text/html", ""))
+            below = WORDS.fullmatch(after.get("data", {}).get("text/html", ""))
             plain = output.data.get("text/plain", "").partition(": ")[2]
             found += [] if alt else ["has no alternative text"]
             for where, text in {
                 "text/plain": plain,
-                "the words under it": html.unescape(words[1]) if words else "",
+                "the words under it": html.unescape(below[1]) if below else "",
             }.items():
                 if text != alt and (text or not older):
                     found.append(f"has an alternative text that is not {where}")

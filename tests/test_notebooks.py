@@ -19,9 +19,11 @@ from notebook_files import (
     by_number,
     cells_tagged,
     definitions,
+    notebook_paths,
     number,
     read,
     run_cells,
+    tags,
     without_docstring,
 )
 from prose_numbers import missing_numbers
@@ -55,6 +57,20 @@ def test_notebooks_of_another_package_are_refused(tmp_path):
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "Notebooks would import lsr_utils from" in done.stderr
     assert str(ROOT / "lsr_utils") in done.stderr
+
+
+def test_what_is_not_compared_is_listed():
+    command = [sys.executable, "-m", "pytest", "--uncompared"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    *lines, last = done.stdout.splitlines()
+    listed = [tuple(re.findall(r"^(\S+): .+\(cell (\S+)\)$", line)) for line in lines]
+    assert done.returncode == 0 and listed == [
+        ((path.relative_to(ROOT).as_posix(), cell.id),)
+        for path in notebook_paths()
+        for cell in code_cells(read(path))
+        if contract.IGNORE in tags(cell)
+    ]
+    assert re.fullmatch(rf"Outputs of {len(lines)} of \d+ cells are .+\.", last)
 
 
 def test_claims_named_in_prose_exist():
