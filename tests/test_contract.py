@@ -161,6 +161,7 @@ FAULTS = {
     "text that is not text/plain": lambda nb: figure(nb)[1].data.pop("text/plain"),
     "not the words under it": lambda nb: figure(nb)[0].outputs.pop(),
     "is another picture": lambda nb: about(nb).update(sha256="0"),
+    "than the one that was drawn": lambda nb: about(nb).pop("sha256"),
     "not say what is drawn": lambda nb: about(nb).pop("drawn"),
     "no '**Figure 1.**'": edits("**Figure 1.**", "Figure 1."),
     # folds
@@ -204,6 +205,7 @@ PAGE_FAULTS = [  # of a lecture for a room
     ("'Minutes', 'Device', 'Next'], not", edits("*Before*", "Before")),
     ("'Device', 'Before'], not", edits("*Next* ", "*Next*")),
     ("question with [], not", edits("*Needs*", "Needs")),
+    ("question with ['Minutes', ", edits("*Needs* nothing", "*Needs* ")),
     ("ends with", edits("## References", "## Sources")),
     ("ends with", lambda nb: nb.cells.insert(-3, nb.cells.pop(-2))),
     ("ends with", without("## Checks")),
