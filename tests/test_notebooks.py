@@ -42,6 +42,19 @@ def test_no_number_is_given_to_two_lessons():
     assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
+def test_the_list_names_every_notebook_that_git_keeps():
+    """What notebooks/SHA256SUMS does not name counts as a reader's, and has no test."""
+    done = subprocess.run(
+        ["git", "ls-files", "notebooks/*.ipynb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    listed = {path.relative_to(ROOT).as_posix() for path in notebook_paths()}
+    assert set(done.stdout.splitlines()) == listed
+
+
 def test_notebooks_of_another_package_are_refused(tmp_path):
     """A copy of the course, but Python finds the package of this one."""
     lesson = LESSONS[0].relative_to(ROOT)
