@@ -4,6 +4,8 @@ They run under the variables under which `course.py refresh` ran them.
 """
 
 import functools
+import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,35 @@ def group(path):
 
 def pytest_addoption(parser):
     parser.addoption("--only", choices=GROUPS, help="run this group of tests alone")
+    told = "list the cells whose outputs are not compared, and run nothing"
+    parser.addoption("--uncompared", action="store_true", help=told)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    if config.getoption("uncompared"):
+        print(*uncompared(), sep="\n")
+        return pytest.ExitCode.OK
+
+
+def uncompared():
+    """Lines: the notebook, heading and cell of each output that nbval leaves out."""
+    lines, cells = [], 0
+    for path in command.files(ROOT, "*.ipynb"):
+        heading = ""
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                headings = re.findall(r"(?m)^##? (.+)", "".join(cell["source"]))
+                heading = [heading, *headings][-1]
+            elif "nbval-ignore-output" in cell["metadata"].get("tags", []):
+                name = path.relative_to(ROOT).as_posix()
+                lines.append(f"{name}: {heading} (cell {cell['id']})")
+            cells += cell["cell_type"] == "code"
+    what = "they hold times, or depend on the hardware"
+    return [
+        *lines,
+        f"Outputs of {len(lines)} of {cells} cells are not compared: {what}.",
+    ]
 
 
 def pytest_ignore_collect(collection_path, config):

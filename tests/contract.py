@@ -2,30 +2,45 @@
 
 nbval compares outputs, but passes a notebook that was never executed, one whose stored
 output is an error, and any figure. This contract closes those holes, and holds every
-notebook to one anatomy.
+notebook to one anatomy: lectures and deep dives to that of a page for a room, older
+lessons to that of a card.
 """
 
 import ast
+import base64
 import collections
 import copy
+import hashlib
+import html
 import re
-import sys
 
+import folding
 import nbformat
-from notebook_files import ROOT, tags
-
-sys.path.insert(0, str(ROOT / "tools"))
-import folding  # noqa: E402
+import tidy
+from claim_numbers import unheld
+from notebook_files import (
+    calls,
+    claims,
+    code_cells,
+    figures,
+    has_card,
+    output_text,
+    prose_cells,
+    tags,
+)
 
 MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
 WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
 CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
+LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
+ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
+NBVAL = re.compile("(?i)nbval|pytest_validate")  # the second is the older marker
 NETWORK = re.compile(r"""(?:src|href)=["']?(?:https?:)?//""")
 TAGS = re.compile(
     rf"{IGNORE}|reported|benchmark|experiment|solution|(?:hide|show)-input"
-    r"|checks|(?:shown|simple|bug):[\w.]+"
+    r"|checks|fill-in|answer|(?:shown|simple|bug):[\w.]+"
 )
 SAYS_FOLDED = re.compile(
     r"(?i)\b(?:un)?fold(?:ed|s)?\b|\b(?:cell|code)\b[^.]*\bhidden\b"
@@ -33,54 +48,31 @@ SAYS_FOLDED = re.compile(
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
 PNG = "iVBORw0KGgo"  # how one begins in base 64
+ABOUT = {"alt", "drawn", "sha256"}  # what is kept of a picture beside it
+WORDS = re.compile(r"(?s)<details><summary>[^<]*</summary>(.*)</details>")
 
 
 def problems(notebook, number, kind=None):
     """Every way in which a notebook breaks the contract, as sentences.
 
-    number : the two digits its file name starts with
+    number : of a lesson or its exercises, as "02"; of a deep dive, as "02b"
     kind   : None for a lesson, else the folder it lies in, "solutions" or "exercises"
     """
-    found = [rule(notebook) for rule in (_format, _execution, _cells, _figures, _folds)]
+    found = [common(notebook), _folds(notebook), _captions(notebook)]
     if kind:
-        found += [_exercises(notebook, number, kind)]
+        found += [_prose(notebook), _exercises(notebook, number, kind)]
     else:
-        found += [_anatomy(notebook, number), _claims(notebook, number)]
-        found += [_predictions(notebook)]
+        found += [_top(notebook, number), _claims(notebook, number)]
+        found += [_predictions(notebook, number)]
+        own = (_prose, _card) if has_card(notebook) else (_page, _fill_ins)
+        found += [rule(notebook, number) for rule in own]
     return sum(map(list, found), [])
 
 
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def prose_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-
-
-def output_text(output):
-    """All text of an output, whatever its kind."""
-    data = output.get("data", {})
-    parts = [v for k, v in data.items() if k.startswith("text/")]
-    return "\n".join([output.get("text", ""), *parts])
-
-
-def figures(cell):
-    """The outputs of a cell that are pictures."""
-    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-
-
-def calls(cell, name):
-    """The calls of a function by name in a code cell, as syntax trees."""
-    nodes = ast.walk(ast.parse(cell.source))
-    return [node for node in nodes if folding.called(node) == name]
-
-
-def claims(cell):
-    """What a cell claims, as (id, condition); an id that is not written out is None."""
-    for call in calls(cell, "claim"):
-        first, _, condition = call.args
-        yield getattr(first, "value", None), condition
+def common(notebook):
+    """What holds for every notebook, whatever it is for."""
+    for rule in (_format, _execution, _recorded, _cells, _pictures):
+        yield from rule(notebook)
 
 
 def _format(notebook):
@@ -92,11 +84,13 @@ def _format(notebook):
         yield f"is not a valid notebook: {error.message}"
     if None in ids or len(set(ids)) < len(ids):
         yield "has cells without an id, or an id twice"
-    if set(notebook.metadata) - {"kernelspec", "language_info", "stub"}:
-        yield "holds metadata beyond kernelspec and language_info (widget state?)"
+    if {k: v for k, v in notebook.metadata.items() if k != "stub"} != tidy.METADATA:
+        yield "holds other metadata than the course's (another kernel? widget state?)"
     if len(nbformat.writes(notebook)) > MAX_BYTES:
         yield f"is larger than {MAX_BYTES} bytes"
     for cell in notebook.cells:
+        if foreign := sorted(set(cell.metadata) - tidy.OF_CELL):
+            yield f"cell {cell.id} holds metadata of an editor: {foreign}"
         for tag in tags(cell):
             if not TAGS.fullmatch(tag):
                 yield f"cell {cell.id} has the tag {tag!r}, which is not the course's"
@@ -112,6 +106,10 @@ def _execution(notebook):
             data, text = output.get("data", {}), output_text(output)
             png = "".join(data.get("image/png", PNG + "=").split())
             path = ABSOLUTE_PATH.search(text)
+            about = output.get("metadata", {})
+            foreign = (
+                set(about) - {"image/png"} | set(about.get("image/png", {})) - ABOUT
+            )
             for found, words in [
                 (output.output_type == "error", "an error"),
                 (output.get("name") == "stderr", "stderr"),
@@ -120,30 +118,35 @@ def _execution(notebook):
                 (png[:11] != PNG or len(png) % 4, "a PNG that is none"),
                 (NETWORK.search(text), "an output that asks the network"),
                 (path, f"an absolute path: {path and path.group()}"),
+                (foreign, f"metadata of an editor: {sorted(foreign)}"),
             ]:
                 if found:
                     yield f"cell {cell.id} stores {words}"
 
 
+def _recorded(notebook):
+    """What cannot repeat was recorded with the code that the notebook has now."""
+    for cell, digest in zip(notebook.cells, tidy.digests(notebook), strict=True):
+        wanted = digest if IGNORE in tags(cell) else None
+        if cell.metadata.get("recorded_with") != wanted:
+            yield f"cell {cell.id} was recorded with other code; run refresh"
+
+
 def _cells(notebook):
     code = code_cells(notebook)
-    if len(code) > MAX_CODE_CELLS:
-        yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
     ignored = [cell for cell in code if IGNORE in tags(cell)]
     if len(ignored) > len(code) / 6:
         yield f"ignores the output of {len(ignored)} of {len(code)} cells"
-    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
-        if cell.cell_type != "code":
-            continue
+    for cell in code:
         source, lines = cell.source, cell.source.splitlines()
+        most = 200 if folding.is_folded(cell) else MAX_LINES
         for found, words in [
-            (not before or before.cell_type != "markdown", "has no prose before it"),
-            (not 0 < len(lines) <= MAX_LINES, f"has {len(lines)} lines"),
+            (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
             (
                 max(map(len, lines), default=0) > MAX_COLUMNS,
                 f"is wider than {MAX_COLUMNS} columns",
             ),
-            ("nbval" in source.lower(), "speaks to nbval in its code; use a tag"),
+            (NBVAL.search(source), "speaks to nbval in its code; use a tag"),
             (ABSOLUTE_PATH.search(source), "names an absolute path"),
             (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),
         ]:
@@ -151,12 +154,95 @@ def _cells(notebook):
                 yield f"cell {cell.id} {words}"
 
 
-def _anatomy(notebook, number):
+def _prose(notebook, number=None):
+    code = code_cells(notebook)
+    if len(code) > MAX_CODE_CELLS:
+        yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
+    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
+        if cell in code and (before is None or before.cell_type != "markdown"):
+            yield f"cell {cell.id} has no prose before it"
+
+
+def _headings(notebook):
+    prose = "\n".join(cell.source for cell in prose_cells(notebook))
+    return re.findall(r"(?m)^## (.*)", prose)
+
+
+def _top(notebook, number):
+    """The title, the question and the set-up; sections that count from 1."""
     title, *rest = notebook.cells[0].source.splitlines()
     if not title.startswith(f"# {number} · "):
         yield f"does not begin with '# {number} · ' but with {title!r}"
     if not any(line.startswith("**") and line.endswith("?**") for line in rest):
         yield "has no question under its title"
+    if "lsr.setup(" not in code_cells(notebook)[0].source:
+        yield "does not call lsr.setup in its first code cell"
+    headings = _headings(notebook)
+    numbers = [int(m[1]) for h in headings if (m := re.match(r"(\d+)\. ", h))]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"numbers its sections {numbers}"
+    if number != "00" and not any("Where it fails" in heading for heading in headings):
+        yield "has no section 'Where it fails'"
+
+
+def _page(notebook, number):
+    """The anatomy of a lecture or a deep dive that is made for a room."""
+    line = re.search(r"(?m)^\*Needs\*.*", notebook.cells[0].source)
+    named = re.findall(r"(?:^|· )\*(\w+)\* [^·\s]", line[0] if line else "")
+    if named != LINE:
+        yield f"has a line under its question with {named}, not with {LINE}"
+    claimed = any(any(claims(cell)) for cell in code_cells(notebook))
+    ending = ENDING if claimed or number != "00" else ENDING[:-1]
+    headings = _headings(notebook)
+    if headings[-len(ending) :] != ending:
+        yield f"ends with {headings[-len(ending) :]}, not with {ending}"
+    for heading in headings[: -len(ending)]:
+        if not re.match(r"\d+\. ", heading):
+            yield f"has a section without a number, {heading!r}"
+
+
+def _fill_ins(notebook, number):
+    """A line that a reader writes is handed to its check, and nothing else reads it."""
+    code = code_cells(notebook)
+    own = {"check", *(n.name for c in code for n in _functions(c))}
+    for before, cell in zip([None, *code], code, strict=False):
+        if "answer" in tags(cell) and "fill-in" not in tags(before or cell):
+            yield f"cell {cell.id} answers nothing"
+    for cell, after in zip(code, [*code[1:], None], strict=True):
+        if "fill-in" not in tags(cell):
+            continue
+        mine = set(_left_open(cell))
+        handed = {
+            argument.id
+            for call in (ast.walk(ast.parse(after.source)) if after else ())
+            if folding.called(call) in own
+            for argument in call.args
+            if isinstance(argument, ast.Name)
+        }
+        if not mine or not mine <= handed or "answer" not in tags(after):
+            yield f"cell {cell.id} is not followed by an answer that checks {mine}"
+        for other in code:
+            read = folding.names(other.source)[1] & mine
+            if read and other is not after:
+                yield f"cell {other.id} reads {read}, which a reader may leave open"
+
+
+def _functions(cell):
+    return [n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef)]
+
+
+def _left_open(cell):
+    """The names that `...` stands for: values, and functions that return it."""
+    for node in ast.parse(cell.source).body:
+        value = getattr(getattr(node, "body", [node])[-1], "value", None)
+        if isinstance(value, ast.Constant) and value.value is ...:
+            targets = getattr(node, "targets", [node])
+            yield from (getattr(n, "name", getattr(n, "id", None)) for n in targets)
+
+
+def _card(notebook, number):
+    """The anatomy of an older lesson, which begins with a card."""
+    rest = notebook.cells[0].source.splitlines()[1:]
     rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
     if rows != CARD:
         yield f"has a card with the rows {rows}"
@@ -167,19 +253,11 @@ def _anatomy(notebook, number):
     said = re.search(r"read (\d+), run under 1 \|", "\n".join(rest))
     if not said or abs(int(said[1]) / minutes - 1) > 0.2:
         yield f"does not say 'read N, run under 1' with N near {minutes:.0f}"
-    if "lsr.setup(" not in code_cells(notebook)[0].source:
-        yield "does not call lsr.setup in its first code cell"
-    headings = re.findall(r"(?m)^## (.*)", prose)
-    numbers = [int(m[1]) for h in headings if (m := re.match(r"(\d+)\. ", h))]
-    if numbers != list(range(1, len(numbers) + 1)):
-        yield f"numbers its sections {numbers}"
-    ending = ["Recap", "Exercises", "References"]
+    headings, ending = _headings(notebook), ["Recap", "Exercises", "References"]
     if number == "00":  # the door has nothing to exercise
         ending.remove("Exercises")
     if headings[-len(ending) :] != ending:
         yield f"ends with {headings[-3:]}, not with {', '.join(ending)}"
-    if not any("Where it fails" in heading for heading in headings):
-        yield "has no section 'Where it fails'"
     for cell in prose_cells(notebook):
         if cell.source.startswith("## Recap"):
             if len(re.findall(r"(?m)^- ", cell.source)) != 3:
@@ -188,15 +266,48 @@ def _anatomy(notebook, number):
                 yield "has no table of symbols in its recap"
 
 
-def _figures(notebook):
+def _captions(notebook):
     number = 0
     for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
-        for output in figures(cell):
+        for _ in figures(cell):
             number += 1
-            if not output.metadata.get("image/png", {}).get("alt", "").strip():
-                yield f"cell {cell.id} shows a figure without alternative text"
             if after is None or not after.source.startswith(f"**Figure {number}.** "):
                 yield f"no '**Figure {number}.**' under the figure of cell {cell.id}"
+
+
+def _pictures(notebook):
+    """What stands beside a picture is of this picture, and all of it is there.
+
+    Outputs that are not compared may be older: of those, what they have is looked at.
+    """
+    for cell in code_cells(notebook):
+        older = IGNORE in tags(cell)
+        for output, after in zip(cell.outputs, [*cell.outputs[1:], {}], strict=False):
+            if output not in figures(cell):
+                continue
+            about, found = output.metadata.get("image/png", {}), []
+            alt, digest = about.get("alt", "").strip(), _sha256(output.data)
+            below = WORDS.fullmatch(after.get("data", {}).get("text/html", ""))
+            plain = output.data.get("text/plain", "").partition(": ")[2]
+            found += [] if alt else ["has no alternative text"]
+            for where, text in {
+                "text/plain": plain,
+                "the words under it": html.unescape(below[1]) if below else "",
+            }.items():
+                if text != alt and (text or not older):
+                    found.append(f"has an alternative text that is not {where}")
+            if about.get("sha256", digest if older else "") != digest:
+                found.append("is another picture than the one that was drawn")
+            if not about.get("drawn") and not older:
+                found.append("does not say what is drawn")
+            yield from (f"the figure of cell {cell.id} {words}" for words in found)
+
+
+def _sha256(data):
+    try:
+        return hashlib.sha256(base64.b64decode(data["image/png"])).hexdigest()
+    except ValueError:
+        return None
 
 
 def _folds(notebook):
@@ -225,6 +336,8 @@ def _claims(notebook, number):
     expected = 0
     for cell in code_cells(notebook):
         printed = "".join(map(output_text, cell.outputs))
+        for said, number_ in unheld(cell):
+            yield f"claim {said!r} says {number_!r}, which its condition does not hold"
         for name, condition in claims(cell):
             expected += 1
             if isinstance(condition, ast.Constant):
@@ -235,11 +348,11 @@ def _claims(notebook, number):
                 yield f"claim {name} is not among the stored outputs"
             if IGNORE in tags(cell):
                 yield f"claim {name} stands in a cell whose output is ignored"
-    if expected == 0:
+    if expected == 0 and (number != "00" or has_card(notebook)):
         yield "makes no claim"
 
 
-def _predictions(notebook):
+def _predictions(notebook, number):
     asked = collections.Counter()
     for cell in code_cells(notebook):
         asked.update(re.findall(r"(?m)^(guess\w*) = None", cell.source))
@@ -250,7 +363,7 @@ def _predictions(notebook):
                 yield f"cell {cell.id} compares {name} before it was asked for"
     if any(asked.values()):
         yield "asks for a prediction that no later cell compares"
-    if not asked:
+    if not asked and len(number) == 2:  # a deep dive may do without
         yield "asks for no prediction"
 
 

@@ -1,7 +1,9 @@
 """Read the course's notebooks: their cells, tags, prose and the code they show."""
 
 import ast
+import functools
 import pathlib
+import re
 import sys
 
 import nbformat
@@ -9,10 +11,13 @@ import nbformat
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import command  # noqa: E402
+import folding  # noqa: E402
+
+LESSONS = command.lectures(ROOT)  # and deep dives, in reading order
 
 
 def notebook_paths():
-    """Every notebook of the course, in reading order."""
+    """Every notebook of the course, in reading order; not a reader's own."""
     return command.files(ROOT, "*.ipynb")
 
 
@@ -20,20 +25,65 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def number(notebook):
-    """What its title begins with: "02", or "02b" of a deep dive."""
-    return notebook.cells[0].source.removeprefix("# ").partition(" · ")[0]
+@functools.cache
+def number(path):
+    """The two digits of a lesson's file name; of a deep dive with its title's letter.
+
+    A deep dive whose title does not begin as its file name does has a "?" for it.
+    """
+    digits = path.name[:2]
+    if path.parent.name != "deep":
+        return digits
+    letter = re.match(rf"# {digits}([a-z]) · ", read(path).cells[0].source)
+    return digits + (letter[1] if letter else "?")
 
 
 def by_number(wanted):
-    """The lecture or deep dive whose title begins with this: "02", or "02b"."""
-    found = map(read, command.lectures(ROOT))
-    (notebook,) = (lesson for lesson in found if number(lesson) == wanted)
-    return notebook
+    """The lesson with this number: "02" of a lecture, "02b" of a deep dive."""
+    (path,) = (path for path in LESSONS if number(path) == wanted)
+    return read(path)
+
+
+def has_card(notebook):
+    """Whether it is one of the older lessons, which begin with a card."""
+    return "After this you can" in notebook.cells[0].source
 
 
 def tags(cell):
     return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def output_text(output):
+    """All text of an output, whatever its kind."""
+    data = output.get("data", {})
+    parts = [v for k, v in data.items() if k.startswith("text/")]
+    return "\n".join([output.get("text", ""), *parts])
+
+
+def figures(cell):
+    """The outputs of a cell that are pictures."""
+    return [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+
+
+def calls(cell, name):
+    """The calls of a function by name in a code cell, as syntax trees."""
+    nodes = ast.walk(ast.parse(cell.source))
+    return [node for node in nodes if folding.called(node) == name]
+
+
+def claims(cell):
+    """What a cell claims, as (id, condition); an id that is not written out is None."""
+    for call in calls(cell, "claim") if cell.cell_type == "code" else []:
+        first, _, condition = call.args
+        yield getattr(first, "value", None), condition
 
 
 def cells_tagged(notebook, prefix):
@@ -73,10 +123,4 @@ def run_cells(cells):
 
 
 # The lectures and deep dives that are made for a room; the others still have a card.
-LECTURES = {
-    number(notebook): path
-    for path in notebook_paths()
-    for notebook in [read(path)]
-    if path.parent.name in ("notebooks", "deep")
-    and "After this you can" not in notebook.cells[0].source
-}
+LECTURES = {number(path): path for path in LESSONS if not has_card(read(path))}

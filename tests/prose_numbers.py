@@ -8,28 +8,31 @@ from notebook_files import tags
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
     r"\(\d{4}(?:, section \d+)?\)",  # the year of a paper
-    r"\b\d\d-\d+\b",  # a claim
+    r"\b\d\d[a-z]?-\d+\b",  # a claim
     r"(?m)^\| \d+ \|",  # the number of a row
+    r"\[\d\d[^\]]*\](?:\([^)]*\))?",  # a link that names a notebook
     r"\]\([^)]*\)",  # the address of a link
-    r"\[\d\d[^\]]*\]",  # a link that names a notebook
-    r"\b[Nn]otebooks? \d\d(?:, \d\d)*(?: and \d\d)?",
+    r"\b(?:[Nn]otebooks?|[Ll]ectures?|[Dd]eep dives?) \d\d[a-z]?\b"
+    r"(?:(?:, | and )\d\d[a-z]?\b)*",
     r"\b[Ss]ections? \d+(?:(?:, | and )\d+)*",
     r"\b(?:Figure|Table|Bug|[Ss]tep) \d+",
-    r"\(0\d\)",  # (07): a notebook
+    r"\(0\d[a-z]?\)",  # (04): a notebook
     r"(?m)^#+ \d+\.",  # the number of a section
     r"(?m)^\d+\. ",  # a numbered list
 ]
+LEFT_OUT = ("## References", "## Exercises, deeper, next")
 
 
 def missing_numbers(notebook):
     """Numbers of the prose that no output holds, as (cell id, number).
 
-    Left out: the card, references, cells tagged "reported" (figures from papers), and
-    what only names a place (notebooks, sections, figures, years of papers).
+    Left out: the card, references, minutes of what comes next, cells tagged "reported"
+    (figures from papers), and what only names a place (notebooks, sections, figures,
+    years of papers).
     """
     values, missing = _values(notebook.cells), []
     for cell in prose_cells(notebook)[1:]:
-        if cell.source.startswith("## References") or "reported" in tags(cell):
+        if cell.source.startswith(LEFT_OUT) or "reported" in tags(cell):
             continue
         text = cell.source
         for pattern in NOT_A_RESULT:
@@ -52,12 +55,12 @@ def _unseen(text, values):
 
 
 def _values(cells):
-    """The numbers that cells computed: not those of a claim's sentence or alternative
-    text, which somebody typed, nor of a slider's table, which holds nearly all."""
+    """The numbers that cells computed: not those of a claim's sentence or of a figure
+    in words, which somebody typed, nor of a slider's table, which holds nearly all."""
     lines = []
     for cell in cells:
         for output in cell.get("outputs", []):
-            text = output_text(output)
+            text = re.sub(r"(?s)<details>.*?</details>", "", output_text(output))
             if "image/png" not in output.get("data", {}) and "lsr-live-" not in text:
                 lines += [line for line in text.splitlines() if line[:1] != "✓"]
     return [float(number) for number, _ in _numbers("\n".join(lines))]

@@ -4,9 +4,10 @@ import re
 import sys
 
 import contract
+import notebook_files
 import numpy as np
 import pytest
-from notebook_files import ROOT, notebook_paths, read
+from notebook_files import ROOT, read
 from scipy import optimize, special, stats
 
 import course
@@ -18,12 +19,12 @@ TEACHING = ROOT / "notebooks" / "teaching"
 PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.md"))]
 TEXT = "\n".join(PAGES)
 LESSONS = {
-    path.name[:2]: read(path)
-    for path in notebook_paths()
+    notebook_files.number(path): read(path)
+    for path in notebook_files.LESSONS
     if path.parent.name == "notebooks"
 }
-SECTION = re.compile(r"\[(\d\d) §(\d+)\]\(([^)]+)\)")
-CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
+SECTION = re.compile(r"\[(\d\d[a-z]?) §(\d+)\]\(([^)]+)\)")
+CLAIM = re.compile(r"(?<![\w/.-])\d\d[a-z]?-\d{1,2}(?![\w-])")
 
 
 def part(heading):
@@ -50,7 +51,7 @@ def outputs(cell):
 def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(number):
     card = LESSONS[number].cells[0].source
     (row,) = (r for r in rows(part("## The lectures")) if f"(../{number}_" in r[0])
-    assert row[1] == re.search(r"read (\d+), run", card)[1]
+    assert row[1] == re.search(r"read (\d+)", card)[1]
     assert len(row) == 6 and all(row)
     title = card.splitlines()[0].removeprefix("# ").replace(" · ", " ")
     table = rows(part(f"### {title}"))
@@ -89,7 +90,7 @@ def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
 
 def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
     sections = {
-        claim.id: (claim.path.name[:2], claim.section.partition(".")[0])
+        claim.id: (notebook_files.number(claim.path), claim.section.partition(".")[0])
         for claim in claims.read_claims()
     }
     named = set()
@@ -199,7 +200,7 @@ def test_numbers_of_the_model_answers():
     assert len(QUESTIONS) == 10
     for question, answer in zip(QUESTIONS, PARTS, strict=True):
         assert question.splitlines()[0] == answer.splitlines()[0]
-        assert re.search(r"§\d+\].*\d\d-\d+", answer)
+        assert re.search(r"§\d+\].*\d\d[a-z]?-\d+", answer)
     text = np.array([0.9, *[EPS / K] * 5])
     share = (text / text.sum())[1]
     says(1, {"0.98333": text.sum(), "0.12": 0.02 * K, "0.101695": share * K})

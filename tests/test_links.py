@@ -1,7 +1,9 @@
 """Every link inside the course leads to a file, and to a heading of it."""
 
+import nbformat
 import pytest
-from notebook_files import ROOT, notebook_paths
+from nbformat.v4 import new_markdown_cell, new_notebook
+from notebook_files import ROOT, notebook_paths, number
 from page_links import broken, links, text_of
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CLAIMS.md")]
@@ -47,3 +49,18 @@ def test_broken_links_are_reported(tmp_path):
     wanted = ["03_a.ipynb#1.-A-part", "no.png", "there.md#gone", "#gone", "http"]
     wanted += ["../outside.md", "b.md", "#1.-Gone"]
     assert [problem.partition(":")[0] for problem in bad] == wanted
+
+
+def test_a_deep_dive_is_named_by_the_letter_of_its_title(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name, title in (("03_a", "03b · A"), ("04_a", "03b · A")):
+        cells = [new_markdown_cell(f"# {title}"), new_markdown_cell("## 1. A part")]
+        path = tmp_path / "deep" / f"{name}.ipynb"
+        nbformat.write(new_notebook(cells=cells), path)
+        assert number(path) == {"03_a": "03b", "04_a": "04?"}[name]
+    page, address = tmp_path / "page.md", "(deep/03_a.ipynb#1.-A-part)"
+    page.write_text(f"[03b §1]{address} [03a §1]{address} [03 §1]{address}")
+    assert [problem.split()[-2:] for problem in broken(page, tmp_path)] == [
+        ["03a", "§1"],
+        ["03", "§1"],
+    ]

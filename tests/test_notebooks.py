@@ -1,4 +1,4 @@
-"""Every notebook keeps the contract, which notices when one does not."""
+"""Every notebook keeps the contract; what it shows is what the package does."""
 
 import ast
 import os
@@ -13,16 +13,17 @@ import pytest
 import seaborn as sns
 import torch
 from contract import code_cells
-from exercise_files import exercise_paths
-from nbformat.v4 import new_markdown_cell, new_output
 from notebook_files import (
+    LESSONS,
     ROOT,
     by_number,
     cells_tagged,
     definitions,
     notebook_paths,
+    number,
     read,
     run_cells,
+    tags,
     without_docstring,
 )
 from prose_numbers import missing_numbers
@@ -30,19 +31,35 @@ from torch.testing import assert_close
 
 import lsr_utils as lsr
 
-LESSONS = [p for p in notebook_paths() if p.parent.name == "notebooks"]
 
-
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem[:2])
+@pytest.mark.parametrize("path", LESSONS, ids=number)
 def test_lesson_keeps_the_contract_and_its_numbers_stand_in_an_output(path):
-    assert contract.problems(read(path), path.name[:2]) == []
+    assert contract.problems(read(path), number(path)) == []
     assert missing_numbers(read(path)) == []
+
+
+def test_no_number_is_given_to_two_lessons():
+    assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
+def test_the_list_names_every_notebook_that_git_keeps():
+    """What notebooks/SHA256SUMS does not name counts as a reader's, and has no test."""
+    done = subprocess.run(
+        ["git", "ls-files", "notebooks/*.ipynb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    listed = {path.relative_to(ROOT).as_posix() for path in notebook_paths()}
+    assert set(done.stdout.splitlines()) == listed
 
 
 def test_notebooks_of_another_package_are_refused(tmp_path):
     """A copy of the course, but Python finds the package of this one."""
     lesson = LESSONS[0].relative_to(ROOT)
-    for name in ("conftest.py", "pyproject.toml", "tools/isolation.py", lesson):
+    tools = ("tools/isolation.py", "tools/command.py")
+    for name in ("conftest.py", "pyproject.toml", *tools, lesson):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     done = subprocess.run(
@@ -55,12 +72,28 @@ def test_notebooks_of_another_package_are_refused(tmp_path):
     assert str(ROOT / "lsr_utils") in done.stderr
 
 
-def test_claims_named_in_the_overview_exist():
-    code = [cell for path in LESSONS for cell in code_cells(read(path))]
-    made = {name for cell in code for name, _ in contract.claims(cell)}
-    prose = "\n".join(cell.source for cell in contract.prose_cells(by_number("00")))
-    named = set(re.findall(r"\b\d\d-\d+\b", prose))
-    assert len(named) >= 10 and named <= made
+def test_what_is_not_compared_is_listed():
+    command = [sys.executable, "-m", "pytest", "--uncompared"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    *lines, last = done.stdout.splitlines()
+    listed = [tuple(re.findall(r"^(\S+): .+\(cell (\S+)\)$", line)) for line in lines]
+    assert done.returncode == 0 and listed == [
+        ((path.relative_to(ROOT).as_posix(), cell.id),)
+        for path in notebook_paths()
+        for cell in code_cells(read(path))
+        if contract.IGNORE in tags(cell)
+    ]
+    assert re.fullmatch(rf"Outputs of {len(lines)} of \d+ cells are .+\.", last)
+
+
+def test_claims_named_in_prose_exist():
+    cells = [cell for path in LESSONS for cell in read(path).cells]
+    made = {name for cell in cells for name, _ in contract.claims(cell)}
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    prose = re.sub(r"[Ee]xercises? \d\d-\d|\bto \d\d-\d+", "", prose)
+    named = set(re.findall(r"(?<![\w/.-])\d\d[a-z]?-\d+(?![\w-])", prose))
+    print(named - made)
+    assert named and named <= made
 
 
 # What is shown, and what the package does ----------------------------------------
@@ -150,9 +183,9 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
 def test_docstrings_name_a_section_that_exists():
     for path in sorted((ROOT / "lsr_utils").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        for words in re.findall(r"Taught\s+in\s+(\d\d\s+section[^.]*)\.", text):
-            number, *sections = re.findall(r"\d+", words)
-            cells = contract.prose_cells(by_number(number))
+        for words in re.findall(r"Taught\s+in\s+(\d\d[a-z]?\s+section[^.]*)\.", text):
+            taught, *sections = re.findall(r"\d+[a-z]?", words)
+            cells = contract.prose_cells(by_number(taught))
             wanted = f"## {sections[-1]}. "
             assert any(wanted in cell.source for cell in cells), f"{path.name} {words}"
 
@@ -183,145 +216,3 @@ def test_bands_over_networks_hold_the_middle_nine_tenths():
     heights = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (5**2, 95**2)
     assert axis.lines[0].get_ydata() == pytest.approx([sum(values) / 101] * 2)
-
-
-# The contract itself: a planted fault of each kind is reported ---------------------
-
-
-def edits(old, new):
-    def plant(notebook):
-        found = [cell for cell in notebook.cells if old in cell.source]
-        assert found
-        for cell in found:
-            cell.source = cell.source.replace(old, new)
-
-    return plant
-
-
-def second(**changes):
-    return lambda notebook: code_cells(notebook)[1].update(changes)
-
-
-def tagged(tag, first=1, step=99):
-    def plant(notebook):
-        for cell in code_cells(notebook)[first::step]:
-            cell.metadata.tags = [tag]
-
-    return plant
-
-
-def stores(*arguments, **options):
-    output = new_output(*arguments, **options)
-    return lambda notebook: code_cells(notebook)[2].outputs.append(output)
-
-
-def shows(kind, data="1"):
-    return stores("display_data", {kind: data})
-
-
-def prints(text):
-    return stores("stream", name="stdout", text=text)
-
-
-def figure(notebook):
-    """The first cell with a figure, and the output that holds it."""
-    cell = next(filter(contract.figures, code_cells(notebook)))
-    return cell, contract.figures(cell)[0]
-
-
-def claiming(notebook):
-    return next(cell for cell in code_cells(notebook) if any(contract.claims(cell)))
-
-
-FAULTS = {  # planted_faults.py has more
-    # what nbval passes
-    "stores ['application/javascript']": shows("application/javascript"),
-    "stores an absolute path: /home/me/data.npz": prints("read /home/me/data.npz"),
-    "asks the network": shows("text/html", "<script src='https://cdn.org/a.js'>"),
-    "ends in a semicolon": second(source="x = 1;"),
-    "ignores the output": tagged(contract.IGNORE, 0, 3),
-    # format
-    "not a valid notebook": lambda nb: nb.metadata.update(kernelspec={}),
-    "is larger than": prints(contract.MAX_BYTES * "a"),
-    "no slide type": lambda nb: nb.cells[3].metadata.pop("slideshow"),
-    "more than 45": lambda nb: nb.cells.extend(3 * nb.cells[:-3]),
-    "has 30 lines": second(source="pass\n" * 30),
-    "has 0 lines": second(source=""),
-    "wider than": second(source="x = " + "1 + " * 30 + "1"),
-    "names an absolute path": second(source="where = '/home/me/data.npz'"),
-    "no prose before it": lambda nb: nb.cells.pop(3),
-    # anatomy
-    "does not begin with '# 01 · '": edits("# 01 · ", "# 02 · "),
-    "no question": edits("?**", "**"),
-    "a card with": edits("| **Needs** |", "| Needs |"),
-    "'read N, run under 1'": edits("| read 40", "| read 4"),
-    "not call lsr.setup": edits("lsr.setup(", "print("),
-    "numbers its sections": edits("## 2. ", "## 7. "),
-    "not with Recap, Exercises, References": lambda nb: nb.cells.pop(),
-    "no section 'Where it fails'": edits("Where it fails", "Limits"),
-    "three bullets": edits("\n- ", "\n* "),
-    "table of symbols": edits("| symbol |", "| sign |"),
-    "no '**Figure 1.**'": edits("**Figure 1.**", "Figure 1."),
-    # folds
-    "checks and claims nothing": tagged("checks"),
-    "covers a figure": lambda nb: figure(nb)[0].metadata.update(tags=["checks"]),
-    "is called folded and is open": lambda nb: nb.cells[3].update(
-        source="The cell below is folded."
-    ),
-    "no cell follows": edits("## References", "## References\nUnfold the cell."),
-    # claims and guesses
-    "claim 01-9 should be 01-1": edits('"01-1"', '"01-9"'),
-    "claim None should be": second(source='claim(f"01-{K}", "sentence", K == 6)'),
-    "not among the stored": lambda nb: claiming(nb).outputs.clear(),
-    "whose output is ignored": lambda nb: claiming(nb).metadata.update(
-        tags=[contract.IGNORE]
-    ),
-    "makes no claim": edits("claim(", "print("),
-    "no later cell compares": second(source="guess = None"),
-    "before it was asked": second(source='lsr.guess("a", guess_5, 1)'),
-    "asks for no prediction": lambda nb: [
-        cell.update(source="x = 1") for cell in code_cells(nb) if "guess" in cell.source
-    ],
-}
-EXERCISE_FAULTS = {
-    "does not begin with": edits("Exercises:", "Tasks:"),
-    "makes a claim": second(source='claim("01-1", "sentence", True)'),
-    "stored without": lambda nb: code_cells(nb)[1].outputs.clear(),
-    "has count None": second(execution_count=None),
-    "has the sections": edits("## 01-2", "## 01-4"),
-    "'★★ core · N minutes'": edits("★★ core · 20", "★★ core"),
-    "no folded hint": edits("<details>", "<p>"),
-    "checks ['01-9']": edits('check("01-1"', 'check("01-9"'),
-    "without a rubric": lambda nb: nb.cells.append(
-        new_markdown_cell("## Mini-project\n\nDo something.")
-    ),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Non-unique cell id")
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_a_lesson_is_reported(fault):
-    notebook = by_number("01")
-    FAULTS[fault](notebook)
-    assert any(fault in problem for problem in contract.problems(notebook, "01"))
-
-
-@pytest.mark.parametrize("fault", EXERCISE_FAULTS)
-def test_a_fault_of_an_exercise_is_reported(fault):
-    notebook = read(exercise_paths("exercises")[0])
-    EXERCISE_FAULTS[fault](notebook)
-    problems = contract.problems(notebook, "01", "exercises")
-    assert any(fault in problem for problem in problems)
-
-
-WITHOUT = ["0.918", "4.0074", "97.3 %", "$\\ln 56$", "1,001", "77", "3.7e-5"]
-WITH = ["0.9167", "92 %", "notebook 77", "ln 55", "1,000"]
-
-
-@pytest.mark.parametrize("text", [*WITHOUT, *WITH])
-def test_a_number_without_an_output_is_reported(text):
-    notebook = by_number("01")
-    cell = notebook.cells[5]
-    cell.source += f"\n\nIt is {text}."
-    wanted = [cell.id] if text in WITHOUT else []
-    assert [place for place, _ in missing_numbers(notebook)] == wanted

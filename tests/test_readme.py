@@ -5,7 +5,7 @@ import re
 import claims
 import pytest
 import yaml
-from notebook_files import ROOT, notebook_paths, read
+from notebook_files import LESSONS, ROOT, number, read
 from page_links import links
 from prose_numbers import unprinted
 
@@ -13,7 +13,6 @@ import course
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
 SECTIONS = [
     *("Five findings", "Start", "The notebooks", "For whom"),
     *("How far to trust it", "Licence and citation"),
@@ -32,9 +31,9 @@ def test_one_page_its_sections_and_what_a_reader_needs():
     assert {address for _, address in links(TEXT)} >= NEEDED
 
 
-def section(number, wanted):
+def section(lesson, wanted):
     """The cells of a numbered section of a notebook."""
-    (path,) = (path for path in LESSONS if path.name.startswith(number))
+    (path,) = (path for path in LESSONS if number(path) == lesson)
     cells, now = [], None
     for cell in read(path).cells:
         now = (re.findall(r"\A## (\d+)\.", cell.source) or [now])[0]
@@ -45,10 +44,10 @@ def section(number, wanted):
 FINDINGS = re.findall(r"(?ms)^\d\. (.+?)(?=^\d\. |^## |\Z)", TEXT.split("## Five")[1])
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(number):
-    finding = FINDINGS[number]
-    places = re.findall(r"\[(\d\d) §(\d+)\]", finding)
+@pytest.mark.parametrize("place", range(5))
+def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(place):
+    finding = FINDINGS[place]
+    places = re.findall(r"\[(\d\d[a-z]?) §(\d+)\]", finding)
     cells = [cell for place in places for cell in section(*place)]
     assert finding.startswith("**") and len(FINDINGS) == 5
     assert len(re.findall(r"\d", finding)) > 5 and unprinted(finding, cells) == []
@@ -56,11 +55,11 @@ def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(number):
 
 def test_the_table_gives_every_notebook_with_its_question_and_minutes():
     rows = []
-    for path in LESSONS:
+    for path in (path for path in LESSONS if path.parent.name == "notebooks"):
         title, *rest = read(path).cells[0].source.splitlines()
         name = title.removeprefix("# ").replace(" · ", " ")
         question = next(line for line in rest if line.startswith("**")).strip("*")
-        minutes = re.search(r"read (\d+), run", "\n".join(rest))[1]
+        minutes = re.search(r"read (\d+)", "\n".join(rest))[1]
         rows.append(f"| [{name}](notebooks/{path.name}) | {question} | {minutes} |")
     table = TEXT.split("| notebook | question | minutes to read |\n|---|---|---|\n")[1]
     assert table.split("\n\n")[0].splitlines() == rows

@@ -6,7 +6,6 @@ Exercises are derived from their solutions. One that holds an answer is left alo
 """
 
 import argparse
-import hashlib
 import os
 import re
 import shutil
@@ -25,7 +24,7 @@ from environment import ROOT
 from isolation import isolate
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from tidy import tidy
+from tidy import digests, tidy
 
 ANEW = "to have the exercises anew, move the file away"
 UNREPEATABLE = "nbval-ignore-output"
@@ -111,13 +110,12 @@ def keep_recorded(notebook, stored, record):
     That is the output of cells tagged `nbval-ignore-output`, as long as the code up to
     there is what it was at the recording; `record` takes the new output instead.
     """
-    code = hashlib.sha256()
-    for cell, old in zip(notebook.cells, stored.cells, strict=True):
-        code.update(cell.source.encode() if cell.cell_type == "code" else b"")
+    trios = zip(notebook.cells, stored.cells, digests(notebook), strict=True)
+    for cell, old, digest in trios:
         recorded = cell.metadata.pop("recorded_with", None)
         if UNREPEATABLE in cell.metadata.get("tags", []):
-            cell.metadata["recorded_with"] = code.hexdigest()[:16]
-            if recorded == cell.metadata["recorded_with"] and not record:
+            cell.metadata["recorded_with"] = digest
+            if recorded == digest and not record:
                 cell.outputs = old.outputs
                 for output in cell.outputs:
                     if "execution_count" in output:

@@ -20,7 +20,7 @@ SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
 LINES_SHOWN = 14
 ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Gap|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
-NOT_FOR_A_ROOM = re.compile(r"✓ \d\d-\d+ |No prediction yet|device: ")
+NOT_FOR_A_ROOM = re.compile(r"✓ \d\d[a-z]?-\d+ |No prediction yet|device: ")
 # How the stylesheet sets each kind: pixels around it and for a line; the letters in a
 # line, or what stands for a line.
 SIZES = {
