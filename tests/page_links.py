@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import mistune
 import nbformat
 from nbconvert.filters.strings import add_anchor
+from notebook_files import number, read
 
 PROSE = mistune.create_markdown(renderer="ast", plugins=["table"])
 
@@ -63,11 +64,11 @@ def broken(page, root):
             continue
         name, _, fragment = address.partition("#")
         target = (page.parent / name).resolve() if name else page
-        said = re.fullmatch(r"(\d\d) §(\d+)", words)
+        said = re.fullmatch(r"(\d\d[a-z]?) §(\d+)", words)
         if not target.is_relative_to(root) or not target.is_file():
             problems.append(f"{address}: there is no such file")
         elif fragment and unquote(fragment) not in map(unquote, anchors(target)):
             problems.append(f"{address}: there is no such heading")
-        elif said and f"{target.name[:2]} §{fragment.partition('.')[0]}" != words:
+        elif said and f"{number(read(target))} §{fragment.partition('.')[0]}" != words:
             problems.append(f"{address}: is not {words}")
     return problems

@@ -107,7 +107,7 @@ def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, m
     [
         ("✓ 00-2", "✗ 00-2", r"claims .*'00-2'.* and prints .*: run"),
         ("00-2", "00-1", "claims made twice: 00-1"),
-        ("image/png", "image/x", "00_start_here.ipynb stores no figure"),
+        ("image/png", "image/x", "00_one_picture.ipynb stores no figure"),
     ],
 )
 def test_what_does_not_fit_is_an_error(tmp_path, old, new, words):

@@ -9,7 +9,7 @@ import sys
 import contract
 import numpy as np
 import pytest
-from notebook_files import ROOT, notebook_paths, read
+from notebook_files import ROOT, notebook_paths, number, read
 from scipy import optimize, special, stats
 
 import course
@@ -20,13 +20,15 @@ import claims  # noqa: E402
 TEACHING = ROOT / "notebooks" / "teaching"
 PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.md"))]
 TEXT = "\n".join(PAGES)
-LESSONS = {
-    path.name[:2]: read(path)
+LECTURES = {  # and deep dives
+    number(notebook): notebook
     for path in notebook_paths()
-    if path.parent.name == "notebooks"
+    if path.parent.name in ("notebooks", "deep")
+    for notebook in [read(path)]
 }
-SECTION = re.compile(r"\[(\d\d) §(\d+)\]\(([^)]+)\)")
-CLAIM = re.compile(r"(?<![\w/.-])\d\d-\d{1,2}(?![\w-])")
+LESSONS = {name: LECTURES[name] for name in LECTURES if len(name) == 2}
+SECTION = re.compile(r"\[(\d\d[a-z]?) §(\d+)\]\(([^)]+)\)")
+CLAIM = re.compile(r"(?<![\w/.-])\d\d[a-z]?-\d{1,2}(?![\w-])")
 
 
 def part(heading):
@@ -62,14 +64,14 @@ def test_pages_are_short_and_lead_to_many_sections():
 def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(number):
     card = LESSONS[number].cells[0].source
     (row,) = (r for r in rows(part("## The lectures")) if f"(../{number}_" in r[0])
-    assert row[1] == re.search(r"read (\d+), run", card)[1]
+    assert row[1] == re.search(r"read (\d+)", card)[1]
     assert len(row) == 6 and all(row)
     title = card.splitlines()[0].removeprefix("# ").replace(" · ", " ")
     table = rows(part(f"### {title}"))
     assert len(table) == 3
     for question, answer, where in table:
         assert question.endswith("?") and answer.endswith(".")
-        assert {found for found, _ in places(where)} == {number}
+        assert {found[:2] for found, _ in places(where)} == {number}
     if number in ("03", "07", "05", "06"):  # in halves, which name sections
         named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", row[2])]
         prose = "\n".join(c.source for c in contract.prose_cells(LESSONS[number]))
@@ -101,7 +103,7 @@ def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
 
 def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
     sections = {
-        claim.id: (claim.path.name[:2], claim.section.partition(".")[0])
+        claim.id: (claim.title.partition(" · ")[0], claim.section.partition(".")[0])
         for claim in claims.read_claims()
     }
     named = set()
@@ -110,7 +112,9 @@ def test_claims_stand_beside_a_link_to_the_section_that_makes_them():
             named.add(claim)
             # 01-2 is the example in an introduction.
             example = claim == "01-2" and not places(line)
-            assert example or sections[claim] in places(line), claim
+            number, section = sections.get(claim, ("", ""))
+            there = {n: [(n, "Checks")] for n, _ in places(line)}.get(number, [])
+            assert example or (number, section) in places(line) + there, claim
     assert len(named) > 60
 
 
@@ -124,7 +128,7 @@ def test_misconceptions_are_answered_by_a_cell():
 
 def test_sections_said_to_read_a_record_or_to_have_sliders_do():
     code, sliders = {}, set()
-    for number, notebook in LESSONS.items():
+    for number, notebook in LECTURES.items():
         section = ""
         for cell in notebook.cells:
             section = (re.findall(r"\A## (\d+)\.", cell.source) or [section])[0]
@@ -220,7 +224,7 @@ def test_ten_questions_with_answers_that_name_cells():
     for question, answer in zip(QUESTIONS, PARTS, strict=True):
         assert question.splitlines()[0] == answer.splitlines()[0]
         assert "?" in question or "Show" in question
-        assert len(answer) > 300 and re.search(r"§\d+\].*\d\d-\d+", answer)
+        assert len(answer) > 300 and re.search(r"§\d+\].*\d\d[a-z]?-\d+", answer)
 
 
 def test_numbers_of_the_model_answers():
