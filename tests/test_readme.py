@@ -14,6 +14,7 @@ import course
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
+DEEP = [path for path in notebook_paths() if path.parent.name == "deep"]
 SECTIONS = [
     *("Five findings", "Start", "The notebooks", "For whom"),
     *("How far to trust it", "Licence and citation"),
@@ -55,15 +56,18 @@ def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(number):
 
 
 def test_the_table_gives_every_notebook_with_its_question_and_minutes():
-    rows = []
-    for path in LESSONS:
+    rows, deep = [], []
+    for path in LESSONS + DEEP:
         title, *rest = read(path).cells[0].source.splitlines()
         name = title.removeprefix("# ").replace(" · ", " ")
         question = next(line for line in rest if line.startswith("**")).strip("*")
         minutes = re.search(r"read (\d+)", "\n".join(rest))[1]
-        rows.append(f"| [{name}](notebooks/{path.name}) | {question} | {minutes} |")
+        link = f"[{name}]({path.relative_to(ROOT).as_posix()})"
+        rows += [f"| {link} | {question} | {minutes} |"] if path in LESSONS else []
+        deep += [f"- {link}: {question} ({minutes})"] if path in DEEP else []
     table = TEXT.split("| notebook | question | minutes to read |\n|---|---|---|\n")[1]
-    assert table.split("\n\n")[0].splitlines() == rows
+    below = table.split("\n\n")
+    assert [below[0].splitlines(), below[2].splitlines()] == [rows, deep]
 
 
 def test_the_picture_is_light_alone_and_described_as_in_its_notebook():
