@@ -8,7 +8,7 @@ from notebook_files import tags
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
     r"\(\d{4}(?:, section \d+)?\)",  # the year of a paper
-    r"\b\d\d-\d+\b",  # a claim
+    r"\b\d\d[a-z]?-\d+\b",  # a claim
     r"(?m)^\| \d+ \|",  # the number of a row
     r"\]\([^)]*\)",  # the address of a link
     r"\[\d\d[^\]]*\]",  # a link that names a notebook

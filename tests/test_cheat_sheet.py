@@ -64,7 +64,7 @@ def test_advice_rests_on_claims_and_names_what_did_not_help(rows):
     made = {claim.id: claim.kind for claim in claims.read_claims()}
     kinds = []
     for name, (cells, *_) in rows.items():
-        if named := re.findall(r"\d\d-\d+", cells[-1]):
+        if named := re.findall(r"\d\d[a-z]?-\d+", cells[-1]):
             kinds.append({made[claim] for claim in named})
             if re.search(r"ε = 0$|expect little|or forward|either|none on", cells[0]):
                 assert kinds[-1] != {""}, name

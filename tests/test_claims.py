@@ -10,15 +10,16 @@ import shutil
 import urllib.parse
 
 import claims
+import command
 import contract
 import pytest
-from notebook_files import ROOT, notebook_paths, read
+from notebook_files import ROOT, number, read
 
-LESSONS = [path for path in notebook_paths() if path.parent.name == "notebooks"]
+LESSONS = command.lectures(ROOT)  # and deep dives
 PAGE = (ROOT / claims.PAGE).read_text(encoding="utf-8")
 ROW = re.compile(
-    r"\| (\d\d-\d+) \| (.+) \| (|null|harm|rival) "
-    r"\| \[.*?§(\d+).*\]\(notebooks/(\S+\.ipynb)#(\S+) \"cell (\S+)\"\) \|"
+    r"\| (\d\d[a-z]?-\d+) \| (.+) \| (|null|harm|rival) "
+    r"\| \[(?:.*?§(\d+).*|Checks)\]\(notebooks/(\S+\.ipynb)#(\S+) \"cell (\S+)\"\) \|"
 )
 
 
@@ -51,7 +52,9 @@ def made():
                 printed = "".join(map(contract.output_text, cell.outputs))
                 assert f"✓ {name}  {sentence}\n" in printed + "\n"
                 part = claims.RESTS_ON[words.get("by", "run")]
-                place = section.split(".")[0], path.name, section.replace(" ", "-")
+                file = path.relative_to(ROOT / "notebooks").as_posix()
+                place = re.findall(r"\A\d+", section) or [None]
+                place = place[0], file, section.replace(" ", "-")
                 row = part, name, sentence, words.get("kind", ""), *place, cell.id
                 found[name] = row, cell.source
     return found
@@ -78,7 +81,8 @@ def test_every_claim_stands_on_the_page_once_as_its_call_says(rows, made):
 def test_claims_are_in_reading_order_and_counted_at_the_head(rows):
     assert f"**{len(rows)} claims** in {len(LESSONS)} notebooks" in PAGE
     for heading in claims.RESTS_ON.values():
-        ours = [tuple(map(int, row[1].split("-"))) for row in rows if row[0] == heading]
+        ours = [row[1].split("-") for row in rows if row[0] == heading]
+        ours = [(lesson, int(count)) for lesson, count in ours]
         assert ours == sorted(ours) and len(ours) >= 30
         assert f"- **{heading}** ({len(ours)})." in PAGE
     kinds = collections.Counter(row[3] for row in rows)
@@ -97,7 +101,7 @@ def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, m
     reads = {name for name, (_, code) in made.items() if READS_A_RECORD.search(code)}
     assert len(reads) >= 3 and reads <= rest
     for path in LESSONS:
-        if path.name[:2] in {name[:2] for name in rest}:
+        if number(read(path)) in {name.partition("-")[0] for name in rest}:
             code = "\n".join(cell.source for cell in contract.code_cells(read(path)))
             assert READS_A_RECORD.search(code), path.name
 

@@ -61,16 +61,14 @@ def read_claims(root=ROOT):
                 continue
             made = claim_calls(cell["source"])
             texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
-            printed = dict(PRINTED.findall("".join(texts)))
-            if sorted(made) != sorted(printed):
+            printed = PRINTED.findall("".join(texts))
+            if made.keys() != dict(printed).keys():
                 raise ValueError(
                     f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
-                    f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
+                    f"{list(dict(printed))}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path, title, section
-            found += [
-                Claim(name, printed[name], *made[name], *place) for name in printed
-            ]
+            found += [Claim(name, said, *made[name], *place) for name, said in printed]
     counts = collections.Counter(claim.id for claim in found)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"claims made twice: {', '.join(twice)}.")
