@@ -13,7 +13,8 @@ import claims
 import command
 import contract
 import pytest
-from notebook_files import ROOT, number, read
+from notebook_files import ROOT, read
+from notebook_files import number as titled
 
 LESSONS = command.lectures(ROOT)  # and deep dives
 PAGE = (ROOT / claims.PAGE).read_text(encoding="utf-8")
@@ -101,7 +102,7 @@ def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, m
     reads = {name for name, (_, code) in made.items() if READS_A_RECORD.search(code)}
     assert len(reads) >= 3 and reads <= rest
     for path in LESSONS:
-        if number(read(path)) in {name.partition("-")[0] for name in rest}:
+        if titled(read(path)) in {name.partition("-")[0] for name in rest}:
             code = "\n".join(cell.source for cell in contract.code_cells(read(path)))
             assert READS_A_RECORD.search(code), path.name
 

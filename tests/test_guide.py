@@ -9,7 +9,8 @@ import sys
 import contract
 import numpy as np
 import pytest
-from notebook_files import ROOT, notebook_paths, number, read
+from notebook_files import ROOT, notebook_paths, read
+from notebook_files import number as titled
 from scipy import optimize, special, stats
 
 import course
@@ -21,7 +22,7 @@ TEACHING = ROOT / "notebooks" / "teaching"
 PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.md"))]
 TEXT = "\n".join(PAGES)
 LECTURES = {  # and deep dives
-    number(notebook): notebook
+    titled(notebook): notebook
     for path in notebook_paths()
     if path.parent.name in ("notebooks", "deep")
     for notebook in [read(path)]

@@ -62,10 +62,10 @@ def read_claims(root=ROOT):
             made = claim_calls(cell["source"])
             texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
             printed = PRINTED.findall("".join(texts))
-            if made.keys() != dict(printed).keys():
+            if made.keys() != (names := dict(printed)).keys():
                 raise ValueError(
                     f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
-                    f"{list(dict(printed))}: run `python3 course.py refresh {path.name[:2]}`."
+                    f"{list(names)}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path, title, section
             found += [Claim(name, said, *made[name], *place) for name, said in printed]
