@@ -1,7 +1,7 @@
 """What any smoothed cross-entropy must do.
 
 Each test takes the loss as an argument, so that ``test_bug_hunt`` can hand it the
-mistakes of deep dive 02a. A test gives the loss only the keywords that it is about, and
+mistakes of notebook 02. A test gives the loss only the keywords that it is about, and
 compares the loss with itself where it can: then it fails for the mistake in its name,
 and for no other. A mistake that raises is a failed assertion too; a ``TypeError``
 is not caught, because there the call is wrong and not the loss.

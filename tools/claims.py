@@ -61,14 +61,16 @@ def read_claims(root=ROOT):
                 continue
             made = claim_calls(cell["source"])
             texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
-            printed = PRINTED.findall("".join(texts))
-            if made.keys() != (names := dict(printed)).keys():
+            printed = dict(PRINTED.findall("".join(texts)))
+            if sorted(made) != sorted(printed):
                 raise ValueError(
                     f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
-                    f"{list(names)}: run `python3 course.py refresh {path.name[:2]}`."
+                    f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path, title, section
-            found += [Claim(name, said, *made[name], *place) for name, said in printed]
+            found += [
+                Claim(name, printed[name], *made[name], *place) for name in printed
+            ]
     counts = collections.Counter(claim.id for claim in found)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"claims made twice: {', '.join(twice)}.")
@@ -81,7 +83,9 @@ def claim_calls(source):
     for node in ast.walk(ast.parse(source)):
         if folding.called(node) == "claim":
             said = {word.arg: word.value.value for word in node.keywords}
-            made[node.args[0].value] = said.get("kind", ""), said.get("by", "run")
+            if (name := node.args[0].value) in made:
+                raise ValueError(f"claims made twice: {name}.")
+            made[name] = said.get("kind", ""), said.get("by", "run")
     return made
 
 
