@@ -1,7 +1,7 @@
 """Cross-entropy with label smoothing: the loss to read.
 
 Values and gradients are those of ``torch.nn.CrossEntropyLoss(label_smoothing=eps)``;
-where that class is known to slip (notebook 02 shows where), this one does not:
+where that class is known to slip (deep dive 02a shows where), this one does not:
 
 * eps outside [0, 1] or nan is refused when the loss is made, not ignored;
 * float16 and bfloat16 logits are summed, and the loss returned, in float32;

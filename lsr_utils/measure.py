@@ -18,7 +18,7 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     """Median duration of ``call()`` in seconds.
 
     device : where it works; on CUDA, events time the device itself
-    rounds : measured calls, after ``warm_up`` others. Taught in notebook 02.
+    rounds : measured calls, after ``warm_up`` others. Taught in deep dive 02b.
     """
     rounds = check.whole(rounds, "rounds", least=1)
     for _ in range(warm_up):

@@ -1,6 +1,7 @@
 """Smoothed target distributions and what follows from them in closed form.
 
-Taught in notebook 01. Two conventions differ in where the mass eps goes:
+Taught in notebook 01, conversion in deep dive 01a. Two conventions differ in where the
+mass eps goes:
 
 ``spread="all"``     eps / K to each of the K classes, the true one included
                      (Szegedy et al. 2016, eq. 7 to 9; PyTorch, timm)

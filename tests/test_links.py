@@ -34,7 +34,7 @@ def test_broken_links_are_reported(tmp_path):
     (tmp_path / "03_a.ipynb").write_text(
         """{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
         {"cell_type": "markdown", "id": "a", "metadata": {},
-         "source": "## 1. A part\\n[a](#1.-A-part) [b](b.md)"},
+         "source": "# 03 · A\\n## 1. A part\\n[a](#1.-A-part) [b](b.md)"},
         {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": 1,
          "source": "'[no](c.md)'", "outputs": [{"output_type": "display_data",
           "metadata": {}, "data": {"text/markdown": "[d](#1.-Gone)"}}]}]}"""

@@ -13,6 +13,8 @@ import course
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DEEP = [path for path in LESSONS if path.parent.name == "deep"]
+LECTURES = [path for path in LESSONS if path not in DEEP]
 SECTIONS = [
     *("Five findings", "Start", "The notebooks", "For whom"),
     *("How far to trust it", "Licence and citation"),
@@ -54,15 +56,18 @@ def test_numbers_of_a_finding_stand_in_an_output_of_a_linked_section(place):
 
 
 def test_the_table_gives_every_notebook_with_its_question_and_minutes():
-    rows = []
-    for path in (path for path in LESSONS if path.parent.name == "notebooks"):
+    rows, deep = [], []
+    for path in LECTURES + DEEP:
         title, *rest = read(path).cells[0].source.splitlines()
         name = title.removeprefix("# ").replace(" · ", " ")
         question = next(line for line in rest if line.startswith("**")).strip("*")
         minutes = re.search(r"read (\d+)", "\n".join(rest))[1]
-        rows.append(f"| [{name}](notebooks/{path.name}) | {question} | {minutes} |")
+        link = f"[{name}]({path.relative_to(ROOT).as_posix()})"
+        rows += [f"| {link} | {question} | {minutes} |"] if path in LECTURES else []
+        deep += [f"- {link}: {question} ({minutes})"] if path in DEEP else []
     table = TEXT.split("| notebook | question | minutes to read |\n|---|---|---|\n")[1]
-    assert table.split("\n\n")[0].splitlines() == rows
+    below = table.split("\n\n")
+    assert [below[0].splitlines(), below[2].splitlines()] == [rows, deep]
 
 
 def test_the_picture_is_light_alone_and_described_as_in_its_notebook():

@@ -83,7 +83,9 @@ def claim_calls(source):
     for node in ast.walk(ast.parse(source)):
         if folding.called(node) == "claim":
             said = {word.arg: word.value.value for word in node.keywords}
-            made[node.args[0].value] = said.get("kind", ""), said.get("by", "run")
+            if (name := node.args[0].value) in made:
+                raise ValueError(f"claims made twice: {name}.")
+            made[name] = said.get("kind", ""), said.get("by", "run")
     return made
 
 

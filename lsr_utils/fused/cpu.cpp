@@ -1,7 +1,7 @@
 // Loss and gradient of smoothed cross-entropy, a row at a time, for the CPU.
 //
 // build.py compiles this file when it is first needed. A row is read once from memory;
-// the two passes after the first find it in the cache. Taught in notebook 08.
+// the two passes after the first find it in the cache. Taught in deep dive 02b.
 
 #include <cmath>
 #include <cstdint>
