@@ -226,9 +226,7 @@ def summary(chosen, outcomes):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], epilog="See the head of this file."
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", metavar="ID", help="these mutants alone")
     parser.add_argument("--list", action="store_true", help="say what the mutants are")
     parser.add_argument("--jobs", type=int, default=1, help="how many at a time")

@@ -189,11 +189,3 @@ def test_no_interval_leaves_the_values_possible():
     assert not found.isna().any(axis=None)
     largest = c.maximum_calibration_error(p, y, min_count=1).item()
     assert found.loc["MCE", "value"] == largest
-
-
-def test_an_infinite_nll_is_inf_and_the_rest_is_finite():
-    p = torch.eye(2)[torch.arange(20) % 2]
-    for network in (p, p.expand(3, 20, 2)):
-        found = c.summary(network, torch.zeros(20, dtype=int), 4, resamples=20)
-        assert (found.loc["NLL"] == math.inf).all()
-        assert np.isfinite(found.drop("NLL")).all(axis=None)

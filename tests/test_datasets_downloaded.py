@@ -64,23 +64,6 @@ def test_trec_is_token_ids_of_the_training_part_s_words(sources):
     assert "sister\xf0city" in every.vocabulary and not same(train, every)
 
 
-@pytest.mark.parametrize("name", ["animals", "trec"])
-def test_the_second_time_needs_no_network_and_a_failure_leaves_nothing(
-    sources, server, cache, monkeypatch, name
-):
-    good = server.answer
-    for content in (b"", sources[photographs.ARCHIVE][:-1]):
-        server.answer = lambda handler, c=content: loopback.give(handler, c)
-        with pytest.raises(datasets.DownloadError, match="could not be downloaded"):
-            datasets.load(name)
-        assert loopback.names_in(cache) == []
-    server.answer = good
-    first = datasets.load(name)
-    monkeypatch.setenv("LSR_OFFLINE", "1")
-    server.asked.clear()
-    assert same(datasets.load(name), first) and server.asked == []
-
-
 def test_texts_words_and_variant_go_with_the_rows(sources):
     data = datasets.load("trec")
     ids = {word: i for i, word in enumerate(data.vocabulary)}

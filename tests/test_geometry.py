@@ -132,24 +132,6 @@ def test_collinear_templates_have_no_plane(dtype):
         geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
 
 
-@pytest.mark.parametrize(
-    ("triple", "apart"), [((0, 1, 2), 1.0), ((1, 2, 0), 1e-3), ((2, 1, 0), 1e-3)]
-)
-def test_the_height_of_a_triangle_decides_whether_it_is_a_line(triple, apart):
-    # Longest template 1, sides of about `apart`, smallest height 1e-6 of the longest.
-    def templates(height):
-        return np.array([[1 - apart, 0], [1 - apart / 2, height], [1, 0]])
-
-    with pytest.raises(ValueError, match="span a plane"):
-        geometry.template_plane(templates(0.9e-6), triple)
-    plane = geometry.template_plane(templates(1.1e-6), triple)
-    assert (plane.directions.norm(dim=-1) - 1).abs().max() < 1e-12
-    points = torch.randn(9, 2, dtype=torch.float64)
-    z = points @ torch.from_numpy(templates(1.1e-6)).T
-    found = plane.logit_differences(plane.project(points))
-    assert (found - differences(z, triple)).abs().max() < 1e-12
-
-
 def in_numpy(features, targets, weight):
     h, y, w = features.numpy(), targets.numpy(), weight.numpy()
     K, classes = len(w), range(len(w))

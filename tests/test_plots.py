@@ -1,6 +1,5 @@
 """Charts: each comes back whole, its numbers, names and looks where they belong."""
 
-import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -260,23 +259,6 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
         inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
         assert not inside.all()
     assert len(axis.lines) == 3
-
-
-def test_all_twenty_triples_have_a_panel_and_each_class_its_look():
-    triples = list(itertools.combinations(range(6), 3))
-    planes = [geometry.template_plane(WEIGHT, t, BIAS) for t in triples]
-    points = [plane.project(FEATURES) for plane in planes]
-    figure = plots.template_triples(planes, points, LABELS, NAMES)
-    figure.canvas.draw()
-    for axis, triple in zip(figure.axes, triples, strict=True):
-        assert axis.get_title(loc="left") == ", ".join(NAMES[k] for k in triple)
-        colors = [to_hex(c.get_facecolor()[0]) for c in axis.collections[::2]]
-        assert colors == [style.CLASS_COLORS[k].lower() for k in triple]
-        assert [len(at) for at in clouds(axis)[0]] == [10, 10, 10]
-    assert legend(figure) == list(NAMES[:6])
-    assert len({round(axis.get_position().y0, 3) for axis in figure.axes}) == 2
-    few = plots.template_triples(planes[:3], points[:3], LABELS, NAMES)
-    assert sum(axis.axison for axis in few.axes) == 3
 
 
 def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():

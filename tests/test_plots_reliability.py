@@ -77,10 +77,6 @@ def test_empty_bins_are_left_out():
     points = labelled(picture)["network"]
     assert points.get_xdata() == pytest.approx([0.5, 0.7, 0.9])
     assert np.isfinite(points.get_ydata()).all()
-    constant = torch.tensor([[0.8, 0.2]]).expand(50, 2)
-    picture, *_ = drawn(constant, torch.zeros(50, dtype=int))
-    at = labelled(picture)["network"].get_xydata()
-    np.testing.assert_allclose(at, [[0.8, 1.0]])
 
 
 def test_of_a_fleet_every_network_is_a_line_and_the_mean_a_curve():
@@ -145,15 +141,3 @@ def test_the_table_holds_the_summary():
     assert "ECE floor (%)" in said and any("15 bins of equal width" in w for w in said)
     wrong = torch.eye(6, dtype=torch.float64)[DATA.y.roll(1)]
     assert "∞" in words(drawn(wrong, DATA.y)[2])
-
-
-def test_arrays_lists_half_precision_and_a_fleet_of_one_are_one_network():
-    wanted = drawn(SHARP.float().requires_grad_(), DATA.y)[0].lines
-    for same in (
-        (SHARP.numpy()[::-1], DATA.y.numpy()[::-1]),
-        (SHARP.tolist(), DATA.y.tolist()),
-        (SHARP.unsqueeze(0), DATA.y.unsqueeze(0)),
-    ):
-        for a, b in zip(wanted, drawn(*same)[0].lines, strict=True):
-            np.testing.assert_allclose(a.get_xydata(), b.get_xydata(), atol=1e-6)
-    assert len(drawn(SHARP.bfloat16(), DATA.y)[0].lines) == len(wanted)
