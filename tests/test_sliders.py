@@ -42,19 +42,17 @@ PLANE = {
 }  # fmt: skip
 
 
-def made(kind, **changes):
+def made(kind, controls=CONTROLS, name=NAME, **changes):
     if kind is GapSliders:
-        steps, name = changes.get("controls", CONTROLS), changes.get("name", NAME)
-        return kind(steps["ε"], steps["K"], (0.1, 6, 1.0), "smoothing", name)
-    options = {"controls": CONTROLS, "frame": bars, "start": {"ε": 0.1, "K": 6}}
+        return kind(*controls.values(), (0.1, 6, 1.0), "smoothing", name)
+    options = {"frame": bars, "start": {"ε": 0.1, "K": 6}, "key": "smoothing"}
     if kind is PointSliders:
         options["frame"] = lambda *at: PLANE | {"readout": readout(*at)}
-        options["names"] = ["zero", NAME]
-    return kind(**(options | {"key": "smoothing"} | changes))
+        options["names"] = ["zero", name]
+    return kind(controls, **(options | changes))
 
 
 def plane(**changes):
-    """A frame of points with something else in it."""
     frame = PLANE | {"readout": {}} | changes
     return data_of(made(PointSliders, frame=lambda *_: frame))["frames"][0]
 
@@ -99,10 +97,9 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     assert [tag for tag, _ in blocks] == ["div", "table", "script", "script"]
     assert blocks[0][1] == {"id": "lsr-live-smoothing"}
     assert blocks[2][1] == {"type": "application/json"} and blocks[3][1] == {}
-    wanted = ["ε", "K", *readout(0.1, 6)]
-    for at in SETTINGS:
-        wanted += [*map(str, at), *readout(*at).values()]
-    assert page.cells == wanted  # all that is left where scripts are stripped
+    rows = [[*map(str, at), *readout(*at).values()] for at in SETTINGS]
+    # All that is left where scripts are stripped.
+    assert page.cells == sum(rows, ["ε", "K", *readout(0.1, 6)])
     numbers, script = page.scripts
     assert "getElementById('lsr-live-smoothing')" in script
     assert "%s" not in script and "http" not in script  # works offline
@@ -124,18 +121,17 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
 def test_text_cannot_break_out_of_its_place(kind, text):
     more = {"controls": {text: [0.1]}, "start": {text: 0.1}}
     if kind is BarSliders:
+        more |= {"frame": lambda eps: ([eps], {text: text})}
         more |= {"labels": [text], "axes": (text, text)}
-        more["frame"] = lambda eps: ([eps], {text: text})
     elif kind is PointSliders:
-        more |= {"frame": lambda _: PLANE | {"readout": {text: text}}}
-        more["names"] = [text, text]
-    page = Page(made(kind, **({"name": text} if kind is GapSliders else more)))
+        more["frame"] = lambda eps: PLANE | {"readout": {text: text}}
+    page = Page(made(kind, name=text, **({} if kind is GapSliders else more)))
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 2 and "img" not in tags
     assert "<" not in page.scripts[0]
     data = json.loads(page.scripts[0])
-    markup = [data["name"]] if kind is GapSliders else data.get("names")
-    assert {*(markup or data["labels"] + data["axes"])} == {html.escape(text)}
+    found = [data["name"]] if kind is GapSliders else data.get("names", [])[1:]
+    assert {*(found or data["labels"] + data["axes"])} == {html.escape(text)}
     if kind is not GapSliders:
         assert page.cells == [text, text, "0.1", text]
         assert data["controls"][0]["name"] == text
@@ -163,9 +159,8 @@ def test_points_are_scaled_alike_in_both_directions_with_up_as_up():
     assert b[1] - a[1] == pytest.approx(STEPS / 1.1, abs=1)
     assert c[1:] == [STEPS / 2, STEPS / 2]
     assert all(0 < v < STEPS for p in (a, b, c, mark) for v in p[1:])
-    none = {"marks": [], "mark_groups": [], "rays": []}
-    one = plane(points=[[3.0, 4.0]], groups=[0], **none)["points"]
-    assert one == [[0, STEPS // 2, STEPS // 2]]
+    one = plane(points=[[3.0, 4.0]], groups=[0], marks=[], mark_groups=[], rays=[])
+    assert one["points"] == [[0, STEPS // 2, STEPS // 2]]
 
 
 def test_rays_start_at_the_centre_and_reach_beyond_the_frame():
@@ -197,13 +192,11 @@ function createElement(kind) {
     for (const name of ['max', 'value']) input[name] = text.match(name + '="(.+?)"')[1];
   }};
 }
-const shot = () => shots.push([readout.textContent, picture.innerHTML]);
-new Function('document', 'window', script)({createElement, getElementById: _ => root}, {});
-shot();
-for (const act of acts) {
+new Function('document', script)({createElement, getElementById: () => root});
+for (const act of [[], ...acts]) {
   if (act.buttons >= 0) picture.onpointerdown({...act, preventDefault: none});
   else act.forEach((at, i) => { inputs[i].value = at; inputs[i].input(); });
-  shot();
+  shots.push([readout.textContent, picture.innerHTML]);
 }
 console.log(JSON.stringify(shots));
 """
@@ -246,14 +239,13 @@ def test_the_gap_is_followed_in_loss_target_and_softmax():
     assert first[0] == shots[places.index((1, 1, 10))][0]
     for (i, j, tenths), (said, svg) in zip(places, shots, strict=True):
         eps, k, gap = CONTROLS["ε"][i], CONTROLS["K"][j], tenths / 10
-        true, other = targets.target_values(eps, k)
         z = torch.zeros(1, k, dtype=float).index_fill(1, torch.tensor([0]), gap)
         loss = torch.nn.CrossEntropyLoss(label_smoothing=eps)(z, torch.tensor([0]))
         least, best = targets.minimum_loss(eps, k), targets.optimal_gap(eps, k)
         least = f"{least:.3f}, at a gap of {best:.3f}" if eps else "0, never reached"
         assert said == f"gap: {gap:.1f} · loss: {loss:.3f} · least loss: {least}"
-        p, texts = z.softmax(1)[0], [text.text for text in svg.iter("text")]
-        pairs = zip(p[:2], (true, other), strict=True)
+        texts = [text.text for text in svg.iter("text")]
+        pairs = zip(z.softmax(1)[0, :2], targets.target_values(eps, k), strict=True)
         pairs = [(f"softmax {p:.4f}", f"target {q:.4f}") for p, q in pairs]
         shown = [text for text in texts if re.match("softmax|target", text)]
         assert shown == [*sum(pairs, ())] and f"probability: {NAME}" in texts
