@@ -1,10 +1,14 @@
-"""Read the notebooks with exercises: their answers, by the name of the check."""
+"""Read what readers are asked to write: the answers, by the name of the check."""
 
+import ast
 import contextlib
 import io
 
+import command
+import matplotlib.pyplot as plt
 import torch
-from notebook_files import ROOT, read
+from contract import calls, code_cells
+from notebook_files import ROOT, read, run_cells, tags
 
 FOLDERS = {kind: ROOT / "notebooks" / kind for kind in ("solutions", "exercises")}
 
@@ -25,4 +29,28 @@ def answers(path):
                 exec(compile(cell.source, f"<{path.name} {cell.id}>", "exec"), names)
             if "check" in names:  # from the set-up cell on, listen instead
                 names["check"] = found.__setitem__
+    return found
+
+
+def fill_ins():
+    """Of the lines to fill in, in lectures: {"solutions": {name: answer}, ...}.
+
+    The right answer is what the cell that checks the reader's line assigns first.
+    """
+    found = {kind: {} for kind in FOLDERS}
+    for path in command.lectures(ROOT):
+        cells = code_cells(read(path))
+        asking = [c for c in cells if "answer" in tags(c) and calls(c, "check")]
+        if asking:
+            with contextlib.redirect_stdout(io.StringIO()):
+                names = run_cells(cells[: cells.index(asking[-1]) + 1])
+        for cell in asking:
+            (call,), first = calls(cell, "check"), ast.parse(cell.source).body[0]
+            name, line = call.args[0].value, call.args[1].id
+            right = getattr(first, "name", None) or first.targets[0].id
+            found["solutions"][name], found["exercises"][name] = (
+                names[right],
+                names[line],
+            )
+    plt.close("all")
     return found

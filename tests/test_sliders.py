@@ -174,8 +174,7 @@ def test_rays_start_at_the_centre_and_reach_beyond_the_frame():
     assert far[1][0] == far[1][2] < 0
 
 
-# The script, run by node on a stage of its own.
-STAGE = r"""
+STAGE = r"""  // what the script finds in a browser, for node
 const [data, script, acts] = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 const none = () => {}, inputs = [], shots = [];
 const element = more => ({style: {}, dataset: {}, setAttribute: none, after: none,
