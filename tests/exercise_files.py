@@ -1,10 +1,13 @@
-"""Read the notebooks with exercises: their answers, by the name of the check."""
+"""Read what readers are asked to write: the answers, by the name of the check."""
 
+import ast
 import contextlib
 import io
 
+import matplotlib.pyplot as plt
 import torch
-from notebook_files import notebook_paths, read
+from contract import calls
+from notebook_files import LESSONS, code_cells, notebook_paths, read, run_cells, tags
 
 
 def exercise_paths(kind):
@@ -23,4 +26,28 @@ def answers(path):
                 exec(compile(cell.source, f"<{path.name} {cell.id}>", "exec"), names)
             if "check" in names:  # from the set-up cell on, listen instead
                 names["check"] = found.__setitem__
+    return found
+
+
+def fill_ins():
+    """Of the lines to fill in, in lectures: {"solutions": {name: answer}, ...}.
+
+    The right answer is what the cell that checks the reader's line assigns first.
+    """
+    found = {"solutions": {}, "exercises": {}}
+    for path in LESSONS:
+        cells = code_cells(read(path))
+        asking = [c for c in cells if "answer" in tags(c) and calls(c, "check")]
+        if asking:
+            with contextlib.redirect_stdout(io.StringIO()):
+                names = run_cells(cells[: cells.index(asking[-1]) + 1])
+        for cell in asking:
+            (call,), first = calls(cell, "check"), ast.parse(cell.source).body[0]
+            name, line = call.args[0].value, call.args[1].id
+            right = getattr(first, "name", None) or first.targets[0].id
+            found["solutions"][name], found["exercises"][name] = (
+                names[right],
+                names[line],
+            )
+    plt.close("all")
     return found

@@ -16,7 +16,7 @@ NOT_A_RESULT = [
     r"(?:(?:, | and )\d\d[a-z]?\b)*",
     r"\b[Ss]ections? \d+(?:(?:, | and )\d+)*",
     r"\b(?:Figure|Table|Bug|[Ss]tep) \d+",
-    r"\(0\d[a-z]?\)",  # (04): a notebook
+    r"(?<![\w.])0\d[a-z]?(?![\d.])",  # 07: a notebook
     r"(?m)^#+ \d+\.",  # the number of a section
     r"(?m)^\d+\. ",  # a numbered list
 ]

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from contract import prose_cells
-from exercise_files import answers, exercise_paths
+from exercise_files import answers, exercise_paths, fill_ins
 from notebook_files import by_number
 from scipy import stats
 
@@ -23,10 +23,12 @@ every_exercise = pytest.mark.parametrize("name", EXERCISES)
 
 @pytest.fixture(scope="module")
 def given():
-    return {
-        kind: {k: v for path in exercise_paths(kind) for k, v in answers(path).items()}
-        for kind in ("solutions", "exercises")
-    }
+    """What the notebooks hand to ``check``: {"solutions": {name: answer}, ...}."""
+    found = fill_ins()
+    for kind in found:
+        for path in exercise_paths(kind):
+            found[kind] |= answers(path)
+    return found
 
 
 def wants_function(name):
@@ -49,10 +51,9 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
     said = engine.sentences(exercise)
     assert list(said) == ["right", *engine.misconceptions(exercise)]
     assert len(set(said.values())) == len(said)
-    known = [
-        engine.misconceptions(EXERCISES[n]) for n in EXERCISES if n[:4] == name[:4]
-    ]
-    assert sum(map(len, known)) >= 3
+    asked = name.split()[0] if "-" in name else name  # an exercise of several parts
+    parts = [other for other in EXERCISES if other.split()[0] == asked] or [name]
+    assert sum(len(engine.misconceptions(EXERCISES[part])) for part in parts) >= 3
     for key, wrong in engine.misconceptions(exercise).items():
         ((number, section),) = re.findall(r"\((\d\d[a-z]?) section (\d+)", said[key])
         prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
@@ -149,19 +150,19 @@ def test_nothing_raises_and_nothing_wrong_passes(name):
 
 def test_an_unknown_exercise_is_answered_with_those_that_exist():
     for name in ("99-9", "", None, 3, [], Evil(), "01-2"):
-        assert "They are 01-1, " in verdict(name, 1.0)
+        assert "They are 00-1, " in verdict(name, 1.0)
 
 
 def test_ctrl_c_stops_a_function_and_writing_into_arguments_is_caught(given):
     with pytest.raises(KeyboardInterrupt):
         verdict("01-1", Mock(side_effect=KeyboardInterrupt))
 
-    def writes(q, p):
-        result = given["solutions"]["01-3"](q, p)
-        q.mul_(2)
+    def writes(z, *rest):
+        result = given["solutions"]["02-1 loss"](z, *rest)
+        z.mul_(2)
         return result
 
-    assert "changes its arguments" in verdict("01-3", writes)
+    assert "changes its arguments" in verdict("02-1 loss", writes)
 
 
 # Wrong answers, as a reader would write them ------------------------------------------
@@ -182,6 +183,22 @@ def smoothed(z, y, allowed, eps):
 def times_inf(z, y, allowed, eps):
     q = eps * allowed / allowed.sum(1, keepdim=True) + (1 - eps) * F.one_hot(y, 6)
     return -(q * torch.where(allowed, z, -math.inf).log_softmax(1)).sum(1)
+
+
+def nll_in_full(z, y, eps, how):
+    log_p = z.log_softmax(1)
+    return F.nll_loss(log_p, y, reduction=how) - eps * log_p.mean()
+
+
+def against_torch(loss, z, y):
+    torchs = F.cross_entropy(z, y, label_smoothing=0.1, reduction="none")
+    return (loss(z, y, "none") - torchs).abs().max()
+
+
+def weighted_means(parts, eps):
+    counts = torch.tensor([(y != -100).sum() for _, y in parts])
+    means = [F.cross_entropy(*part, label_smoothing=eps) for part in parts]
+    return (torch.stack(means) * counts).sum() / counts.sum()
 
 
 def gaps(confidence, correct, bins):
@@ -209,16 +226,31 @@ def mean_of_means(z, y, eps, rows, mean=torch.nanmean):
 
 
 PLANTED = [
+    ("00-1", "B", "nothing is drawn at random"),
+    ("00-2", 0, "this is not it"),
+    ("00-3", [4, 5, 6, 8], "another order"),
+    ("00-3", (4, 6, 5, 3), "whether accuracy rises"),
+    ("00-3", [8, 6, 3, 4], "features of a class"),
+    ("00-3", [7, 8, 5, 4], "how a confidence is measured"),
+    ("01 row", torch.full((6,), 1 / 6), "this is not it"),
+    ("01 gap", 0.9167 / 0.0167, "ratio of the two"),
+    ("01-1", lambda eps, k: eps - eps / k, "the way back"),
     ("01-1", lambda eps, k: eps * k, "at 0.1, 6 it returns 0.6, where 0.12 is right"),
-    ("01-2 row", np.array([1, 1, 12, 1]) / 15, "spread ε over the K−1 others"),
     ("01-2 row", [0.05, 0.05, 0.8, 0.05], "not a distribution"),
     ("01-2 floor", 0.138, "the term of the true class"),
-    ("01-2 floor", stats.entropy([0.8] + [0.2 / 3] * 3), "goes to the K−1 others"),
-    ("01-3", lambda q, p: q * torch.log(q / p) + p - q, "nan where q is 0"),
-    ("02-2", times_nan, "0 · nan"),
-    ("02-3", smoothed, "infinite"),
-    ("02-3", lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
-    ("02-3", times_inf, "0 · (−∞)"),
+    ("01-3 excess", [0.029, -0.371], "one floor away from both"),
+    ("01-3 gaps", [3.2256, 3.2256], "both numbers are the same"),
+    ("01-3 gaps", [2.1745, 5.0039], "one-hot loss"),
+    ("01-3 gaps", [math.log(55), 5.0039], "where the loss is least"),
+    ("02 rows", torch.tensor(1.2), "one number"),
+    ("02 grad", torch.zeros(8, 6), "this is not it"),
+    ("02a masked", smoothed, "infinite"),
+    ("02a masked", lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
+    ("02a masked", times_inf, "0 · (−∞)"),
+    ("02-1 eps", lambda eps, k: eps / k, "where 0.0909091 is right"),
+    ("02-1 loss", nll_in_full, "still the copied class"),
+    ("02-2", against_torch, "compares with PyTorch's"),
+    ("02-3", weighted_means, "0/0 = nan"),
     ("03-1 excess", np.array([0.0310, 0.4283, 0.7402]) - 0.4210, "from all three"),
     ("03-2", lambda *case: (0.0, 1.0), "it returns (0, 1), where ("),
     ("07-1 clicks", 0.36, "upside down"),

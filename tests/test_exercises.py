@@ -2,13 +2,14 @@
 
 import re
 
+import command
 import contract
 import exercises as tool
 import nbformat
 import pytest
 from exercise_files import exercise_paths
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from notebook_files import ROOT, read, tags
+from notebook_files import ROOT, number, read, tags
 from prose_numbers import missing_numbers
 
 from lsr_utils.exercises import EXERCISES
@@ -19,7 +20,7 @@ BOTH = [(kind, p) for kind in ("solutions", "exercises") for p in exercise_paths
 @pytest.mark.parametrize(("kind", "path"), BOTH, ids=[path.stem for _, path in BOTH])
 def test_notebook_keeps_the_contract_and_its_links_lead_somewhere(kind, path):
     notebook = read(path)
-    assert contract.problems(notebook, path.name[:2], kind) == []
+    assert contract.problems(notebook, number(notebook), kind) == []
     prose = "\n".join(cell.source for cell in contract.prose_cells(notebook))
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", prose):
         assert (path.parent / target).is_file(), target
@@ -39,7 +40,7 @@ def test_exercises_are_those_of_the_solutions_byte_for_byte():
     assert list(pairs.values()) == exercise_paths("solutions")
     asked = {
         call.args[0].value
-        for path in stubs
+        for path in [*stubs, *command.lectures(ROOT)]
         for cell in contract.code_cells(read(path))
         for call in contract.calls(cell, "check")
     }

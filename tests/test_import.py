@@ -99,7 +99,7 @@ def test_a_module_says_what_it_is_and_imports_only_those_above_it(path):
 
 
 def test_submodules_come_when_first_used_and_are_not_too_much():
-    assert sum(len(text.splitlines()) for text in TEXTS.values()) <= 6500
+    assert sum(len(text.splitlines()) for text in TEXTS.values()) <= 6600
     assert lsr_utils.targets.target_values(0.0, 6) == (1.0, 0.0)
     assert set(map(topic, TEXTS)) <= set(dir(lsr_utils))
     with pytest.raises(AttributeError, match="'lsr_utils' has no attribute 'loses'"):

@@ -292,6 +292,10 @@ def points(names="ab", **changes):
     return sliders.PointSliders(controls, lambda _: frame, start, "a", names)
 
 
+def gap(eps=0.1, num_classes=6, start=(0.1, 6, 1.0)):
+    return sliders.GapSliders([eps], [num_classes], start, "a")
+
+
 SLIDERS = [
     (lambda: bars(key="a b"), ValueError, "letters, digits, - or _, got 'a b'"),
     (lambda: bars(key="é"), ValueError, "letters, digits, - or _, got 'é'"),
@@ -303,6 +307,10 @@ SLIDERS = [
     (lambda: points(groups=[2]), ValueError, "must give named groups, got 2"),
     (lambda: points(mark_groups=[-1]), ValueError, "must give named groups, got -1"),
     (lambda: points(names="abcdefg", groups=[6]), ValueError, "named groups, got 6"),
+    (lambda: gap(start=(0.3, 6, 1)), ValueError, "one of [0.1] for 'ε', got 0.3"),
+    (lambda: gap(start=(0.1, 5, 1)), ValueError, "one of [6] for 'K', got 5"),
+    (lambda: gap(1.5, start=(1.5, 6, 1)), ValueError, "lie in [0, 1], got 1.5"),
+    (lambda: gap(0.1, 1, (0.1, 1, 1)), ValueError, "number, at least 2, got 1"),
 ]
 NOTEBOOK = [
     (lambda: lsr.setup(seed=-1), ValueError, "0 to 4294967295, got -1"),

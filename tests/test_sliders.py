@@ -1,30 +1,38 @@
-"""The kernel-free sliders: what lands in the page, and what happens without scripts."""
+"""The kernel-free sliders: what lands in the page, and what the script makes of it."""
 
+import html
 import itertools
 import json
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 
-from lsr_utils import sliders as module
-from lsr_utils.sliders import STEPS, BarSliders, PointSliders, _clipped
+from lsr_utils import targets
+from lsr_utils.sliders import STEPS, BarSliders, GapSliders, PointSliders
+from lsr_utils.style import EPS_COLORS
 
 CONTROLS = {"ε": [0.0, 0.1, 0.4], "K": [2, 6]}
 SETTINGS = list(itertools.product(*CONTROLS.values()))
+NAME = "<b> & 'c' \"d\""  # of a bar, of a group, of the true class
 
 
-def readout(eps, num_classes):
-    return {"true": f"{1 - eps + eps / num_classes:.4f}", "other": f"{eps:.4f}"}
+def readout(*at):
+    found = *targets.target_values(*at), targets.optimal_gap(*at)
+    names = "true class", "each other", "best gap", "least loss"
+    pairs = zip(names, [*found, targets.minimum_loss(*at)], strict=True)
+    return {name: f"{value:.4f}" for name, value in pairs}
 
 
 def bars(eps, num_classes):
-    other = eps / num_classes
-    heights = [1 - eps + other] + (num_classes - 1) * [other]
-    return heights, readout(eps, num_classes)
+    true, other = targets.target_values(eps, num_classes)
+    marks = [0.5] + (num_classes - 2) * [other] + [None]
+    return [true] + (num_classes - 1) * [other], readout(eps, num_classes), marks
 
 
 PLANE = {
@@ -34,21 +42,22 @@ PLANE = {
 }  # fmt: skip
 
 
-def made(kind, **changes):
-    options = {"controls": CONTROLS, "frame": bars, "start": {"ε": 0.1, "K": 6}}
+def made(kind, controls=CONTROLS, name=NAME, **changes):
+    if kind is GapSliders:
+        return kind(*controls.values(), (0.1, 6, 1.0), "smoothing", name)
+    options = {"frame": bars, "start": {"ε": 0.1, "K": 6}, "key": "smoothing"}
     if kind is PointSliders:
-        options["frame"] = lambda *setting: PLANE | {"readout": readout(*setting)}
-        options["names"] = ["zero", "one"]
-    return kind(**(options | {"key": "smoothing"} | changes))
+        options["frame"] = lambda *at: PLANE | {"readout": readout(*at)}
+        options["names"] = ["zero", name]
+    return kind(controls, **(options | changes))
 
 
 def plane(**changes):
-    """A frame of points with something else in it."""
     frame = PLANE | {"readout": {}} | changes
     return data_of(made(PointSliders, frame=lambda *_: frame))["frames"][0]
 
 
-both = pytest.mark.parametrize("kind", [BarSliders, PointSliders])
+every_kind = pytest.mark.parametrize("kind", [BarSliders, PointSliders, GapSliders])
 
 
 class Page(HTMLParser):
@@ -63,164 +72,189 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag not in ("br", "img", "input", "hr"):
-            self.open.append(tag)
-        if tag in ("td", "th"):
-            self.cells.append("")
+        self.open += [tag] if tag != "img" else []
+        self.cells += [""] if tag in ("td", "th") else []
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
+        if self.open[-1] == "script":
             self.scripts.append(data)
-        elif self.open and self.open[-1] in ("td", "th"):
+        elif data.strip():
+            assert self.open[-1] in ("td", "th"), f"stray text: {data}"
             self.cells[-1] += data
-        else:
-            assert not data.strip(), f"stray text: {data}"
 
 
 def data_of(slider):
     return json.loads(Page(slider).scripts[0])
 
 
-@both
+@every_kind
 def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     page = Page(made(kind))
-    assert page.tags[0] == ("div", {"id": "lsr-live-smoothing"})
-    names = [tag for tag, _ in page.tags]
-    assert names.count("div") == names.count("table") == 1
-    kinds = [attributes for tag, attributes in page.tags if tag == "script"]
-    assert kinds == [{"type": "application/json"}, {}]
+    blocks = [each for each in page.tags if each[0] in ("div", "table", "script")]
+    assert [tag for tag, _ in blocks] == ["div", "table", "script", "script"]
+    assert blocks[0][1] == {"id": "lsr-live-smoothing"}
+    assert blocks[2][1] == {"type": "application/json"} and blocks[3][1] == {}
+    rows = [[*map(str, at), *readout(*at).values()] for at in SETTINGS]
+    # All that is left where scripts are stripped.
+    assert page.cells == sum(rows, ["ε", "K", *readout(0.1, 6)])
     numbers, script = page.scripts
     assert "getElementById('lsr-live-smoothing')" in script
     assert "%s" not in script and "http" not in script  # works offline
     assert "readout.textContent = text" in script and "stopPropagation" in script
     assert "name.textContent = control.name" in script
-    if kind is PointSliders:
-        assert "t.textContent = data.names[groups[i]]" in script
-    assert json.loads(numbers)["controls"] == [
+    assert json.loads(numbers)["controls"][:2] == [
         {"name": "ε", "values": [0.0, 0.1, 0.4], "start": 1},
         {"name": "K", "values": [2, 6], "start": 1},
     ]
-
-
-@both
-def test_without_scripts_the_table_holds_every_setting_and_readout(kind):
-    wanted = ["ε", "K", "true", "other"]
-    for eps, k in SETTINGS:
-        wanted += [str(eps), str(k), *readout(eps, k).values()]
-    assert Page(made(kind)).cells == wanted
-
-
-@both
-def test_the_same_slider_gives_the_same_bytes(kind):
     arrays = {name: np.array(values) for name, values in CONTROLS.items()}
-    one, two = (
-        made(kind, controls=controls)._repr_mimebundle_()
-        for controls in (CONTROLS, arrays)
-    )
-    assert one == two
-    assert one["text/plain"] == "sliders: ε (3 steps) x K (2 steps)"
-    assert set(one) == {"text/html", "text/plain"}
+    bundle = made(kind)._repr_mimebundle_()
+    assert bundle == made(kind, controls=arrays)._repr_mimebundle_()  # the same bytes
+    assert bundle.pop("text/html") and [*bundle] == ["text/plain"]
+    assert bundle["text/plain"] == "sliders: ε (3 steps) x K (2 steps)"
 
 
-@both
-@pytest.mark.parametrize(
-    "text",
-    ["</script><img src=x>", "<!--<script>", "a < b & 'c' \"d\"", "\\", "\u2028"],
-)
+@every_kind
+@pytest.mark.parametrize("text", ["</script><img src=x>", "<!--<script>", NAME, "\\"])
 def test_text_cannot_break_out_of_its_place(kind, text):
-    options = {"controls": {text: [0.1]}, "start": {text: 0.1}}
+    more = {"controls": {text: [0.1]}, "start": {text: 0.1}}
     if kind is BarSliders:
-        options["frame"] = lambda eps: ([eps], {text: text})
-    else:
-        options["names"] = [text, "one"]
-        options["frame"] = lambda eps: PLANE | {"readout": {text: text}}
-    page = Page(made(kind, **options))
+        more |= {"frame": lambda eps: ([eps], {text: text})}
+        more |= {"labels": [text], "axes": (text, text)}
+    elif kind is PointSliders:
+        more["frame"] = lambda eps: PLANE | {"readout": {text: text}}
+    page = Page(made(kind, name=text, **({} if kind is GapSliders else more)))
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 2 and "img" not in tags
-    data = json.loads(page.scripts[0])
-    assert data["controls"][0]["name"] == text
-    assert data["frames"][0]["readout"] == {text: text}
-    assert page.cells == [text, text, "0.1", text]
     assert "<" not in page.scripts[0]
-    assert kind is BarSliders or data["names"][0] == text
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="needs node to read the script")
-def test_the_scripts_can_be_read(tmp_path):
-    files = [Path(module.__file__).with_suffix(".js")]
-    for kind in (BarSliders, PointSliders):
-        files.append(tmp_path / f"{kind.__name__}.js")
-        files[-1].write_text(Page(made(kind)).scripts[1], encoding="utf-8")
-    for file in files:
-        done = subprocess.run(["node", "--check", file], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-
-# Bars ---------------------------------------------------------------------------------
+    data = json.loads(page.scripts[0])
+    found = [data["name"]] if kind is GapSliders else data.get("names", [])[1:]
+    assert {*(found or data["labels"] + data["axes"])} == {html.escape(text)}
+    if kind is not GapSliders:
+        assert page.cells == [text, text, "0.1", text]
+        assert data["controls"][0]["name"] == text
+        assert data["frames"][0]["readout"] == {text: text}
 
 
 def test_bars_come_back_as_they_went_in():
     data = data_of(made(BarSliders))
-    assert (data["highlight"], data["top"]) == (0, 1.0)
-    assert data_of(made(BarSliders, highlight=1))["highlight"] == 1
+    assert (data["highlight"], data["axes"]) == (0, ["", ""])
     assert data["labels"] == list("123456")  # for the longest of the frames
     # The script counts frames with the last control running fastest.
     for frame, setting in zip(data["frames"], SETTINGS, strict=True):
-        heights, words = bars(*setting)
+        heights, words, marks = bars(*setting)
         assert frame["bars"] == pytest.approx(heights, abs=1e-6)
-        assert (frame["readout"], frame["marks"]) == (words, [])
-
-
-def test_marks_labels_and_bars_left_out():
-    def with_marks(eps, num_classes):
-        heights, words = bars(eps, num_classes)
-        return [None, *heights[1:]], words, [0.5, *heights[2:], None]
-
-    data = data_of(made(BarSliders, frame=with_marks, labels=["<b>", *"bcdef"]))
-    assert data["labels"] == ["&lt;b&gt;", *"bcdef"]  # the script sets it as markup
-    frame, other = data["frames"][3], pytest.approx(0.1 / 6, abs=1e-6)
-    assert frame["bars"] == [None] + 5 * [other]
-    assert frame["marks"] == [0.5] + 4 * [other] + [None]
-
-
-# Points -------------------------------------------------------------------------------
+        assert frame["marks"] == pytest.approx(marks, abs=1e-6)
+        assert frame["readout"] == words
 
 
 def test_points_are_scaled_alike_in_both_directions_with_up_as_up():
     data = data_of(made(PointSliders))
     assert data["steps"] == STEPS and len(data["frames"]) == len(SETTINGS)
-    (a, b, c), (mark,) = data["frames"][0]["points"], data["frames"][0]["marks"]
+    (a, b, c), (mark,), *_ = data["frames"][0].values()
     assert [p[0] for p in (a, b, c, mark)] == [0, 1, 1, 1]
     assert b[1] - a[1] == a[2] - b[2]  # 2 to the right, 2 up
     assert b[1] - a[1] == pytest.approx(STEPS / 1.1, abs=1)
     assert c[1:] == [STEPS / 2, STEPS / 2]
     assert all(0 < v < STEPS for p in (a, b, c, mark) for v in p[1:])
-    none = {"marks": [], "mark_groups": [], "rays": []}
-    one = plane(points=[[3.0, 4.0]], groups=[0], **none)["points"]
-    assert one == [[0, STEPS // 2, STEPS // 2]]
+    one = plane(points=[[3.0, 4.0]], groups=[0], marks=[], mark_groups=[], rays=[])
+    assert one["points"] == [[0, STEPS // 2, STEPS // 2]]
 
 
-def test_rays_end_at_the_edge_of_the_frame():
+def test_rays_start_at_the_centre_and_reach_beyond_the_frame():
     half = STEPS // 2
-    assert plane()["lines"] == [[half, half, STEPS, half], [half, half, half, STEPS]]
-    # From a centre far outside, those that cross the frame.
-    far = plane(centre=[-100.0, 1.0], rays=[[1.0, 0.0], [0.0, 1.0]])
-    assert far["lines"] == [[0, half, STEPS, half]]
+    (*start, right, level), (*other, upright, down) = plane()["lines"]
+    assert start == other == [half, half]
+    assert level == upright == half and min(right, down) > STEPS
+    # From a centre far outside, too.
+    far = plane(centre=[-100.0, 1.0], rays=[[1.0, 0.0], [0.0, 1.0]])["lines"]
+    assert far[0][0] < 0 < STEPS < far[0][2] and far[0][1] == far[0][3] == half
+    assert far[1][0] == far[1][2] < 0
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "inside"),
-    [
-        ((-500, 500), (1500, 500), [0, 500, 1000, 500]),
-        ((500, -500), (500, 500), [500, 0, 500, 500]),
-        ((-100, -50), (-100, 2000), []),
-        ((-500, 0), (0, -500), []),
-        ((-250, 0), (250, 1000), [0, 500, 250, 1000]),
-        ((2000, 2000), (500, 500), [1000, 1000, 500, 500]),
-    ],
-)
-def test_a_line_is_cut_at_the_frame(start, end, inside):
-    assert _clipped(start, end) == inside
+STAGE = r"""  // what the script finds in a browser, for node
+const [data, script, acts] = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+const none = () => {}, inputs = [], shots = [];
+const element = more => ({style: {}, dataset: {}, setAttribute: none, after: none,
+  addEventListener(kind, f) { this[kind] = f; }, insertBefore: none, appendChild: none,
+  focus: none, getBoundingClientRect: () => ({left: 0, width: 760}), ...more});
+const picture = element({firstChild: element()}), readout = element();
+const root = element({text: data, querySelector: () => root});
+function createElement(kind) {
+  if (kind === 'div') return element({children: [picture, readout]});
+  const input = element({previousSibling: element()});
+  const querySelector = name => name === 'input' ? input : element();
+  inputs.push(input);
+  return input.parentElement = {...element({querySelector}), set innerHTML(text) {
+    for (const name of ['max', 'value']) input[name] = text.match(name + '="(.+?)"')[1];
+  }};
+}
+new Function('document', script)({createElement, getElementById: () => root});
+for (const act of [[], ...acts]) {
+  if (act.buttons >= 0) picture.onpointerdown({...act, preventDefault: none});
+  else act.forEach((at, i) => { inputs[i].value = at; inputs[i].input(); });
+  shots.push([readout.textContent, picture.innerHTML]);
+}
+console.log(JSON.stringify(shots));
+"""
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="no node for scripts")
+
+
+def played(slider, *acts):
+    """(text, SVG) at first and after each act: places of the sliders, or a press."""
+    given, node = json.dumps([*Page(slider).scripts, acts]), ["node", "-e", STAGE]
+    done = subprocess.run(node, input=given, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert not re.search("NaN|undefined|Infinity", done.stdout)
+    return [(said, ElementTree.XML(svg)) for said, svg in json.loads(done.stdout)]
+
+
+@needs_node
+@pytest.mark.parametrize("kind", [BarSliders, PointSliders])
+def test_the_script_shows_the_frame_of_each_setting(kind):
+    more = {"labels": [NAME, *"bcdef"], "axes": (NAME, "beside"), "highlight": 1}
+    slider = made(kind, **(more if kind is BarSliders else {}))
+    first, *shots = played(slider, *itertools.product(range(3), range(2)))
+    said = [" · ".join(map(": ".join, readout(*at).items())) for at in SETTINGS]
+    assert [first[0], *(text for text, _ in shots)] == [said[3], *said]
+    texts = [text.text for text in first[1].iter("text")]
+    if kind is BarSliders:
+        assert texts.count(NAME) == 2 and {"beside", "0.917", *"bcdef"} <= {*texts}
+        fills = [bar.get("fill") for bar in first[1].iter("rect")]
+        assert len({*fills}) == 2 and fills.count(fills[1]) == 1 and len(fills) == 6
+    else:
+        assert texts == [NAME]
+        inner = first[1].find("svg")  # it cuts the rays where the frame ends
+        assert inner.get("width") == inner.get("height") == first[1].get("viewBox")[-3:]
+        assert [each.tag for each in inner] == 2 * ["line"] + 4 * ["path"]
+
+
+@needs_node
+def test_the_gap_is_followed_in_loss_target_and_softmax():
+    places = [*itertools.product(range(3), range(2), (0, 10, 40, 90))]
+    first, *shots = played(made(GapSliders), *places)
+    assert first[0] == shots[places.index((1, 1, 10))][0]
+    for (i, j, tenths), (said, svg) in zip(places, shots, strict=True):
+        eps, k, gap = CONTROLS["ε"][i], CONTROLS["K"][j], tenths / 10
+        z = torch.zeros(1, k, dtype=float).index_fill(1, torch.tensor([0]), gap)
+        loss = torch.nn.CrossEntropyLoss(label_smoothing=eps)(z, torch.tensor([0]))
+        least, best = targets.minimum_loss(eps, k), targets.optimal_gap(eps, k)
+        least = f"{least:.3f}, at a gap of {best:.3f}" if eps else "0, never reached"
+        assert said == f"gap: {gap:.1f} · loss: {loss:.3f} · least loss: {least}"
+        texts = [text.text for text in svg.iter("text")]
+        pairs = zip(z.softmax(1)[0, :2], targets.target_values(eps, k), strict=True)
+        pairs = [(f"softmax {p:.4f}", f"target {q:.4f}") for p, q in pairs]
+        shown = [text for text in texts if re.match("softmax|target", text)]
+        assert shown == [*sum(pairs, ())] and f"probability: {NAME}" in texts
+        colors = {line.get("stroke") for line in svg.iter("path")}
+        assert colors == {EPS_COLORS[eps] if eps else "currentColor"}
+
+
+@needs_node
+def test_the_gap_is_dragged_in_the_picture_while_pressed():
+    pressed = (1, 52 + 388 * 4 / 9), (0, 52), (1, 600)  # at 4, only over 0, beside
+    acts = [{"buttons": buttons, "clientX": x} for buttons, x in pressed]
+    said = [text.split(" · ")[0] for text, _ in played(made(GapSliders), *acts)]
+    assert said == ["gap: 1.0", "gap: 4.0", "gap: 4.0", "gap: 4.0"]

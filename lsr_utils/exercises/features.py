@@ -123,7 +123,7 @@ class E05_2_bound:
         for the product (05 section 8).
     six_classes: this is the bound for six classes. Here there are ten (05 section 8).
     others: this is for ε over the K−1 others. PyTorch spreads it over all K
-        (01 section 6).
+        (01 section 3).
     one_length: this is one length, if both were alike. The product was asked for
         (05 section 8).
     """

@@ -167,12 +167,12 @@ class E02b_3_chunks:
     """sums are added up; one division comes last.
 
     mean_of_means: chunks do not all have the same number of labels, so the mean of
-        their means is another number. Add sums, and divide once (02 section 4).
+        their means is another number. Add sums, and divide once (02 section 5).
     all_rows: you divided by all rows. The mean is over those that have a label
-        (02 section 4).
+        (02 section 5).
     last_lost: the last chunk is shorter, and it is missing (02b section 4).
     empty_chunk: nan: in one chunk no row has a label, and its mean is 0 / 0. Add sums
-        (02 section 4).
+        (02 section 5).
     """
 
     right = _by(lambda sums, live: sums.sum() / live.sum())

@@ -61,7 +61,7 @@ class E07_2_gap:
     smoothing_only: this is the gap of ε alone. The noise lowers it (07 section 2).
     noise_only: this is the gap of the noise alone, α = 0.3 (07 section 2).
     of_the_sum: this is the gap of ε + α, the plain sum (07 section 2).
-    six_classes: this is the gap at six classes. Here there are ten (01 section 10).
+    six_classes: this is the gap at six classes. Here there are ten (01 section 6).
     """
 
     right = optimal_gap(0.37, 10)
@@ -145,7 +145,7 @@ class E07_3:
         below zero. Forward correction multiplies the prediction (07 section 2).
     uncorrected: this is plain cross-entropy on the noisy labels: T is not used
         (07 section 3).
-    one_a_row: this is one loss a row. The exercise asks for their mean (02 section 4).
+    one_a_row: this is one loss a row. The exercise asks for their mean (02 section 3).
     """
 
     right = _forward
