@@ -4,7 +4,8 @@ The line says "not done yet", "right: ..." or "not yet: ...", and where it can, 
 the misconception and the section that answers it. It never raises.
 
 An exercise is a class without instances, in the module of its notebook. Its name is
-that of the check: ``E01_2_gap`` is asked for as "01-2 gap". For a function it is
+that of the check: ``E01_2_gap`` is asked for as "01-2 gap", ``E01_row``, of a line to
+fill in, as "01 row". For a function it is
 
     class E01_1:
         \"""what a right answer has shown; it ends the line "right: ...".
@@ -23,15 +24,30 @@ Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a resul
 (three digits, by pencil). A result may be a number, an array, a text or a tuple.
 """
 
-from . import features, formulas, kernel, loss, noise, reliability, text, training
+from . import (
+    features,
+    formulas,
+    gains,
+    kernel,
+    loss,
+    noise,
+    reliability,
+    text,
+    training,
+)
 from .engine import judge
 
-_MODULES = (formulas, loss, training, noise, features, reliability, text, kernel)
+_MODULES = (
+    *(formulas, loss, training, noise, features, reliability, text, kernel),
+    gains,
+)
 
 __all__ = ["EXERCISES", "check", "verdict"]
 
 EXERCISES = {
-    name[1:].replace("_", "-", 1).replace("_", " "): exercise
+    name[1:].replace("_", "-" if name[4].isdigit() else " ", 1).replace("_", " "): (
+        exercise
+    )
     for module in _MODULES
     for name, exercise in vars(module).items()
     if name.startswith("E0")

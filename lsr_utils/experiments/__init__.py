@@ -1,0 +1,1 @@
+"""The runs behind lectures and deep dives: a file a topic. Nothing imports them."""
