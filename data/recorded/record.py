@@ -41,10 +41,10 @@ EXPERIMENTS = {
     ),
     "gains": (
         "04",
-        "digits: ten splits, four seeds each, 200 images for validation and the rest "
-        "to test; gaussians and shapes: fresh draws a seed to train (seeds 0 ..., 100 "
-        "to 104 for the search), 200 for validation (seed + 10000), 2000 to test (seed "
-        "+ 20000)",
+        "digits: forty splits, a seed each (the split's; + 100 for the search), 200 "
+        "images for validation and the rest to test; gaussians and shapes: fresh draws "
+        "a seed to train (seeds 0 ..., 100 to 104 for the search), 200 for validation "
+        "(seed + 10000), 2000 to test (seed + 20000)",
     ),
     "generalisation": (
         "03",

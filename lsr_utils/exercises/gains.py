@@ -27,6 +27,7 @@ class E04_half:
         quantile at 0.975 (04 section 1).
     """
 
+    tol = 1e-4  # 1.96 is 1.959964
     right = lambda d: _half(d)
     numpys_spread = lambda d: _half(d, ddof=0)
     of_one_pair = lambda d: _half(d, root=False)
