@@ -2,19 +2,22 @@
 
     python data/recorded/record.py ambiguous_shapes [--seeds 20] [--out FILE]
 
-An experiment is a function of that name in a notebook's cells tagged "experiment": it
-takes the seeds and returns a dict of tables: DataFrames, or dicts of columns. They are
-written to ``data/recorded/NAME.json`` with where, when and by what they were made.
+An experiment is a function of that name in ``lsr_utils/experiments/NAME.py``, or in a
+notebook's cells tagged "experiment": it takes the seeds and returns a dict of tables:
+DataFrames, or dicts of columns. They are written to ``data/recorded/NAME.json`` with
+where, when and by what they were made.
 """
 
 import argparse
 import ast
 import functools
 import hashlib
+import importlib
 import json
 import pathlib
 import sys
 
+import nbformat
 import pandas as pd
 import torch
 from provenance import ROOT, provenance
@@ -27,12 +30,21 @@ from notebook_files import (  # noqa: E402
     without_docstring,
 )
 
+from lsr_utils import setup  # noqa: E402
+
 # Name of the experiment to the notebook that holds it, and what it was trained on.
 EXPERIMENTS = {
     "calibrated_shapes": (
         "06",
         "shapes: 600 training images, 300 validation and 4000 test images for each "
         "seed (seeds 0 ..., + 1000, + 10000), 30 % morphs",
+    ),
+    "gains": (
+        "04",
+        "digits: forty splits, a seed each (the split's; + 100 for the search), 200 "
+        "images for validation and the rest to test; gaussians and shapes: fresh draws "
+        "a seed to train (seeds 0 ..., 100 to 104 for the search), 200 for validation "
+        "(seed + 10000), 2000 to test (seed + 20000)",
     ),
     "generalisation": (
         "03",
@@ -65,8 +77,16 @@ EXPERIMENTS = {
 }
 
 
+def module_of(name):
+    """The file of the package that holds an experiment, if one does."""
+    return ROOT / "lsr_utils" / "experiments" / f"{name}.py"
+
+
 def experiment_cells(name):
-    """The cells that define an experiment, from its notebook."""
+    """The cells that define an experiment, from its notebook; a module is one."""
+    if module_of(name).is_file():
+        source = module_of(name).read_text(encoding="utf-8")
+        return [nbformat.v4.new_code_cell(source)]
     number, _ = EXPERIMENTS[name]
     return [cell for _, cell in cells_tagged(by_number(number), "experiment")]
 
@@ -100,7 +120,11 @@ def record(name, seeds, **options):
     options : of the experiment, to make it smaller
     """
     cells = experiment_cells(name)
-    names = run_cells(cells)  # sets threads and seeds, as the notebook does
+    if module_of(name).is_file():
+        names = vars(importlib.import_module(f"lsr_utils.experiments.{name}"))
+        setup(device="cpu")
+    else:
+        names = run_cells(cells)  # sets threads and seeds, as the notebook does
     number, data = EXPERIMENTS[name]
     made = {
         "experiment": name,

@@ -26,10 +26,23 @@ Where no wrong value tells, ``sign(lambda result, *case: ...)`` looks at a resul
 
 import re
 
-from . import features, formulas, kernel, loss, noise, reliability, text, training
+from . import (
+    features,
+    formulas,
+    gains,
+    kernel,
+    loss,
+    noise,
+    reliability,
+    text,
+    training,
+)
 from .engine import judge
 
-_MODULES = (formulas, loss, training, noise, features, reliability, text, kernel)
+_MODULES = (
+    *(formulas, loss, training, gains, features, reliability, noise, text),
+    kernel,
+)
 
 __all__ = ["EXERCISES", "check", "verdict"]
 
