@@ -2,7 +2,7 @@
 
 Each row of the grid is one network, its columns are arguments of ``training.fit``.
 Rows with the same seed share training data, initial weights, batches, dropout masks
-and drawn labels, so that arms are compared pair by pair. Taught in 03.
+and drawn labels, so that arms are compared pair by pair. Taught in deep dive 04a.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Intervals and verdicts of networks paired by seed. Taught in notebook 03."""
+"""Intervals and verdicts of networks paired by seed. Taught in notebook 04."""
 
 import itertools
 import math
