@@ -23,7 +23,6 @@ from notebook_files import (
     notebook_paths,
     number,
     read,
-    run_cells,
     tags,
     without_docstring,
 )
@@ -192,19 +191,6 @@ def test_docstrings_name_a_section_that_exists():
 
 
 # What figures show that a notebook draws itself ------------------------------------
-
-
-@pytest.mark.usefixtures("course_style")
-def test_no_bar_of_the_smoothed_targets_is_cut_off():
-    cells = code_cells(by_number("01"))
-    last = next(k for k, cell in enumerate(cells) if "barplot" in cell.source)
-    with torch.random.fork_rng():
-        names = run_cells(cells[: last + 1])
-    assert len(names["pictured"]) == len(names["axes"]) == 3
-    for axis, row in zip(names["axes"], names["pictured"], strict=True):
-        low, high = axis.get_ylim()
-        assert [bar.get_height() for bar in axis.patches] == pytest.approx(list(row))
-        assert low <= min(row) and max(row) < high
 
 
 @pytest.mark.usefixtures("course_style")

@@ -1,16 +1,11 @@
 """What readers have beside the course: their copies in `work`, and scratch files."""
 
-import json
-import pathlib
-import shutil
-
 import claims
 import command
 import course_copy
 import lab
 import pytest
-from course_copy import ROOT, course
-from notebook_files import read
+from course_copy import course
 
 FIRST, SECOND = "00_one_picture.ipynb", "01_more.ipynb"
 SCRATCH = [
@@ -80,17 +75,3 @@ def test_scratch_files_are_not_tested_and_that_is_said(tmp_path):
     assert all((name in said) != name.startswith(".") for name in SCRATCH)
     drafts = course(whole, "test", "-n0", f"notebooks/{SCRATCH[1]}")
     assert "1 failed" in drafts.stdout, "a notebook that is named is tested"
-
-
-def test_notebook_00_lists_the_course_and_no_scratch_file(tmp_path, monkeypatch):
-    lectures = command.lectures(ROOT)
-    (source,) = (c.source for c in read(lectures[0]).cells if c.id == "nb00-s04-01")
-    for path in (*lectures, ROOT / command.LIST):
-        shutil.copy(path, tmp_path)
-    for name in SCRATCH:
-        course_copy.notebook(tmp_path / name, "1 / 0")
-    monkeypatch.chdir(tmp_path)
-    names = {"pathlib": pathlib, "json": json, "Markdown": str}
-    exec(source, names)
-    shown = [row.partition("](")[2].partition(")")[0] for row in names["rows"]]
-    assert shown == [path.name for path in lectures]

@@ -84,7 +84,7 @@ def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
 
 
 def test_what_repeats_the_notebooks_is_up_to_date():
-    assert tool.repeat([], write=False) == [], "run `python3 course.py refresh 00`"
+    assert tool.repeat(write=False) == [], "run `python3 course.py refresh 00`"
 
 
 def test_refresh_renews_what_repeats_the_notebooks(course, quick, capsys):

@@ -66,6 +66,7 @@ def test_prose_is_said_questions_and_results_are_shown():
         code(LONG, "3"),
     )
     assert shown == [
+        ("text", "x is 2, you guessed 1"),  # covered in the notebook, here told
         ("prose", "**Predict.** How many?"),
         ("list", "- one\n- two"),
         ("code", "print(2)"),

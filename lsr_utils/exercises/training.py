@@ -176,7 +176,7 @@ class E03_3_order:
         (03 section 3).
     """
 
-    right = (0.1, 0.4, 0.2, 0.0)
-    raw_heights = (0.0, 0.1, 0.2, 0.4)
+    right = [0.1, 0.4, 0.2, 0.0]
+    raw_heights = [0.0, 0.1, 0.2, 0.4]
     reversed = right[::-1]
     best_only = sign(lambda said: float(said[0]) == 0.1)
