@@ -5,7 +5,6 @@ in fewer of them than rounding noise does. So not pixels are kept but what was d
 """
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
@@ -91,7 +90,7 @@ def _things(artist, axes):
     elif isinstance(artist, AxesImage):
         colours = artist.to_rgba(artist.get_array())[..., :3].reshape(-1, 3)
         yield _line(what, colours)
-    elif isinstance(artist, Artist):
+    else:
         recorder = _Recorder()
         artist.draw(recorder)
         if len(recorder.paths) < 3:

@@ -52,9 +52,8 @@ def setup(seed=0, threads=None, device=None):
 def show(figure, alt):
     """Display a matplotlib figure as PNG with alternative text, and close it.
 
-    The text also stands under the figure, folded: JupyterLab and most others read none
-    that belongs to an output. What was drawn goes into the output's metadata, by which
-    the tests compare figures.
+    The text also stands under the figure, folded: JupyterLab reads none of an output's.
+    The metadata say what was drawn, by which the tests compare figures.
 
     alt    : what a reader who cannot see the figure should know, one or two sentences
     """

@@ -52,8 +52,7 @@ def progress_bar(iterable, total, description, wanted):
     from IPython import display, get_ipython
     from tqdm import tqdm
 
-    off = not wanted or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    line = None
+    off, line = not wanted or os.environ.get("TQDM_DISABLE", "0") not in ("", "0"), None
     if not off and hasattr(get_ipython(), "kernel"):
         # tqdm's own bar in notebooks is a widget: a notebook that is saved with one
         # shows an error when it is opened again. A finished line of text is empty.

@@ -42,7 +42,7 @@ def measured(notebook):
         for text in map(_said, cell.outputs)
     ]
     figures = [
-        (position, sum(line.startswith("x ") for line in about.get("drawn", [])))
+        (position, sum(map(_is_panel, about.get("drawn", []))))
         for position, cell in enumerate(notebook.cells, start=1)
         for output in cell.get("outputs", [])
         if (about := output.get("metadata", {}).get("image/png"))
@@ -110,6 +110,11 @@ def assigned(notebook):
         for name in names - {"_"}:
             cells[name].append(cell.id)
     return cells
+
+
+def _is_panel(line):
+    """Whether a line of a figure's digest begins axes that have a scale or a name."""
+    return line.startswith("x ") and not line.startswith("x '' [] ")
 
 
 def _code(cell):
