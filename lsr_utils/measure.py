@@ -60,10 +60,9 @@ def peak_bytes(call, device="cpu"):
         call()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # no notes of its own to stderr
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace.json")
-        # The profiler would write notes of its own to stderr.
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         with torch.profiler.profile(profile_memory=True) as profile:
             call()
         profile.export_chrome_trace(str(path))
