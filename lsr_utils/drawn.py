@@ -20,9 +20,8 @@ CORNERS, THINGS = 64, 12  # at most kept of a curve, and of many things of one k
 def drawn(figure):
     """What stands in a figure that was drawn: a list of strings, in its order.
 
-    returns : for each axes its words and its ticks, then one line for each thing in it:
-              "what, label, how many | numbers", in thousandths of the axes' width and
-              height; colours follow, red, green and blue in thousandths
+    returns : for each axes its words and ticks, then a line for each thing: "what, label,
+              how many | numbers", thousandths of the axes; red, green and blue last
     """
     lines = [f"figure {text.get_text()!r}" for text in figure.texts if text.get_text()]
     for axes in figure.findobj(Axes):
@@ -48,8 +47,9 @@ def _ticks(axes):
         words = [label.get_text() for label in labels if label.get_visible()]
         low, high = to_line(np.array(limits, dtype=float))
         at = to_line(np.array([[tick.get_loc()] for tick in ticks]))
-        what = f"{name} {axis.get_label_text()!r} {words}"
-        yield _line(what, (at - low) / (high - low))
+        if ticks or axis.get_label_text():
+            what = f"{name} {axis.get_label_text()!r} {words}"
+            yield _line(what, (at - low) / (high - low))
 
 
 class _Recorder(RendererBase):
@@ -72,9 +72,9 @@ class _Recorder(RendererBase):
 
 
 def _things(artist, axes):
-    what, label = type(artist).__name__, str(artist.get_label())
-    if label and not label.startswith("_"):
-        what += f" {label!r}"
+    what, label = type(artist).__name__.removesuffix("Collection"), artist.get_label()
+    if label and not str(label).startswith("_"):
+        what += f" {str(label)!r}"
     to_axes = axes.transAxes.inverted().transform
     if isinstance(artist, (Axis, Axes, Spine)):
         return
