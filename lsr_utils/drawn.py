@@ -20,8 +20,8 @@ CORNERS, THINGS = 64, 12  # at most kept of a curve, and of many things of one k
 def drawn(figure):
     """What stands in a figure that was drawn: a list of strings, in its order.
 
-    returns : for each axes its words and ticks, then a line for each thing: "what, label,
-              how many | numbers", thousandths of the axes; red, green and blue last
+    returns : for each axes its words and ticks, then a line for each thing: "what,
+              label, how many | numbers", thousandths of the axes; red, green, blue last
     """
     lines = [f"figure {text.get_text()!r}" for text in figure.texts if text.get_text()]
     for axes in figure.findobj(Axes):
