@@ -1,6 +1,7 @@
 """Recorded runs: what is stored fits its tables, and the programs that record it."""
 
 import dataclasses
+import importlib
 import itertools
 import json
 import sys
@@ -148,12 +149,16 @@ def ambiguous_shapes(_):
     return made, {"networks": 20, "bins": 100}
 
 
-def generalisation(_):
-    tiny = [("gaussians", "mlp", 60, 20, 2e-3)]
-    (made,) = record.record("generalisation", 2, settings=tiny)["studies"].values()
-    whole = stored("generalisation")["studies"]["gaussians, 300"]
-    assert list(made) == list(whole) and set(made["method"]) == set(whole["method"])
-    assert len(made["seed"]) == 6 * 2
+def gains(_):
+    experiment = importlib.import_module("lsr_utils.experiments.gains")
+    settings = {"clouds, 300": ("gaussians", "mlp", 60, 20, 2e-3)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "SETTINGS", settings)
+        made = experiment.gains([0, 1], settings=settings)
+    whole = stored("gains")
+    assert set(made["networks"]["method"]) == set(whole["networks"]["method"])
+    assert list(made["networks"]) == list(whole["networks"])
+    assert len(made["chosen"]) == 2 * 4  # by two measures, of four methods
     return {}, {}
 
 

@@ -46,12 +46,6 @@ EXPERIMENTS = {
         "a seed to train (seeds 0 ..., 100 to 104 for the search), 200 for validation "
         "(seed + 10000), 2000 to test (seed + 20000)",
     ),
-    "generalisation": (
-        "03",
-        "fresh draws of shapes and gaussians: a training set a seed (seeds 0 ..., and "
-        "100 to 104 for the search), 200 validation points a seed (seed + 1000), 2000 "
-        "test points (seed 10000) common to all networks",
-    ),
     "ambiguous_shapes": (
         "07",
         "shapes: 600 training images a seed (seeds 0 ...), 30 % morphs; 300 validation "
