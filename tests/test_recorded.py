@@ -208,7 +208,7 @@ def trec(monkeypatch):
 def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch):
     shapes, clouds = datasets.shapes, datasets.gaussians
     monkeypatch.setattr(datasets, "shapes", lambda n, *a, **o: shapes(n // 4, *a, **o))
-    few = {"gaussians": lambda n, **o: clouds(min(n, 200), **o)}
+    few = {"gaussians": lambda n=200, **o: clouds(min(n, 200), **o)}
     monkeypatch.setattr(datasets, "TASKS", datasets.TASKS | few)
     made, tables = globals()[name](monkeypatch)
     whole = stored(name)
