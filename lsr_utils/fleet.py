@@ -390,7 +390,7 @@ class _DataSets:
 
     def __init__(self, given, table, name):
         make = given if callable(given) else lambda: given
-        rows = _arguments(make, table).to_dict("records")
+        rows = _arguments(make, table).to_dict("index").values()  # in pandas 2.1 too
         arguments = pd.Series([tuple(row.items()) for row in rows], dtype=object)
         which, different = pd.factorize(arguments)
         sets = [make(**dict(key)) for key in different]
