@@ -4,6 +4,8 @@ Pixels differ from one version of matplotlib to the next, and two swapped curves
 in fewer of them than rounding noise does. So not pixels are kept but what was drawn.
 """
 
+import re
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -14,6 +16,7 @@ from matplotlib.path import Path
 from matplotlib.spines import Spine
 from matplotlib.text import Annotation, Text
 
+NUMERIC = re.compile(r"[-−\d.,%e]*|\$.*\$")  # of a tick; 10 to a power is in dollars
 CORNERS, THINGS = 64, 12  # at most kept of a curve, and of many things of one kind
 
 
@@ -26,30 +29,26 @@ def drawn(figure):
     lines = [f"figure {text.get_text()!r}" for text in figure.texts if text.get_text()]
     for axes in figure.findobj(Axes):
         if axes.get_visible():
-            lines += _ticks(axes)
+            lines += _scales(axes)
             for artist in axes.get_children():
                 if artist.get_visible() and artist is not axes.patch:
                     lines += _things(artist, axes)
     return lines
 
 
-def _ticks(axes):
-    """The words at both axes, with where they stand; none where an axis is hidden."""
-    for name in "xy":
+def _scales(axes):
+    """Name, kind and ends of both axes, and what is no number among the ticks."""
+    for name in "xy":  # how many numbers stand there depends on the size of the letters
         axis = getattr(axes, f"{name}axis")
-        limits, to_line = axis.get_view_interval(), axis.get_transform().transform
-        ticks = [
-            tick
-            for tick in axis.get_major_ticks()
-            if min(limits) <= tick.get_loc() <= max(limits) and axis.get_visible()
-        ]
-        labels = [label for tick in ticks for label in (tick.label1, tick.label2)]
-        words = [label.get_text() for label in labels if label.get_visible()]
-        low, high = to_line(np.array(limits, dtype=float))
-        at = to_line(np.array([[tick.get_loc()] for tick in ticks]))
-        if ticks or axis.get_label_text():
-            what = f"{name} {axis.get_label_text()!r} {words}"
-            yield _line(what, (at - low) / (high - low))
+        words = [label.get_text() for label in axis.get_ticklabels()]
+        words = [text for text in words if not NUMERIC.fullmatch(text)]
+        if axis.get_visible() and (words or axis.get_major_ticks()):
+            ends = axis.get_transform().transform(np.array(axis.get_view_interval()))
+            power = int(np.ceil(np.log10(np.abs(ends).max() or 1)))
+            what = (
+                f"{name} {axis.get_label_text()!r} {axis.get_scale()} 1e{power} {words}"
+            )
+            yield _line(what, ends[:, None] / 10.0**power)
 
 
 class _Recorder(RendererBase):
@@ -72,7 +71,8 @@ class _Recorder(RendererBase):
 
 
 def _things(artist, axes):
-    what, label = type(artist).__name__.removesuffix("Collection"), artist.get_label()
+    what = re.sub("Collection|FillBetween", "", type(artist).__name__)
+    label = artist.get_label()
     if label and not str(label).startswith("_"):
         what += f" {str(label)!r}"
     to_axes = axes.transAxes.inverted().transform

@@ -114,7 +114,7 @@ def assigned(notebook):
 
 def _is_panel(line):
     """Whether a line of a figure's digest begins axes that have a scale or a name."""
-    return line.startswith("x ") and not re.match(r"x '' \[(?:'', )*(?:'')?\] ", line)
+    return line.startswith("x ") and not re.match(r"x '' \S+ \S+ \[\] ", line)
 
 
 def _code(cell):

@@ -101,7 +101,7 @@ def test_search_finds_a_word_and_leads_to_it(open_site):
 
 
 def test_code_unfolds_figures_carry_words_docstrings_are_set_sliders_move(open_site):
-    page = open_site("notebooks/03_training_with_label_smoothing")
+    page = open_site("notebooks/03_watch_it_train")
     first = page.locator("div.cell_output img").first.get_attribute("alt")
     assert first.startswith("Two rows of twelve small grey images")
     fold = page.locator("details.hide").first
