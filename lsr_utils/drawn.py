@@ -48,7 +48,7 @@ def _scales(axes):
             what = (
                 f"{name} {axis.get_label_text()!r} {axis.get_scale()} 1e{power} {words}"
             )
-            yield _line(what, ends[:, None] / 10.0**power)
+            yield _line(what, 0.5 + ends[:, None] / 10.0**power / 2)
 
 
 class _Recorder(RendererBase):
@@ -107,8 +107,8 @@ def _things(artist, axes):
 
 
 def _finite(numbers):
-    """The numbers as an array within [-9, 9]; what is none is -9."""
-    return np.clip(np.nan_to_num(np.asarray(numbers, dtype=float), nan=-9), -9, 9)
+    """The numbers as an array; what is none, or is out of sight, lies at the edge."""
+    return np.clip(np.nan_to_num(np.asarray(numbers, float), nan=-0.1), -0.1, 1.1)
 
 
 def _line(what, rows, colour=()):

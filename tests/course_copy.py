@@ -22,8 +22,8 @@ def variables(home, **more):
     result = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     result.update(HOME=str(home), USERPROFILE=str(home), PIP_CONFIG_FILE=os.devnull)
     result.update(CHROMIUM="")  # none, so that nothing is installed for it
-    if not str(ROOT).isascii():  # this .venv's own start reads its path, in any locale
-        result.update(PYTHONUTF8="1")
+    if not str(ROOT).isascii():  # borrowed.pth names it, and is read by the locale
+        result.update(LC_ALL="C.UTF-8")
     return {**result, **more}
 
 

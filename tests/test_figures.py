@@ -127,7 +127,7 @@ def test_whatever_a_reader_draws_can_be_described(kind):
     lines = drawn(figure)
     plt.close("all")
     numbers = [line.partition(" | ")[2].split() for line in lines]
-    assert all(-9000 <= int(number) <= 9000 for line in numbers for number in line)
+    assert all(-100 <= int(number) <= 1100 for line in numbers for number in line)
 
 
 DRAWS = """
