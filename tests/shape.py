@@ -114,7 +114,8 @@ def assigned(notebook):
 
 def _is_panel(line):
     """Whether a line of a figure's digest begins axes that have a scale or a name."""
-    return line.startswith("x ") and not re.match(r"x '' \S+ \S+ \[\] ", line)
+    bare = r"x '' (?:\S+ \S+ )?\[(?:'', )*(?:'')?\] "
+    return line.startswith("x ") and not re.match(bare, line)
 
 
 def _code(cell):
