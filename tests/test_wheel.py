@@ -59,8 +59,10 @@ def test_what_the_package_reads_is_inside(wheel, tmp_path):
     assert done.stdout == "all there\n", done.stderr
 
 
-def test_nothing_else_is_inside(wheel):
+def test_every_module_is_inside_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
+    ours = {p.relative_to(ROOT).as_posix() for p in (ROOT / "lsr_utils").rglob("*.py")}
+    assert ours == {name for name in names if name.endswith(".py")}
     folders = {name.split("/")[0] for name in names}
     assert folders == {"lsr_utils", next(f for f in folders if "dist-info" in f)}
     kinds = {name.rpartition(".")[2] for name in names if name.startswith("lsr_utils/")}
