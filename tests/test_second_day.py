@@ -70,9 +70,10 @@ def test_a_copy_that_was_removed_or_renamed_is_made_anew(course):
     assert (course.holds(LESSON), course.holds("mine.ipynb")) == ("edition 2", "mine")
 
 
-def test_without_the_record_a_changed_copy_counts_as_the_readers(course):
+@pytest.mark.parametrize("record", ["{", "[1]", "3"])
+def test_without_the_record_a_changed_copy_counts_as_the_readers(course, record):
     course.answer(LESSON, "mine")
-    (course.work / copies.GIVEN).write_text("{", "utf-8")
+    (course.work / copies.GIVEN).write_text(record, "utf-8")
     assert course.give() == [LESSON]
     assert course.holds(LESSON) == "mine"
 

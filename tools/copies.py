@@ -20,8 +20,8 @@ def give(files, source, folder):
               one, because their reader has changed them
     """
     try:
-        given = json.loads((folder / GIVEN).read_text("utf-8"))
-    except (OSError, ValueError):
+        given = dict(json.loads((folder / GIVEN).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # none, cut off, or something else
         given = {}
     left = []
     for path in files:
