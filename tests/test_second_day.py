@@ -81,12 +81,12 @@ def test_without_the_record_a_changed_copy_counts_as_the_readers(course, record)
 def test_an_interrupted_copy_leaves_the_old_one(course, monkeypatch):
     course.publish(LESSON, "edition 2")
 
-    def half(path, there):
+    def half(there, content):
         there.write_text("edi", "utf-8")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(copies.shutil, "copyfile", half)
+        patched.setattr(type(course.work), "write_bytes", half)
         with pytest.raises(KeyboardInterrupt):
             course.give()
     assert course.holds(LESSON) == "edition 1"

@@ -1,12 +1,14 @@
 """What tools share: one sentence on what is wrong, and which notebooks are meant."""
 
+import os
 import re
+import shutil
 import sys
 
 LIST = "notebooks/SHA256SUMS"  # the course's notebooks; `course.py refresh` writes it
 
 
-class Problem(Exception):
+class Problem(ValueError):
     """One sentence: what is wrong and, where that is not plain, what to do."""
 
 
@@ -41,10 +43,9 @@ def is_ours(path, root):
 
 def lectures(root):
     """The notebooks that teach, lectures and deep dives, in reading order."""
-    found = [(p.name[:2], p.parent.name, p) for p in files(root, "*.ipynb")]
     order = {"notebooks": 0, "deep": 1}  # a lecture, then its deep dives
-    found = [(number, order[kind], p) for number, kind, p in found if kind in order]
-    return [path for *_, path in sorted(found)]
+    found = [path for path in files(root, "*.ipynb") if path.parent.name in order]
+    return sorted(found, key=lambda p: (p.name[:2], order[p.parent.name], p))
 
 
 def beginning(names, notebooks):
@@ -52,8 +53,22 @@ def beginning(names, notebooks):
     for name in names:
         if not any(path.name.startswith(name) for path in notebooks):
             there = ", ".join(path.stem for path in notebooks) or "none"
-            raise Problem(
-                f"No notebook begins with {name!r}: there are {there} (a new one is "
-                "named by its path)."
-            )
+            raise Problem(f"No notebook begins with {name!r}: there are {there}")
     return [p for p in notebooks if not names or p.name.startswith(tuple(names))]
+
+
+def renewed(path, content, write=True):
+    """Whether the file did not hold this; it is written in one step, if wanted."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        try:
+            new.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, new)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    return True

@@ -6,18 +6,17 @@ own files unchanged, and what a reader wrote is never written over.
 
 import hashlib
 import json
-import os
-import shutil
+
+import command
 
 GIVEN = ".given.json"  # in the folder: the digest of each copy when it was made
 
 
 def give(files, source, folder):
-    """Copy files of the course that are not in the folder; renew untouched copies.
+    """Copy files below `source` that are not in the folder; renew untouched copies.
 
-    files   : paths below the folder `source`
-    returns : the names of copies that were left alone, though the course has a newer
-              one, because their reader has changed them
+    Returns the names of copies that were left alone, though the course has a newer
+    one, because their reader has changed them.
     """
     try:
         given = dict(json.loads((folder / GIVEN).read_text("utf-8")))
@@ -25,30 +24,16 @@ def give(files, source, folder):
         given = {}
     left = []
     for path in files:
-        name = path.relative_to(source).as_posix()
-        copy, new = folder / name, digest(path)
-        now = digest(copy) if copy.exists() else None
-        if now in (None, given.get(name), new):
-            if now != new:
-                write(copy, lambda there, path=path: shutil.copyfile(path, there))
-            given[name] = new
-        elif given.get(name) != new:
+        name, new = path.relative_to(source).as_posix(), path.read_bytes()
+        now = (folder / name).read_bytes() if (folder / name).exists() else new
+        if now == new or digest(now) == given.get(name):
+            command.renewed(folder / name, new)
+            given[name] = digest(new)
+        elif given.get(name) != digest(new):
             left.append(name)
-    text = json.dumps(given, indent=1)
-    write(folder / GIVEN, lambda there: there.write_text(text, "utf-8"))
+    command.renewed(folder / GIVEN, json.dumps(given, indent=1).encode())
     return left
 
 
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write(path, make):
-    """Replace the file in one step, so that an interruption leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    try:
-        make(new)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+def digest(content):
+    return hashlib.sha256(content).hexdigest()

@@ -7,7 +7,6 @@ changed since, or came from elsewhere, is left for the reader to judge.
 The copies lie in `work`, or in the folder that LSR_WORK names.
 """
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -22,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def digests(root, new=()):
     """Each notebook's path, and its line in the list."""
     for path in sorted({*command.files(root, "*.ipynb"), *new}):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        yield path, f"{digest}  {path.relative_to(root).as_posix()}\n"
+        name = path.relative_to(root).as_posix()
+        yield path, f"{copies.digest(path.read_bytes())}  {name}\n"
 
 
 def repeated(root=ROOT, new=()):
@@ -40,25 +39,26 @@ def trust():
             notary.sign(v4.reads(path.read_text("utf-8")))
 
 
+def say(sentence):
+    print(f"lab: {sentence}", file=sys.stderr)
+
+
 def opened():
     """Options that open the first notebook, of the reader's copies if there can be."""
     files = command.files(ROOT, "*.ipynb", "*.md", "*.png", "SHA256SUMS")
     work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
     try:
-        left = copies.give(files, ROOT / "notebooks", work)
+        for name in copies.give(files, ROOT / "notebooks", work):
+            say(
+                f"{work / name} holds what you wrote and stays as it is. The course "
+                f"has a newer one, notebooks/{name}: to get it, rename yours."
+            )
     except OSError as error:
-        print(
-            f"lab: No copies can be made ({error}): the course's own notebooks open. "
-            "Name a folder of your own by LSR_WORK.",
-            file=sys.stderr,
+        say(
+            f"No copies can be made ({error}): the course's own notebooks open. "
+            "Name a folder of your own by LSR_WORK."
         )
-        left, work = [], ROOT / "notebooks"
-    for name in left:
-        print(
-            f"lab: {work / name} holds what you wrote and stays as it is. The course "
-            f"has a newer one, notebooks/{name}: to get it, rename yours.",
-            file=sys.stderr,
-        )
+        work = ROOT / "notebooks"
     root = ROOT if ROOT in work.parents else work
     lectures = command.lectures(ROOT)
     if not lectures:

@@ -2,6 +2,9 @@
 
 import hashlib
 
+import nbformat
+from command import Problem
+
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -16,10 +19,24 @@ OF_CELL = {"jupyter", "recorded_with", "slideshow", "tags"}
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
+def read(path):
+    """The notebook, tidied; Problem where the file is none."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise Problem(f"{path} is not a notebook: {error}") from error
+    tidy(notebook)
+    return notebook
+
+
+def as_bytes(notebook):
+    return f"{nbformat.writes(notebook).rstrip()}\n".encode()
+
+
 def tidy(notebook):
     """Drop, in place, what editors add: their metadata, widgets, finished bars."""
     only(notebook.metadata, OF_NOTEBOOK)
-    notebook.metadata.update(type(notebook)(METADATA))
+    notebook.metadata.update(nbformat.from_dict(METADATA))
     for cell in notebook.cells:
         only(cell.metadata, OF_CELL)
         for output in cell.get("outputs", []):
@@ -30,6 +47,11 @@ def tidy(notebook):
             cell.outputs = [o for o in cell.outputs if o.get("data", True)]
 
 
+def only(metadata, names):
+    for name in set(metadata) - names:
+        del metadata[name]
+
+
 def digests(notebook):
     """Of each cell, a digest of all code down to it: what its output was made by."""
     code, found = hashlib.sha256(), []
@@ -37,11 +59,6 @@ def digests(notebook):
         code.update(cell.source.encode() if cell.cell_type == "code" else b"")
         found.append(code.hexdigest()[:16])
     return found
-
-
-def only(metadata, names):
-    for name in set(metadata) - names:
-        del metadata[name]
 
 
 def before_saving(model, **others):
