@@ -8,13 +8,13 @@ import ast
 import base64
 import collections
 import itertools
-import json
 import re
 import urllib.parse
 from pathlib import Path
 
 import command
 import folding
+from tidy import read
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "CLAIMS.md"
@@ -31,30 +31,23 @@ PICTURE = "notebooks/figures/one_picture.png"  # of README.md
 Claim = collections.namedtuple("Claim", "id sentence kind by cell path title section")
 
 
-def lessons(root):
-    """Pairs (path, cells) of the lectures, in reading order."""
-    for path in command.lectures(root):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        yield path, [{**cell, "source": "".join(cell["source"])} for cell in cells]
-
-
 def read_claims(root=ROOT):
     """Every Claim in reading order; Problem where one is not printed, or twice."""
     found = {}
-    for path, cells in lessons(root):
+    for path in command.lectures(root):
         title, section = path.stem, ""
-        for cell in cells:
-            if cell["cell_type"] == "markdown":
-                prose = re.sub(r"(?ms)^```.*?^```", "", cell["source"])
+        for cell in read(path).cells:
+            if cell.cell_type == "markdown":
+                prose = re.sub(r"(?ms)^```.*?^```", "", cell.source)
                 title = [title, *re.findall(r"\A# (.+)", prose)][-1]
                 section = [section, *re.findall(r"(?m)^## (.+?)\s*$", prose)][-1]
                 continue
-            texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
+            texts = [output.get("text", "") for output in cell.outputs]
             printed = dict(PRINTED.findall("".join(texts)))
-            made = [*claim_calls(cell["source"])]
+            made = [*claim_calls(cell.source)]
             if {name for name, *_ in made} != {*printed}:
                 raise command.Problem(
-                    f"cell {cell['id']} of {path.name} claims {made} and prints "
+                    f"cell {cell.id} of {path.name} claims {made} and prints "
                     f"{[*printed]}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path.relative_to(root), title, section
@@ -101,11 +94,10 @@ def page(claims):
 
 def picture(root=ROOT):
     """The PNG and the alternative text of the first figure of the first notebook."""
-    path, cells = next(lessons(root))
-    for output in [output for cell in cells for output in cell.get("outputs", [])]:
+    path = command.lectures(root)[0]
+    for output in [o for cell in read(path).cells for o in cell.get("outputs", [])]:
         if png := output.get("data", {}).get("image/png"):
-            alt = output["metadata"]["image/png"]["alt"]
-            return base64.b64decode("".join(png)), alt
+            return base64.b64decode(png), output.metadata["image/png"]["alt"]
     raise command.Problem(f"{path.name} stores no figure.")
 
 

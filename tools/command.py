@@ -1,9 +1,11 @@
-"""What tools share: one sentence on what is wrong, and which notebooks are meant."""
+"""What tools share: problems, variables, notebooks that are meant, safe writing."""
 
+import importlib.util
 import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 LIST = "notebooks/SHA256SUMS"  # the course's notebooks; `course.py refresh` writes it
 
@@ -19,10 +21,30 @@ def run(name, main):
     except Problem as problem:
         sys.exit(f"{name}: {str(problem).rstrip('.')}.")
     except OSError as error:
-        there = "; slides and site take another folder by --to"
-        sys.exit(f"{name}: {error}: make room or make it writable{there}.")
+        there = "slides and site by --to, lab by JUPYTER_DATA_DIR"
+        sys.exit(f"{name}: {error}: make it writable, or name another: {there}.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def isolate(folder):
+    """Let outputs depend on nothing of the user's; the `folder` is empty, and ours.
+
+    Sets this process's variables, which kernels inherit.
+    """
+    # A user's start-up files and search paths, which would run before the first cell.
+    for name in ("PYTHONSTARTUP", "PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
+        os.environ.pop(name, None)
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        os.environ[name] = str(Path(folder, name.lower()))
+    # Its own defaults, instead of the user's matplotlibrc.
+    matplotlib = Path(importlib.util.find_spec("matplotlib").origin).parent
+    os.environ |= {
+        "PYTHONHASHSEED": "0",
+        "TQDM_DISABLE": "1",  # a bar shows times, which never repeat
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(matplotlib / "mpl-data" / "matplotlibrc"),
+    }
 
 
 def files(root, *kinds):
@@ -30,15 +52,16 @@ def files(root, *kinds):
 
     A notebook that the list does not name is a reader's: a copy, or a scratch file.
     """
-    found = [path for kind in kinds for path in root.glob(f"notebooks/**/{kind}")]
-    return sorted(path for path in found if is_ours(path, root))
+    names, found = None, {p for k in kinds for p in root.glob(f"notebooks/**/{k}")}
+    if (root / LIST).exists():
+        names = re.findall(r"(?m)^\w+  (.+)$", (root / LIST).read_text("utf-8"))
 
+    def is_ours(path):
+        if path.suffix != ".ipynb" or names is None:
+            return ".ipynb_checkpoints" not in path.parts
+        return path.relative_to(root).as_posix() in names
 
-def is_ours(path, root):
-    name, names = path.relative_to(root).as_posix(), root / LIST
-    if path.suffix != ".ipynb" or not names.exists():
-        return ".ipynb_checkpoints" not in path.parts
-    return name in re.findall(r"(?m)^\w+  (.+)$", names.read_text("utf-8"))
+    return sorted(filter(is_ours, found))
 
 
 def lectures(root):

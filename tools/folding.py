@@ -27,6 +27,12 @@ def has_covered_output(cell):
     return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
 
 
+def in_words(output):
+    """Whether it puts a figure in words, which decks and pages have as alternative."""
+    page = output.get("data", {}).get("text/html", "")
+    return "<summary>This figure in words" in page
+
+
 def fold(notebook):
     """Write into the metadata of every cell, in place, whether it is folded."""
     needed = set()  # names that cells further down read, those that only draw aside

@@ -18,7 +18,6 @@ import folding
 import lab
 import nbformat
 from environment import ROOT
-from isolation import isolate
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tidy import as_bytes, digests, read, tidy
@@ -138,7 +137,7 @@ def main():
     options = parser.parse_args()
     changed, notebooks = [], ROOT / "notebooks"
     with tempfile.TemporaryDirectory() as folder:
-        isolate(folder)
+        command.isolate(folder)
         solutions = exercises.sources(notebooks)
         paths = {*chosen(options.names), *exercises.stale(notebooks)}
         for path in sorted(paths):

@@ -13,7 +13,6 @@ METADATA = {
     },
     "language_info": {"name": "python"},
 }
-OF_NOTEBOOK = {*METADATA, "stub"}
 OF_CELL = {"jupyter", "recorded_with", "slideshow", "tags"}
 # Its ids are random, and without a kernel it is dead; a picture beside it stays.
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -35,21 +34,17 @@ def as_bytes(notebook):
 
 def tidy(notebook):
     """Drop, in place, what editors add: their metadata, widgets, finished bars."""
-    only(notebook.metadata, OF_NOTEBOOK)
-    notebook.metadata.update(nbformat.from_dict(METADATA))
+    stub = {k: v for k, v in notebook.metadata.items() if k == "stub"}
+    notebook.metadata = nbformat.from_dict({**METADATA, **stub})
     for cell in notebook.cells:
-        only(cell.metadata, OF_CELL)
+        ours = {k: v for k, v in cell.metadata.items() if k in OF_CELL}
+        cell.metadata = nbformat.from_dict(ours)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if data.pop(VIEW, None) and "image/png" not in data:
                 data.clear()
         if "outputs" in cell:
             cell.outputs = [o for o in cell.outputs if o.get("data", True)]
-
-
-def only(metadata, names):
-    for name in set(metadata) - names:
-        del metadata[name]
 
 
 def digests(notebook):

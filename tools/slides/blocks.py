@@ -7,6 +7,7 @@ speaker notes. Set-up (`skip`), claims and what is covered in the notebook are l
 
 import ast
 import base64
+import itertools
 import math
 import re
 import struct
@@ -18,6 +19,7 @@ import folding
 # neither draws nor makes several claims.
 SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
 LINES_SHOWN = 14
+LINES_PRINTED = 31  # of a result on one slide
 ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Gap|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
 NOT_FOR_A_ROOM = re.compile(r"✓ \d\d[a-z]?-\d+ |No prediction yet|device: ")
@@ -162,13 +164,11 @@ def source_shown(cell):
 
 def outputs_shown(cell):
     made = []
-    for output in cell.outputs:
+    for output in itertools.filterfalse(folding.in_words, cell.outputs):
         data = output.get("data", {})
         if "image/png" in data:
             alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
             made.append(picture(data["image/png"], alt))
-        elif "<summary>This figure in words" in data.get("text/html", ""):
-            continue  # a figure in words: here they are its alternative text
         elif "text/html" in data:
             slider = "lsr-live-" in data["text/html"]
             made.append(block("slider" if slider else "rows", data["text/html"]))
@@ -178,13 +178,16 @@ def outputs_shown(cell):
         else:
             lines = (output.get("text") or data.get("text/plain") or "").splitlines()
             text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).rstrip()
-            made += [block("text", text)] if text else []
+            lines = text.splitlines()
+            slides = math.ceil(len(lines) / LINES_PRINTED) or 1
+            size = math.ceil(len(lines) / slides) or 1
+            parts = [lines[n : n + size] for n in range(0, len(lines), size)]
+            made += [block("text", "\n".join(part)) for part in parts]
     return made
 
 
 def picture(content, alt):
     content = "".join(content.split())
-    header = base64.b64decode(content[:64])
-    width, height = struct.unpack(">II", header[16:24])
-    scale = min(WIDTH / width, HIGHEST / height, 1.25)
-    return Block("figure", content, height * scale + 12, alt)
+    size = struct.unpack(">II", base64.b64decode(content[:64])[16:24])
+    scale = min(WIDTH / size[0], HIGHEST / size[1], 1.25)
+    return Block("figure", content, size[1] * scale + 12, alt)

@@ -16,9 +16,7 @@ NOTEBOOK_LINK = re.compile(r"\]\(((?!https?:)[^)#]*)(#[^)]*)?\)")
 def filled(template, **texts):
     """The text of a template, with these texts in place of their names in braces."""
     made = (TEMPLATES / template).read_text(encoding="utf-8")
-    for name, text in texts.items():
-        made = made.replace(f"{{{name}}}", text)
-    return made
+    return re.sub(r"\{(\w+)\}", lambda name: texts[name[1]], made)
 
 
 def plain(markdown):
