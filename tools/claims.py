@@ -18,7 +18,7 @@ from tidy import read
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "CLAIMS.md"
-HEAD = Path(__file__).with_suffix(".md")
+HEAD = Path(__file__).with_suffix(".md").read_text("utf-8")
 PRINTED = re.compile(r"(?m)^✓ (\d\d[a-z]?-\d+)  (.+)$")
 # What a claim may rest on (`by` of `claim`), and its part of the page, in their order.
 RESTS_ON = {
@@ -71,8 +71,7 @@ def row(claim):
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
     # What nbconvert makes of a heading; but parentheses would end a link in Markdown.
-    anchor = claim.section.replace(" ", "-")
-    anchor = urllib.parse.quote(anchor, safe="?/:@!$&'*+,;=")
+    anchor = urllib.parse.quote(claim.section.replace(" ", "-"), "?/:@!$&'*+,;=")
     target = f'{claim.path.as_posix()}#{anchor} "cell {claim.cell}"'
     return f"| {claim.id} | {sentence} | {claim.kind} | [{place}]({target}) |"
 
@@ -81,8 +80,7 @@ def page(claims):
     """The whole of CLAIMS.md."""
     counts = collections.Counter([c.by for c in claims] + [c.kind for c in claims])
     counts |= {"claims": len(claims), "notebooks": len({c.path for c in claims})}
-    head = HEAD.read_text(encoding="utf-8")
-    lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), head)]
+    lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), HEAD)]
     for by, heading in RESTS_ON.items():
         lines.append(f"## {heading}\n")
         ours = [claim for claim in claims if claim.by == by]

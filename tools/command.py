@@ -28,10 +28,7 @@ def run(name, main):
 
 
 def isolate(folder):
-    """Let outputs depend on nothing of the user's; the `folder` is empty, and ours.
-
-    Sets this process's variables, which kernels inherit.
-    """
+    """Set this process's variables, which kernels inherit; `folder` is empty, ours."""
     # A user's start-up files and search paths, which would run before the first cell.
     for name in ("PYTHONSTARTUP", "PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
         os.environ.pop(name, None)

@@ -4,9 +4,8 @@ An exercises notebook leaves out of its source: the cells tagged `solution`, and
 code cells the lines from `# solution` to `# end`. In a function they become `raise
 NotImplementedError`; at the top level `name = ...`, for each name that they bind and
 the rest of the cell reads. A remark (`# solution: in nats`) stays as a comment.
-
-Its metadata hold a digest of its cells. A reader who writes an answer changes the cells
-and not the digest, so `is_stub` can tell, and the answer is never written over.
+Its metadata hold a digest of its cells, so that `is_stub` can tell where a reader has
+written an answer: that is never written over.
 """
 
 import hashlib
@@ -18,10 +17,9 @@ from command import Problem, renewed
 from folding import names
 from tidy import as_bytes, read
 
-BLOCK = re.compile(
-    r"^( *)# solution(?:: (.+))?\n((?:(?! *# solution).*\n)*?) *# end$", re.MULTILINE
-)
-LEFT = re.compile(r"^ *# (solution(: .+)?|end)$", re.MULTILINE)
+BEGIN = r"(?m)^( *)# solution(?:: (.+))?$"
+BLOCK = re.compile(rf"{BEGIN}\n((?:(?! *# solution).*\n)*?) *# end$")
+LEFT = re.compile(rf"{BEGIN}|^ *# end$")
 
 
 def sources(notebooks):
@@ -56,10 +54,9 @@ def digest(notebook):
 
 
 def derived(source, target):
-    """The exercises notebook of a solutions notebook.
+    """The exercises notebook of a solutions notebook; both are paths.
 
-    source, target : paths. What the file `target` stores as the outputs of a cell stays
-                     where the cell's code is the same; the other outputs are empty.
+    Of its outputs, those stay that `target` stores and whose code is the same.
     """
     notebook = read(source)
     stored = read(target).cells if target.exists() else []

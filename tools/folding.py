@@ -73,10 +73,7 @@ def called(node):
 
 
 def names(source):
-    """The names that code binds, or an item of them, and those read before that.
-
-    Both are in the order in which Python comes to them.
-    """
+    """The names that code binds, or an item of them, and those read before, in turn."""
     bound, read = {}, {}
     follow(compile(source, "a cell", "exec"), bound, read)
     for node in ast.walk(ast.parse(source)):

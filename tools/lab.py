@@ -49,8 +49,7 @@ def trust():
 def give(files, source, folder):
     """Copy files below `source` that are not in the folder; renew untouched copies.
 
-    Returns the names of copies that were left alone, though the course has a newer
-    one, because their reader has changed them.
+    Returns the names of others that have a newer edition: their reader changed them.
     """
     try:
         given = dict(json.loads((folder / GIVEN).read_text("utf-8")))

@@ -36,7 +36,6 @@ def tarball(name):
 
 def copy(name, files, target):
     """Write these files of the package, with its licence, into the folder `target`."""
-    target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tarball(name)) as archive:
         for file in (*files, "LICENSE"):

@@ -28,11 +28,9 @@ UNREPEATABLE = "nbval-ignore-output"
 def chosen(names):
     """The notebooks that `names` mean: paths, or beginnings like 01; none means all."""
     paths = [name for name in names if name.endswith(".ipynb") and os.path.isfile(name)]
-    found = [Path(path).resolve() for path in paths]
     others = [name for name in names if name not in paths]
-    if others or not paths:
-        found += command.beginning(others, command.files(ROOT, "*.ipynb"))
-    return found
+    every = command.files(ROOT, "*.ipynb") if others or not paths else []
+    return [*command.beginning(others, every), *(Path(p).resolve() for p in paths)]
 
 
 def shown(path):
@@ -56,7 +54,6 @@ def execute(notebook, path):
     client = NotebookClient(
         notebook,
         timeout=600,
-        record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # it warns about its own transport
         resources={"metadata": {"path": str(path.parent)}},
@@ -105,8 +102,8 @@ def refuse_paths(notebook, path):
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             texts = [output.get("text", ""), *output.get("traceback", [])]
-            data = output.get("data", {}).items()
-            texts += [text for kind, text in data if kind.startswith("text/")]
+            data = output.get("data", {})
+            texts += [data[kind] for kind in data if kind.startswith("text/")]
             if found := re.search(pattern, "\n".join(texts)):
                 what = f"it shows a path of this machine, {found[0]}"
                 advice = "show it relative to the course, or its name"

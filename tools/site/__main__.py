@@ -111,29 +111,22 @@ def api():
     return "\n\n".join(parts)
 
 
-def build(source, target):
-    call = [
-        *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
-        *("-c", HERE, "-d", source.with_name("cache"), "-b", "html", source, target),
-    ]
-    if subprocess.run(call, cwd=ROOT).returncode:
-        raise command.Problem("It was not built: Sphinx warns of what stands above.")
-    for path in (target / "_static").glob("*-macros.html"):
-        path.unlink()  # templates of the theme, which it leaves among the files
-
-
 def main():
     parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
     # Seen from the course, where commands start.
-    parser.add_argument("--to", metavar="FOLDER", default="build/site")
-    target = Path(parser.parse_args().to)
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/site")
+    target = parser.parse_args().to.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "source")
+        source, cache = Path(folder, "source"), Path(folder, "cache")
         shutil.rmtree(target, ignore_errors=True)
-        npm.copy("mathjax", ("es5/tex-svg-full.js",), target / "_static")
+        npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
         prepare(source)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
-        build(source, target.resolve())
+        call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]
+        if subprocess.run([*call, HERE, "-d", cache, source, target]).returncode:
+            raise command.Problem("Sphinx warns of what stands above: no site is built")
+    for path in (target / "_static").glob("*-macros.html"):
+        path.unlink()  # templates of the theme, which it leaves among the files
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 

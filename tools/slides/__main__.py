@@ -5,6 +5,7 @@ need Chromium.
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,14 +18,7 @@ from slides import blocks, layout, page  # noqa: E402
 from tidy import read  # noqa: E402
 
 SHEET = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
-REVEAL = ("dist/reset.css", "dist/reveal.css", "dist/reveal.js")
-
-
-def write_assets(folder):
-    npm.copy("reveal.js", (*REVEAL, "plugin/notes/notes.js"), folder)
-    npm.copy("mathjax", ("es5/tex-svg-full.js",), folder)
-    (folder / "deck.css").write_text(page.styles(), encoding="utf-8")
-    (folder / "deck.js").write_bytes((page.TEMPLATES / "deck.js").read_bytes())
+REVEAL = "dist/reset.css dist/reveal.css dist/reveal.js plugin/notes/notes.js".split()
 
 
 def made(path, lectures):
@@ -33,8 +27,8 @@ def made(path, lectures):
     if path == SHEET:
         about = "Cheat sheet", "Formulas, numbers and advice, to hand out.", 1
         return page.sheet(notebook), *about
-    first, *others = sections = blocks.sections(notebook)
-    slides = layout.deck(sections)
+    first, *others = blocks.sections(notebook)
+    slides = layout.deck([first, *others])
     deck = page.deck(first.title, slides, {lecture.stem for lecture in lectures})
     question = next((b.text for b in first.blocks if b.kind == "prose"), "")
     return deck, first.title, question, len(slides)
@@ -44,12 +38,16 @@ def main():
     parser = argparse.ArgumentParser(prog="course.py slides", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     # Seen from the course, where commands start.
-    parser.add_argument("--to", metavar="FOLDER", default="build/slides")
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/slides")
     options = parser.parse_args()
     lectures = command.lectures(ROOT)
     paths = command.beginning(options.names, [*lectures, SHEET])
-    folder = Path(options.to).resolve()
-    write_assets(folder / "assets")
+    folder = options.to.resolve()
+    assets = folder / "assets"
+    npm.copy("reveal.js", REVEAL, assets)
+    npm.copy("mathjax", ["es5/tex-svg-full.js"], assets)
+    (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
+    shutil.copyfile(page.TEMPLATES / "deck.js", assets / "deck.js")
     decks, handouts = {}, True
     for path in paths:
         deck, pdf = folder / f"{path.stem}.html", folder / f"{path.stem}.pdf"
@@ -65,7 +63,7 @@ def main():
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")
     (folder / "index.html").write_text(page.index(decks, handouts), encoding="utf-8")
-    print(f"Open {Path(options.to, 'index.html')}.")
+    print(f"Open {options.to / 'index.html'}.")
 
 
 if __name__ == "__main__":
