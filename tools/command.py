@@ -49,16 +49,12 @@ def files(root, *kinds):
 
     A notebook that the list does not name is a reader's: a copy, or a scratch file.
     """
-    names, found = None, {p for k in kinds for p in root.glob(f"notebooks/**/{k}")}
+    found = {path for kind in kinds for path in root.glob(f"notebooks/**/{kind}")}
     if (root / LIST).exists():
         names = re.findall(r"(?m)^\w+  (.+)$", (root / LIST).read_text("utf-8"))
-
-    def is_ours(path):
-        if path.suffix != ".ipynb" or names is None:
-            return ".ipynb_checkpoints" not in path.parts
-        return path.relative_to(root).as_posix() in names
-
-    return sorted(filter(is_ours, found))
+        ours = {root / name for name in names}
+        found = {path for path in found if path in ours or path.suffix != ".ipynb"}
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
 
 
 def lectures(root):

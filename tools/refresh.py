@@ -111,10 +111,7 @@ def refuse_paths(notebook, path):
 
 
 def repeat(write, new=()):
-    """Bring the files that repeat notebooks up to date; returns the names of those.
-
-    new : notebooks that now belong to the course, if they were not of it before
-    """
+    """Renew files that repeat notebooks, those of the course and `new`; their names."""
     changed = []
     for repeated in (lambda: lab.repeated(ROOT, new), lambda: claims.repeated(ROOT)):
         try:

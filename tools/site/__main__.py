@@ -91,9 +91,6 @@ def notebook_page(path, pages):
         cell.metadata["tags"] = sorted(tags)
         cell.outputs = [o for o in cell.outputs if not folding.in_words(o)]
         for output in cell.outputs:
-            # Sphinx follows the links of cells, not those of outputs.
-            if text := output.get("data", {}).get("text/markdown"):
-                output.data["text/markdown"] = text.replace(".ipynb)", ".html)")
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)

@@ -6,6 +6,7 @@ need Chromium.
 
 import argparse
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def main():
         try:
             if handouts:
                 chromium.print_pdf(f"{deck.as_uri()}?print-pdf", pdf, pages)
-        except command.Problem as failure:
+        except (OSError, command.Problem, subprocess.TimeoutExpired) as failure:
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")
     (folder / "index.html").write_text(page.index(decks, handouts), encoding="utf-8")
