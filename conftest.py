@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 import command  # noqa: E402
-from isolation import isolate  # noqa: E402
 
 TOLERANCE = 10  # thousandths of an axes, or of a colour
 GROUPS = ("units", "kernels", "notebooks", "browser")
@@ -108,7 +107,7 @@ def pytest_terminal_summary(terminalreporter):
 def pytest_configure(config):
     folder = tempfile.TemporaryDirectory()
     config.add_cleanup(folder.cleanup)
-    isolate(folder.name)
+    command.isolate(folder.name)
     nbval.kernel.RunningKernel.execute_cell_input = execute_as_jupyter_does
     IPyNbCell.compare_outputs = compare_figures_too
 

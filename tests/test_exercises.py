@@ -82,7 +82,7 @@ def test_stub(code, expected):
 def test_a_malformed_solution_is_refused(code, words, tmp_path):
     source = tmp_path / "01_x_solutions.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(code)]), source)
-    with pytest.raises(tool.Malformed, match=f"01_x_solutions.*{words}"):
+    with pytest.raises(command.Problem, match=f"01_x_solutions.*{words}"):
         tool.derived(source, tmp_path / "none.ipynb")
 
 

@@ -47,7 +47,7 @@ def test_one_cell(source, tags, wanted):
         (["[x for x in rows]"], False),
         (["rows += [2]"], False),
         (["rows[0] = 2"], False),
-        (["for rows in rows:\n    pass"], True),  # a loop is taken to bind it first
+        (["for rows in rows:\n    pass"], False),
         (["rows = rows + [1]"], False),
         (["rows = [2]\nprint(rows)"], True),
         (["def f(rows):\n    return rows"], True),

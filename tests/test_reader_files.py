@@ -1,6 +1,5 @@
 """What readers have beside the course: their copies in `work`, and scratch files."""
 
-import claims
 import command
 import course_copy
 import lab
@@ -62,7 +61,6 @@ def test_scratch_files_are_no_lectures(listed):
     ours = [listed / FIRST, listed / SECOND]
     assert command.files(listed.parent, "*.ipynb") == command.lectures(listed.parent)
     assert command.lectures(listed.parent) == ours
-    assert [path for path, _ in claims.lessons(listed.parent)] == ours
 
 
 def test_scratch_files_are_not_tested_and_that_is_said(tmp_path):

@@ -1,4 +1,4 @@
-"""What a reader wrote stays, what an editor adds does not: tools/copies and tidy."""
+"""What a reader wrote stays, what an editor adds does not: tools/lab and tidy."""
 
 import copy
 import os
@@ -9,7 +9,7 @@ import pytest
 from notebook_files import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-import copies  # noqa: E402
+import lab  # noqa: E402
 import tidy  # noqa: E402
 
 LESSON, EXERCISE = "01_label.ipynb", "exercises/01_label_exercises.ipynb"
@@ -30,7 +30,7 @@ class Course:
 
     def give(self):
         files = sorted(self.source.rglob("*.ipynb"))
-        return copies.give(files, self.source, self.work)
+        return lab.give(files, self.source, self.work)
 
     def answer(self, name, text):
         (self.work / name).write_text(text, "utf-8")
@@ -73,7 +73,7 @@ def test_a_copy_that_was_removed_or_renamed_is_made_anew(course):
 @pytest.mark.parametrize("record", ["{", "[1]", "3"])
 def test_without_the_record_a_changed_copy_counts_as_the_readers(course, record):
     course.answer(LESSON, "mine")
-    (course.work / copies.GIVEN).write_text(record, "utf-8")
+    (course.work / lab.GIVEN).write_text(record, "utf-8")
     assert course.give() == [LESSON]
     assert course.holds(LESSON) == "mine"
 
@@ -81,19 +81,19 @@ def test_without_the_record_a_changed_copy_counts_as_the_readers(course, record)
 def test_an_interrupted_copy_leaves_the_old_one(course, monkeypatch):
     course.publish(LESSON, "edition 2")
 
-    def half(path, there):
+    def half(there, content):
         there.write_text("edi", "utf-8")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(copies.shutil, "copyfile", half)
+        patched.setattr(type(course.work), "write_bytes", half)
         with pytest.raises(KeyboardInterrupt):
             course.give()
     assert course.holds(LESSON) == "edition 1"
     assert {path.name for path in course.work.iterdir()} == {
         LESSON,
         "exercises",
-        copies.GIVEN,
+        lab.GIVEN,
     }
     assert course.give() == [] and course.holds(LESSON) == "edition 2"
 

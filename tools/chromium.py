@@ -36,27 +36,18 @@ def print_pdf(address, pdf, pages):
     browser, pdf = find(), Path(pdf).resolve()
     if not browser:
         raise Problem(MISSING)
+    call = [
+        *(browser, "--headless", *OPTIONS, f"--virtual-time-budget={MILLISECONDS}"),
+        *("--no-pdf-header-footer", f"--print-to-pdf={pdf}", address),
+    ]
     for _ in range(ATTEMPTS):
-        said = printed(browser, address, pdf)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            one = [*call, f"--user-data-dir={profile}"]
+            said = subprocess.run(one, capture_output=True, timeout=180).stderr
         content = pdf.read_bytes() if pdf.is_file() else b""
         found = len(re.findall(rb"/Type\s*/Page\b(?!s)", content))
         if found == pages:
             return
         pdf.unlink(missing_ok=True)
-    raise Problem(f"{browser} printed {found} pages, not {pages}{said}.")
-
-
-def printed(browser, address, pdf):
-    """Let the browser print once; returns the last of what it said, after a colon."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        call = [
-            *(browser, "--headless", *OPTIONS, f"--user-data-dir={profile}"),
-            *(f"--virtual-time-budget={MILLISECONDS}", "--no-pdf-header-footer"),
-            *(f"--print-to-pdf={pdf}", address),
-        ]
-        try:
-            made = subprocess.run(call, capture_output=True, timeout=180)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f": {error}"
-    lines = made.stderr.decode(errors="replace").strip(" .\n").splitlines()
-    return f": {lines[-1]}" if lines else ""
+    last = said.decode(errors="replace").strip(" .\n").rpartition("\n")[2]
+    raise Problem(f"{browser} printed {found} pages, not {pages}: {last or 'no word'}.")

@@ -8,17 +8,17 @@ import ast
 import base64
 import collections
 import itertools
-import json
 import re
 import urllib.parse
 from pathlib import Path
 
 import command
 import folding
+from tidy import read
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "CLAIMS.md"
-HEAD = Path(__file__).with_suffix(".md")
+HEAD = Path(__file__).with_suffix(".md").read_text("utf-8")
 PRINTED = re.compile(r"(?m)^✓ (\d\d[a-z]?-\d+)  (.+)$")
 # What a claim may rest on (`by` of `claim`), and its part of the page, in their order.
 RESTS_ON = {
@@ -31,103 +31,76 @@ PICTURE = "notebooks/figures/one_picture.png"  # of README.md
 Claim = collections.namedtuple("Claim", "id sentence kind by cell path title section")
 
 
-def lessons(root):
-    """Pairs (path, cells) of the lectures, in reading order."""
-    for path in command.lectures(root):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        yield path, [{**cell, "source": "".join(cell["source"])} for cell in cells]
-
-
-def headings(source):
-    """The headings of sections in Markdown, in their order; code is left out."""
-    return re.findall(r"(?m)^## (.+?)\s*$", re.sub(r"(?ms)^```.*?^```", "", source))
-
-
-def anchor(heading):
-    """What Jupyter and nbconvert make of a heading, ready for a link."""
-    # Parentheses would end a link in Markdown; everything else as in nbconvert.
-    return urllib.parse.quote(heading.replace(" ", "-"), safe="?/:@!$&'*+,;=")
-
-
 def read_claims(root=ROOT):
-    """Every Claim in reading order; ValueError where one is not printed, or twice."""
-    found = []
-    for path, cells in lessons(root):
+    """Every Claim in reading order; Problem where one is not printed, or twice."""
+    found = {}
+    for path in command.lectures(root):
         title, section = path.stem, ""
-        for cell in cells:
-            if cell["cell_type"] == "markdown":
-                title = [title, *re.findall(r"\A# (.+)", cell["source"])][-1]
-                section = [section, *headings(cell["source"])][-1]
+        for cell in read(path).cells:
+            if cell.cell_type == "markdown":
+                prose = re.sub(r"(?ms)^```.*?^```", "", cell.source)
+                title = [title, *re.findall(r"\A# (.+)", prose)][-1]
+                section = [section, *re.findall(r"(?m)^## (.+?)\s*$", prose)][-1]
                 continue
-            made = claim_calls(cell["source"])
-            texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
+            texts = [output.get("text", "") for output in cell.outputs]
             printed = dict(PRINTED.findall("".join(texts)))
-            if sorted(made) != sorted(printed):
-                raise ValueError(
-                    f"cell {cell['id']} of {path.name} claims {list(made)} and prints "
-                    f"{list(printed)}: run `python3 course.py refresh {path.name[:2]}`."
+            made = [*claim_calls(cell.source)]
+            if {name for name, *_ in made} != {*printed}:
+                raise command.Problem(
+                    f"cell {cell.id} of {path.name} claims {made} and prints "
+                    f"{[*printed]}: run `python3 course.py refresh {path.name[:2]}`."
                 )
             place = cell["id"], path.relative_to(root), title, section
-            found += [
-                Claim(name, printed[name], *made[name], *place) for name in printed
-            ]
-    counts = collections.Counter(claim.id for claim in found)
-    if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"claims made twice: {', '.join(twice)}.")
-    return found
+            for name, *rest in made:
+                if name in found:
+                    raise command.Problem(f"claims made twice: {name}.")
+                found[name] = Claim(name, printed[name], *rest, *place)
+    return [*found.values()]
 
 
 def claim_calls(source):
-    """The calls of `claim` in a code cell: a dict of their ids to (kind, by)."""
-    made = {}
+    """The id, kind and `by` of each call of `claim` in a code cell."""
     for node in ast.walk(ast.parse(source)):
         if folding.called(node) == "claim":
             said = {word.arg: word.value.value for word in node.keywords}
-            if (name := node.args[0].value) in made:
-                raise ValueError(f"claims made twice: {name}.")
-            made[name] = said.get("kind", ""), said.get("by", "run")
-    return made
+            yield node.args[0].value, said.get("kind", ""), said.get("by", "run")
 
 
 def row(claim):
     """One line of a table, with a link whose title is the cell's id."""
     sentence = claim.sentence.replace("|", "\\|").replace("<", "&lt;")
     place = re.sub(r"^(\d+)\. ", r"§\1 ", claim.section).replace("|", "\\|")
-    target = f"{claim.path.as_posix()}#{anchor(claim.section)}"
-    return (
-        f"| {claim.id} | {sentence} | {claim.kind} | "
-        f'[{place}]({target} "cell {claim.cell}") |'
-    )
+    # What nbconvert makes of a heading; but parentheses would end a link in Markdown.
+    anchor = urllib.parse.quote(claim.section.replace(" ", "-"), "?/:@!$&'*+,;=")
+    target = f'{claim.path.as_posix()}#{anchor} "cell {claim.cell}"'
+    return f"| {claim.id} | {sentence} | {claim.kind} | [{place}]({target}) |"
 
 
 def page(claims):
     """The whole of CLAIMS.md."""
     counts = collections.Counter([c.by for c in claims] + [c.kind for c in claims])
     counts |= {"claims": len(claims), "notebooks": len({c.path for c in claims})}
-    head = HEAD.read_text(encoding="utf-8")
-    lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), head)]
+    lines = [re.sub(r"\{(\w+)\}", lambda name: str(counts[name[1]]), HEAD)]
     for by, heading in RESTS_ON.items():
         lines.append(f"## {heading}\n")
         ours = [claim for claim in claims if claim.by == by]
         for title, group in itertools.groupby(ours, lambda claim: claim.title):
             lines += [f"### {title.replace(' · ', ' ')}\n", "| id | claim | | where |"]
-            rows = map(row, group)
-            lines += ["|---|---|---|---|", *rows, ""]
+            lines += ["|---|---|---|---|", *map(row, group), ""]
     return "\n".join(lines)
 
 
 def picture(root=ROOT):
     """The PNG and the alternative text of the first figure of the first notebook."""
-    path, cells = next(lessons(root))
-    for output in [output for cell in cells for output in cell.get("outputs", [])]:
+    path = command.lectures(root)[0]
+    for output in [o for cell in read(path).cells for o in cell.get("outputs", [])]:
         if png := output.get("data", {}).get("image/png"):
-            alt = output["metadata"]["image/png"]["alt"]
-            return base64.b64decode("".join(png)), alt
-    raise ValueError(f"{path.name} stores no figure.")
+            return base64.b64decode(png), output.metadata["image/png"]["alt"]
+    raise command.Problem(f"{path.name} stores no figure.")
 
 
 def repeated(root=ROOT):
-    """What CLAIMS.md and the picture should be; ValueError where one cannot be."""
+    """What CLAIMS.md and the picture should be; Problem where one cannot be."""
     made = {}
     if claims := read_claims(root):
         made[PAGE] = page(claims).encode()

@@ -1,12 +1,16 @@
-"""What tools share: one sentence on what is wrong, and which notebooks are meant."""
+"""What tools share: problems, variables, notebooks that are meant, safe writing."""
 
+import importlib.util
+import os
 import re
+import shutil
 import sys
+from pathlib import Path
 
 LIST = "notebooks/SHA256SUMS"  # the course's notebooks; `course.py refresh` writes it
 
 
-class Problem(Exception):
+class Problem(ValueError):
     """One sentence: what is wrong and, where that is not plain, what to do."""
 
 
@@ -17,10 +21,27 @@ def run(name, main):
     except Problem as problem:
         sys.exit(f"{name}: {str(problem).rstrip('.')}.")
     except OSError as error:
-        there = "; slides and site take another folder by --to"
-        sys.exit(f"{name}: {error}: make room or make it writable{there}.")
+        there = "slides and site by --to, lab by JUPYTER_DATA_DIR"
+        sys.exit(f"{name}: {error}: make it writable, or name another: {there}.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def isolate(folder):
+    """Set this process's variables, which kernels inherit; `folder` is empty, ours."""
+    # A user's start-up files and search paths, which would run before the first cell.
+    for name in ("PYTHONSTARTUP", "PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
+        os.environ.pop(name, None)
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        os.environ[name] = str(Path(folder, name.lower()))
+    # Its own defaults, instead of the user's matplotlibrc.
+    matplotlib = Path(importlib.util.find_spec("matplotlib").origin).parent
+    os.environ |= {
+        "PYTHONHASHSEED": "0",
+        "TQDM_DISABLE": "1",  # a bar shows times, which never repeat
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(matplotlib / "mpl-data" / "matplotlibrc"),
+    }
 
 
 def files(root, *kinds):
@@ -28,23 +49,19 @@ def files(root, *kinds):
 
     A notebook that the list does not name is a reader's: a copy, or a scratch file.
     """
-    found = [path for kind in kinds for path in root.glob(f"notebooks/**/{kind}")]
-    return sorted(path for path in found if is_ours(path, root))
-
-
-def is_ours(path, root):
-    name, names = path.relative_to(root).as_posix(), root / LIST
-    if path.suffix != ".ipynb" or not names.exists():
-        return ".ipynb_checkpoints" not in path.parts
-    return name in re.findall(r"(?m)^\w+  (.+)$", names.read_text("utf-8"))
+    found = {path for kind in kinds for path in root.glob(f"notebooks/**/{kind}")}
+    if (root / LIST).exists():
+        names = re.findall(r"(?m)^\w+  (.+)$", (root / LIST).read_text("utf-8"))
+        ours = {root / name for name in names}
+        found = {path for path in found if path in ours or path.suffix != ".ipynb"}
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
 
 
 def lectures(root):
     """The notebooks that teach, lectures and deep dives, in reading order."""
-    found = [(p.name[:2], p.parent.name, p) for p in files(root, "*.ipynb")]
     order = {"notebooks": 0, "deep": 1}  # a lecture, then its deep dives
-    found = [(number, order[kind], p) for number, kind, p in found if kind in order]
-    return [path for *_, path in sorted(found)]
+    found = [path for path in files(root, "*.ipynb") if path.parent.name in order]
+    return sorted(found, key=lambda p: (p.name[:2], order[p.parent.name], p))
 
 
 def beginning(names, notebooks):
@@ -52,8 +69,22 @@ def beginning(names, notebooks):
     for name in names:
         if not any(path.name.startswith(name) for path in notebooks):
             there = ", ".join(path.stem for path in notebooks) or "none"
-            raise Problem(
-                f"No notebook begins with {name!r}: there are {there} (a new one is "
-                "named by its path)."
-            )
+            raise Problem(f"No notebook begins with {name!r}: there are {there}")
     return [p for p in notebooks if not names or p.name.startswith(tuple(names))]
+
+
+def renewed(path, content, write=True):
+    """Whether the file did not hold this; it is written in one step, if wanted."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        try:
+            new.write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, new)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    return True

@@ -1,9 +1,8 @@
 """Make and keep `.venv`, the environment of the course (standard library only).
 
-It lies where LSR_VENV says, if that is set. It holds the versions of `constraints.txt`
-and this package, editable. Its stamp says
-what it was made from and is written last: when that changes, `.venv` is updated, and
-after an interruption or a move it is made anew.
+It lies where LSR_VENV says, if that is set. Its stamp says what it was made from and is
+written last: when that changes, `.venv` is updated, and after an interruption or a move
+it is made anew.
 """
 
 import contextlib

@@ -2,30 +2,24 @@
 
 An exercises notebook leaves out of its source: the cells tagged `solution`, and of
 code cells the lines from `# solution` to `# end`. In a function they become `raise
-NotImplementedError`; at the top level `name = ...`, for each name that they assign and
+NotImplementedError`; at the top level `name = ...`, for each name that they bind and
 the rest of the cell reads. A remark (`# solution: in nats`) stays as a comment.
-
-Its metadata hold a digest of its cells. A reader who writes an answer changes the cells
-and not the digest, so `is_stub` can tell, and the answer is never written over.
+Its metadata hold a digest of its cells, so that `is_stub` can tell where a reader has
+written an answer: that is never written over.
 """
 
-import ast
 import hashlib
 import json
 import re
 import textwrap
 
-import nbformat
-from command import Problem
+from command import Problem, renewed
+from folding import names
+from tidy import as_bytes, read
 
-BLOCK = re.compile(
-    r"^( *)# solution(?:: (.+))?\n((?:(?! *# solution).*\n)*?) *# end$", re.MULTILINE
-)
-LEFT = re.compile(r"^ *# (solution(: .+)?|end)$", re.MULTILINE)
-
-
-class Malformed(Problem):
-    """One sentence: which solutions notebook, which cell, what is wrong."""
+BEGIN = r"(?m)^( *)# solution(?:: (.+))?$"
+BLOCK = re.compile(rf"{BEGIN}\n((?:(?! *# solution).*\n)*?) *# end$")
+LEFT = re.compile(rf"{BEGIN}|^ *# end$")
 
 
 def sources(notebooks):
@@ -41,22 +35,16 @@ def stale(notebooks):
     return [
         path
         for path, solution in sources(notebooks).items()
-        if is_stub(path) and not holds(path, as_bytes(derived(solution, path)))
+        if is_stub(path) and renewed(path, as_bytes(derived(solution, path)), False)
     ]
-
-
-def holds(path, content):
-    return path.exists() and path.read_bytes() == content
 
 
 def is_stub(path):
     """Whether nobody has changed a cell of this notebook since it was generated."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError, nbformat.ValidationError):
-        return False
+        notebook = read(path)
+    except Problem:
+        return not path.exists()
     return notebook.metadata.get("stub") == digest(notebook)
 
 
@@ -65,61 +53,45 @@ def digest(notebook):
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
-def as_bytes(notebook):
-    return f"{nbformat.writes(notebook).rstrip()}\n".encode()
-
-
 def derived(source, target):
-    """The exercises notebook of a solutions notebook.
+    """The exercises notebook of a solutions notebook; both are paths.
 
-    source, target : paths. What the file `target` stores as the outputs of a cell stays
-                     where the cell's code is the same; the other outputs are empty.
+    Of its outputs, those stay that `target` stores and whose code is the same.
     """
-    notebook = nbformat.read(source, as_version=4)
-    stored = nbformat.read(target, as_version=4).cells if target.exists() else []
+    notebook = read(source)
+    stored = read(target).cells if target.exists() else []
     before = {(c.id, c.source): c for c in stored if c.cell_type == "code"}
-    cells = []
-    for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", []):
-            continue
-        if not cells:
-            cell.source = cell.source.replace("Solutions", "Exercises", 1)
+    kept = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
+    notebook.cells = kept
+    for title in kept[:1]:
+        title.source = title.source.replace("Solutions", "Exercises", 1)
+    for cell in kept:
         if cell.cell_type == "code":
             try:
                 cell.source = stub(cell.source)
-            except ValueError as error:
-                raise Malformed(f"{source.name}, cell {cell.id}: {error}.") from error
-            old = before.get((cell.id, cell.source), nbformat.v4.new_code_cell())
-            cell.outputs, cell.execution_count = old.outputs, old.execution_count
-        cells.append(cell)
-    notebook.cells = cells
+            except Problem as problem:
+                raise Problem(f"{source.name}, cell {cell.id}: {problem}.") from problem
+            old = before.get((cell.id, cell.source), {})
+            cell.outputs = old.get("outputs", [])
+            cell.execution_count = old.get("execution_count")
     notebook.metadata["stub"] = digest(notebook)
     return notebook
 
 
 def stub(code):
-    """The code of a cell without its solutions; ValueError where they are malformed."""
+    """The code of a cell without its solutions; Problem where they are malformed."""
     if LEFT.search(BLOCK.sub("", code)):
-        raise ValueError("`# solution` and `# end` do not come in pairs")
-    read = _names(BLOCK.sub(r"\1pass", code), ast.Load)
+        raise Problem("`# solution` and `# end` do not come in pairs")
+    _, wanted = names(BLOCK.sub(r"\1pass", code))
 
     def opened(found):
         indent, remark, body = found.groups()
         comment = f"  # {remark}" if remark else ""
         if indent:
             return f"{indent}raise NotImplementedError{comment}"
-        names = [n for n in _names(textwrap.dedent(body), ast.Store) if n in read]
-        if not names:
-            raise ValueError("a solution assigns nothing that the cell then reads")
-        return "\n".join(f"{name} = ...{comment}" for name in names)
+        bound, _ = names(textwrap.dedent(body))
+        if not (open_names := [name for name in bound if name in wanted]):
+            raise Problem("a solution assigns nothing that the cell then reads")
+        return "\n".join(f"{name} = ...{comment}" for name in open_names)
 
     return BLOCK.sub(opened, code)
-
-
-def _names(code, context):
-    """Names that code assigns at its top level, or reads anywhere, in order."""
-    tree = ast.parse(code)
-    if context is ast.Store:
-        tree.body = [node for node in tree.body if isinstance(node, ast.Assign)]
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return list(dict.fromkeys(n.id for n in found if isinstance(n.ctx, context)))

@@ -7,7 +7,7 @@ that compare a guess with the truth. `show-input` keeps a cell open.
 """
 
 import ast
-import symtable
+import dis
 
 CHECKS = "checks"
 COVERED = {CHECKS, "answer"}
@@ -22,14 +22,15 @@ def is_folded(cell):
     return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
-def is_answer(cell):
-    """Whether a cell compares a guess with the truth, and shows no figure."""
-    return calls(cell.source, "guess") and not calls(cell.source, "show")
-
-
 def has_covered_output(cell):
     """Whether the output of a cell is covered, in a notebook that `fold` has seen."""
     return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+
+
+def in_words(output):
+    """Whether it puts a figure in words, which decks and pages have as alternative."""
+    page = output.get("data", {}).get("text/html", "")
+    return "<summary>This figure in words" in page
 
 
 def fold(notebook):
@@ -45,7 +46,8 @@ def fold(notebook):
             tags = set(cell.metadata.get("tags", []))
             if OPEN not in tags and (drawing or tags & FOLDED):
                 hidden["source_hidden"] = True
-            if tags & COVERED or is_answer(cell):
+            compares = calls(cell.source, "guess") and not calls(cell.source, "show")
+            if tags & COVERED or compares:
                 hidden["outputs_hidden"] = True
         cell.metadata.pop("jupyter", None)
         if hidden:
@@ -54,10 +56,9 @@ def fold(notebook):
 
 def draws(source):
     """Whether code ends by showing a figure or sliders, without a printed word."""
-    tree = ast.parse(source)
-    last = getattr(tree.body[-1], "value", None) if tree.body else None
-    said = {called(node) for node in ast.walk(tree)}
-    return called(last) in DRAWS and not said & SAYS
+    last = ast.parse(source).body[-1:]
+    drawn = [called(getattr(node, "value", None)) in DRAWS for node in last]
+    return any(drawn) and not any(calls(source, name) for name in SAYS)
 
 
 def calls(source, function):
@@ -72,31 +73,23 @@ def called(node):
 
 
 def names(source):
-    """The names that code binds, or an item of them, and those read before that."""
-    bound, read = set(), set()
-    for statement in ast.parse(source).body:
-        table = symtable.symtable(ast.unparse(statement), "", "exec")
-        symbols = table.get_symbols()
-        binds = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-        reads = {s.get_name() for s in symbols if s.is_referenced()} | _globals(table)
-        if not isinstance(statement, ast.Assign):
-            reads -= binds  # a loop binds its variable before its body reads it
-        if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            for node in ast.walk(statement):
-                changed = node.target if isinstance(node, ast.AugAssign) else node
-                stored = isinstance(getattr(changed, "ctx", None), ast.Store)
-                if stored and (changed is not node or isinstance(node, ast.Subscript)):
-                    name = {getattr(getattr(changed, "value", changed), "id", None)}
-                    reads, binds = reads | name, binds | name
-        read |= reads - bound
-        bound |= binds
-    return bound - {None}, read - {None}
+    """The names that code binds, or an item of them, and those read before, in turn."""
+    bound, read = {}, {}
+    follow(compile(source, "a cell", "exec"), bound, read)
+    for node in ast.walk(ast.parse(source)):
+        item = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+        if item and isinstance(node.value, ast.Name):
+            bound[node.value.id] = True
+    return bound.keys(), read.keys()
 
 
-def _globals(table):
-    """What the functions and comprehensions of a table read from outside of them."""
-    found = set()
-    for child in table.get_children():
-        found |= {s.get_name() for s in child.get_symbols() if s.is_global()}
-        found |= _globals(child)
-    return found
+def follow(code, bound, read):
+    """Note the names in compiled code; a function counts where it is defined."""
+    for step in dis.get_instructions(code):
+        name, operation = step.argval, step.opname
+        if hasattr(name, "co_code"):
+            follow(name, dict(bound), read)
+        elif operation in ("LOAD_NAME", "LOAD_GLOBAL") and name not in bound:
+            read[name] = True
+        elif operation in ("STORE_NAME", "STORE_GLOBAL"):
+            bound[name] = True

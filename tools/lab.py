@@ -4,40 +4,72 @@ JupyterLab shows sliders only in notebooks that it trusts. The course's own are 
 that `notebooks/SHA256SUMS` lists, which `course.py refresh` writes. A notebook that was
 changed since, or came from elsewhere, is left for the reader to judge.
 
-The copies lie in `work`, or in the folder that LSR_WORK names.
+Guesses and answers are written into copies, in `work` or in the folder that LSR_WORK
+names. So an update of the course finds its own files unchanged, and what a reader wrote
+is never written over.
 """
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
 
 import command
-import copies
 from command import LIST
 
 ROOT = Path(__file__).resolve().parent.parent
+GIVEN = ".given.json"  # beside the copies: the digest of each when it was made
 
 
-def digests(root, new=()):
-    """Each notebook's path, and its line in the list."""
-    for path in sorted({*command.files(root, "*.ipynb"), *new}):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        yield path, f"{digest}  {path.relative_to(root).as_posix()}\n"
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def listed(path, root):
+    """The notebook's line in the list."""
+    return f"{digest(path.read_bytes())}  {path.relative_to(root).as_posix()}\n"
 
 
 def repeated(root=ROOT, new=()):
     """What the list should be, by its name, as `claims.repeated` says it of others."""
-    return {LIST: "".join(line for _, line in digests(root, new)).encode()}
+    ours = sorted({*command.files(root, "*.ipynb"), *new})
+    return {LIST: "".join(listed(path, root) for path in ours).encode()}
 
 
 def trust():
     from nbformat import sign, v4
 
-    notary, listed = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8")
-    for path, line in digests(ROOT):
-        if line in listed:
+    notary, lines = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8")
+    for path in command.files(ROOT, "*.ipynb"):
+        if listed(path, ROOT) in lines:
             notary.sign(v4.reads(path.read_text("utf-8")))
+
+
+def give(files, source, folder):
+    """Copy files below `source` that are not in the folder; renew untouched copies.
+
+    Returns the names of others that have a newer edition: their reader changed them.
+    """
+    try:
+        given = dict(json.loads((folder / GIVEN).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # none, cut off, or something else
+        given = {}
+    left = []
+    for path in files:
+        name, new = path.relative_to(source).as_posix(), path.read_bytes()
+        now = (folder / name).read_bytes() if (folder / name).exists() else new
+        if now == new or digest(now) == given.get(name):
+            command.renewed(folder / name, new)
+            given[name] = digest(new)
+        elif given.get(name) != digest(new):
+            left.append(name)
+    command.renewed(folder / GIVEN, json.dumps(given, indent=1).encode())
+    return left
+
+
+def say(sentence):
+    print(f"lab: {sentence}", file=sys.stderr)
 
 
 def opened():
@@ -45,28 +77,24 @@ def opened():
     files = command.files(ROOT, "*.ipynb", "*.md", "*.png", "SHA256SUMS")
     work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
     try:
-        left = copies.give(files, ROOT / "notebooks", work)
+        for name in give(files, ROOT / "notebooks", work):
+            say(
+                f"{work / name} holds what you wrote and stays as it is. The course "
+                f"has a newer one, notebooks/{name}: to get it, rename yours."
+            )
     except OSError as error:
-        print(
-            f"lab: No copies can be made ({error}): the course's own notebooks open. "
-            "Name a folder of your own by LSR_WORK.",
-            file=sys.stderr,
+        say(
+            f"No copies can be made ({error}): the course's own notebooks open. "
+            "Name a folder of your own by LSR_WORK."
         )
-        left, work = [], ROOT / "notebooks"
-    for name in left:
-        print(
-            f"lab: {work / name} holds what you wrote and stays as it is. The course "
-            f"has a newer one, notebooks/{name}: to get it, rename yours.",
-            file=sys.stderr,
-        )
+        work = ROOT / "notebooks"
     root = ROOT if ROOT in work.parents else work
-    lectures = command.lectures(ROOT)
-    if not lectures:
+    if not (lectures := command.lectures(ROOT)):
         raise command.Problem(f"{LIST} names no lecture: restore it (git checkout)")
-    first = work / lectures[0].name
+    first = (work / lectures[0].name).relative_to(root).as_posix()
     return [
         f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}",
+        f"--LabApp.default_url=/lab/tree/{first}",
         "--ContentsManager.pre_save_hook=tidy.before_saving",
     ]
 
@@ -75,12 +103,8 @@ def main():
     from jupyter_core.paths import jupyter_runtime_dir
     from jupyterlab.labapp import main as lab
 
-    try:
-        os.makedirs(jupyter_runtime_dir(), exist_ok=True)
-        trust()
-    except OSError as error:
-        wanted = "name a folder of your own by JUPYTER_DATA_DIR"
-        raise command.Problem(f"{error}: {wanted}") from error
+    os.makedirs(jupyter_runtime_dir(), exist_ok=True)
+    trust()
     return lab([*opened(), *sys.argv[1:]])
 
 

@@ -13,13 +13,12 @@ import pooch
 from command import Problem
 
 PINNED = json.loads(Path(__file__).with_name("npm.json").read_text("utf-8"))
-REGISTRY = "https://registry.npmjs.org"
 
 
 def tarball(name):
     """The path of the package's tarball in the cache, fetched if it is not there."""
     file = f"{name}-{PINNED[name]['version']}.tgz"
-    registry = os.environ.get("npm_config_registry") or REGISTRY
+    registry = os.environ.get("npm_config_registry") or "https://registry.npmjs.org"
     address = f"{registry.rstrip('/')}/{name}/-/{file}"
     folder = Path(os.environ.get("LSR_DATA_HOME") or pooch.os_cache("lsr_utils"), "npm")
     digest = f"sha512:{PINNED[name]['sha512']}"
@@ -36,7 +35,6 @@ def tarball(name):
 
 def copy(name, files, target):
     """Write these files of the package, with its licence, into the folder `target`."""
-    target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tarball(name)) as archive:
         for file in (*files, "LICENSE"):

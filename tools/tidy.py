@@ -2,6 +2,9 @@
 
 import hashlib
 
+import nbformat
+from command import Problem
+
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -10,18 +13,32 @@ METADATA = {
     },
     "language_info": {"name": "python"},
 }
-OF_NOTEBOOK = {*METADATA, "stub"}
 OF_CELL = {"jupyter", "recorded_with", "slideshow", "tags"}
 # Its ids are random, and without a kernel it is dead; a picture beside it stays.
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
+def read(path):
+    """The notebook, tidied; Problem where the file is none."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise Problem(f"{path} is not a notebook: {error}") from error
+    tidy(notebook)
+    return notebook
+
+
+def as_bytes(notebook):
+    return f"{nbformat.writes(notebook).rstrip()}\n".encode()
+
+
 def tidy(notebook):
     """Drop, in place, what editors add: their metadata, widgets, finished bars."""
-    only(notebook.metadata, OF_NOTEBOOK)
-    notebook.metadata.update(type(notebook)(METADATA))
+    stub = {k: v for k, v in notebook.metadata.items() if k == "stub"}
+    notebook.metadata = nbformat.from_dict({**METADATA, **stub})
     for cell in notebook.cells:
-        only(cell.metadata, OF_CELL)
+        ours = {k: v for k, v in cell.metadata.items() if k in OF_CELL}
+        cell.metadata = nbformat.from_dict(ours)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if data.pop(VIEW, None) and "image/png" not in data:
@@ -37,11 +54,6 @@ def digests(notebook):
         code.update(cell.source.encode() if cell.cell_type == "code" else b"")
         found.append(code.hexdigest()[:16])
     return found
-
-
-def only(metadata, names):
-    for name in set(metadata) - names:
-        del metadata[name]
 
 
 def before_saving(model, **others):

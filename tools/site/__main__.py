@@ -1,7 +1,5 @@
 """Build the course as a static site, searchable, that needs no network.
 
-usage: course.py site [--to FOLDER]
-
 The site lies in build/site, and opens from there.
 """
 
@@ -22,9 +20,8 @@ import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
-from tidy import tidy  # noqa: E402
+from tidy import read  # noqa: E402
 
-TARGET = Path("build", "site")  # seen from the course, where commands start
 HERE = Path(__file__).parent
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
@@ -40,11 +37,9 @@ LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 def prepare(source):
     """Lay out the pages, as copies, for Sphinx."""
     shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
-    inside = {
-        path: path.relative_to(ROOT).with_suffix("").as_posix()
-        for path in command.files(ROOT, "*.ipynb", "*.md")
-    }
-    pages = {**PAGES, **inside}
+    pages = dict(PAGES)
+    for path in command.files(ROOT, "*.ipynb", "*.md"):
+        pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
     for path, page in pages.items():
         target = (source / page).with_suffix(path.suffix)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,19 +48,16 @@ def prepare(source):
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
         target.write_text(text, encoding="utf-8")
+
     (source / "api.rst").write_text(api(), encoding="utf-8")
-    with (source / "index.md").open("a", encoding="utf-8") as index:
-        index.write(contents(inside.values()))
-
-
-def contents(pages):
-    """The tables of contents, which make the side bar."""
     folders = {}
-    for page in pages:
+    for page in [page for page in pages.values() if page.startswith("notebooks/")]:
         folders.setdefault(page.split("/")[-2].capitalize(), []).append(page)
     folders["Reference"] = ["claims", "contributing", "api", "data"]
     table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
-    return "".join(table % (name, "\n".join(all)) for name, all in folders.items())
+    with (source / "index.md").open("a", encoding="utf-8") as index:
+        for name, there in folders.items():
+            index.write(table % (name, "\n".join(there)))
 
 
 def relinked(text, path, pages):
@@ -87,8 +79,7 @@ def relinked(text, path, pages):
 
 def notebook_page(path, pages):
     """The notebook with folds, alternative texts and links as the site wants them."""
-    notebook = nbformat.read(path, as_version=4)
-    tidy(notebook)
+    notebook = read(path)
     folding.fold(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -98,17 +89,8 @@ def notebook_page(path, pages):
         tags |= {"hide-input"} if folding.is_folded(cell) else set()
         tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
         cell.metadata["tags"] = sorted(tags)
-        # Words under a figure are, here, its alternative text.
-        words = "<summary>This figure in words"
-        cell.outputs = [
-            output
-            for output in cell.outputs
-            if words not in output.get("data", {}).get("text/html", "")
-        ]
+        cell.outputs = [o for o in cell.outputs if not folding.in_words(o)]
         for output in cell.outputs:
-            # Sphinx follows the links of cells, not those of outputs.
-            if text := output.get("data", {}).get("text/markdown"):
-                output.data["text/markdown"] = text.replace(".ipynb)", ".html)")
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
                 cell.metadata["mystnb"] = {"image": {"alt": alt}}
     return nbformat.writes(notebook)
@@ -121,35 +103,27 @@ def api():
         name = found.name
         # The checks of the exercises know the answers; the kernels need a compiler.
         if "exercises" not in name and "fused." not in name:
-            parts += [f"{name}\n{'-' * len(name)}", f".. automodule:: {name}"]
+            parts.append(f"{name}\n{'-' * len(name)}\n\n.. automodule:: {name}")
             parts[-1] += "\n   :members:\n"
     return "\n\n".join(parts)
 
 
-def build(source, target):
-    call = [
-        *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"),
-        *("-c", HERE, "-d", source.with_name("cache"), "-b", "html", source, target),
-    ]
-    made = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
-    for path in (target / "_static").glob("*-macros.html"):
-        path.unlink()  # templates of the theme, which it leaves among the files
-    if made.returncode:
-        print(made.stderr, file=sys.stderr)
-        raise command.Problem("It was not built: Sphinx warns of what stands above.")
-
-
 def main():
     parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
-    parser.add_argument("--to", metavar="FOLDER", type=Path, default=TARGET)
-    target = parser.parse_args().to
+    # Seen from the course, where commands start.
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/site")
+    target = parser.parse_args().to.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "source")
+        source, cache = Path(folder, "source"), Path(folder, "cache")
         shutil.rmtree(target, ignore_errors=True)
-        npm.copy("mathjax", ("es5/tex-svg-full.js",), target / "_static")
+        npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
         prepare(source)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
-        build(source, target.resolve())
+        call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]
+        if subprocess.run([*call, HERE, "-d", cache, source, target]).returncode:
+            raise command.Problem("Sphinx warns of what stands above: no site is built")
+    for path in (target / "_static").glob("*-macros.html"):
+        path.unlink()  # templates of the theme, which it leaves among the files
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 

@@ -1,6 +1,5 @@
 """How Sphinx builds the site, for `course.py site`."""
 
-import inspect
 import re
 
 project = "Label smoothing"
@@ -50,8 +49,7 @@ def setup(app):
 
 def to_rst(app, what, name, obj, options, lines):
     """Sphinx's hook: change the lines of a docstring in place."""
-    text = "\n".join(lines) or inspect.cleandoc(inspect.getdoc(obj) or "")
-    blocks = map(converted, re.split(r"\n\s*\n", text))
+    blocks = map(converted, re.split(r"\n\s*\n", "\n".join(lines)))
     lines[:] = "\n\n".join(blocks).splitlines() + [""]
 
 

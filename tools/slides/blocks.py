@@ -7,6 +7,8 @@ speaker notes. Set-up (`skip`), claims and what is covered in the notebook are l
 
 import ast
 import base64
+import html
+import itertools
 import math
 import re
 import struct
@@ -18,6 +20,7 @@ import folding
 # neither draws nor makes several claims.
 SHOWN = (folding.OPEN, "shown:", "simple:", "bug:")
 LINES_SHOWN = 14
+LINES_PRINTED = 31  # of a result on one slide
 ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Gap|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
 NOT_FOR_A_ROOM = re.compile(r"✓ \d\d[a-z]?-\d+ |No prediction yet|device: ")
@@ -42,9 +45,8 @@ class Block:
     """One thing on a slide."""
 
     kind: str  # prose, list, table, formula, code, text, rows, figure, slider, …
-    text: str  # Markdown, code, plain text, HTML, or base64 of a picture
+    text: str  # Markdown, code, plain text, or HTML
     height: float  # estimated, in pixels of a frame of 1280 x 720
-    alt: str = ""
     joined: bool = False  # stays with the block before
     notes: list = field(default_factory=list)  # what is said about it
 
@@ -90,9 +92,9 @@ def paragraphs(source):
 
 
 def kind_of(part):
-    found = re.match(r"\s*(?:(```)|(\$\$)|(\|)|([-*]|\d+\.)\s)", part)
-    kinds = ("prose", "code", "formula", "table", "list")
-    return kinds[found.lastindex if found else 0]
+    kinds = r"(?P<code>```)|(?P<formula>\$\$)|(?P<table>\|)|(?P<list>([-*]|\d+\.)\s)"
+    found = re.match(rf"\s*(?:{kinds})", part)
+    return found.lastgroup if found else "prose"
 
 
 def add_prose(section, parts, heads):
@@ -155,36 +157,37 @@ def source_shown(cell):
     for node in reversed(ast.parse(cell.source).body):
         if folding.called(getattr(node, "value", None)) in ("claim", "guess"):
             del lines[node.lineno - 1 : node.end_lineno]
-    text = re.sub(r" *# (fmt: skip|noqa.*)", "", "\n".join(lines))
+    text = re.sub(r" *# fmt: skip", "", "\n".join(lines))
     text = re.sub(r"\n{3,}", "\n\n", text).strip("\n")
     return text if tagged or len(text.splitlines()) <= LINES_SHOWN else ""
 
 
 def outputs_shown(cell):
     made = []
-    for output in cell.outputs:
+    for output in itertools.filterfalse(folding.in_words, cell.outputs):
         data = output.get("data", {})
         if "image/png" in data:
             alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
             made.append(picture(data["image/png"], alt))
-        elif "<summary>This figure in words" in data.get("text/html", ""):
-            continue  # a figure in words: here they are its alternative text
         elif "text/html" in data:
-            slider = "lsr-live-" in data["text/html"]
-            made.append(block("slider" if slider else "rows", data["text/html"]))
-        elif "text/markdown" in data:
-            parts = paragraphs(data["text/markdown"])
-            made += [block(kind_of(part), part) for part in parts]
+            kind = "slider" if "lsr-live-" in data["text/html"] else "rows"
+            made.append(block(kind, data["text/html"]))
         else:
             lines = (output.get("text") or data.get("text/plain") or "").splitlines()
             text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).rstrip()
-            made += [block("text", text)] if text else []
+            lines = text.splitlines()
+            slides = math.ceil(len(lines) / LINES_PRINTED) or 1
+            size = math.ceil(len(lines) / slides) or 1
+            parts = [lines[n : n + size] for n in range(0, len(lines), size)]
+            made += [block("text", "\n".join(part)) for part in parts]
     return made
 
 
 def picture(content, alt):
+    """A figure as high as the room allows: small ones are enlarged."""
     content = "".join(content.split())
-    header = base64.b64decode(content[:64])
-    width, height = struct.unpack(">II", header[16:24])
-    scale = min(WIDTH / width, HIGHEST / height, 1.25)
-    return Block("figure", content, height * scale + 12, alt)
+    size = struct.unpack(">II", base64.b64decode(content[:64])[16:24])
+    height = size[1] * min(WIDTH / size[0], HIGHEST / size[1], 1.25)
+    style, alt = f"height: {height:.0f}px", html.escape(alt)
+    made = f'<img style="{style}" src="data:image/png;base64,{content}" alt="{alt}">'
+    return Block("figure", made, height + 12)

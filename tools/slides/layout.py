@@ -1,7 +1,7 @@
 """Lay blocks out on slides, no more than a lecture has. (deck.js shrinks full ones.)"""
 
 from collections import namedtuple
-from dataclasses import replace
+from itertools import pairwise
 
 # The part is like "2/3", or "" where the section has one slide.
 Slide = namedtuple("Slide", "title part blocks")
@@ -16,7 +16,7 @@ def deck(sections):
         slides = [
             Slide(section.title, f"{n}/{len(made)}" if len(made) > 1 else "", blocks)
             for section in sections
-            for made in [pages(groups(section.blocks), ROOM * fullness)]
+            for made in [pages(section.blocks, ROOM * fullness)]
             for n, blocks in enumerate(made, 1)
         ]
         if len(slides) <= MOST:
@@ -24,13 +24,16 @@ def deck(sections):
     return slides
 
 
-def pages(groups, room):
+def pages(blocks, room):
     """Lists of blocks: the fewest pages, and then the most even ones."""
+    # What is joined, such as a figure and its caption, stays together.
+    starts = [n for n, block in enumerate(blocks) if n == 0 or not block.joined]
+    groups = [blocks[a:b] for a, b in pairwise([*starts, len(blocks)])]
 
     def filled(most):
         made = [[]]
         for group in groups:
-            if made[-1] and height(made[-1]) + height(group) > most:
+            if made[-1] and sum(b.height for b in made[-1] + group) > most:
                 made.append([])
             made[-1] += group
         return made
@@ -39,38 +42,3 @@ def pages(groups, room):
     while len(filled(room - 10)) == fewest and room > 10:
         room -= 10
     return filled(room)
-
-
-def height(blocks):
-    return sum(block.height for block in blocks)
-
-
-def groups(blocks):
-    """Blocks that stay together, such as a figure and its caption."""
-    made = []
-    for piece in [piece for block in blocks for piece in pieces(block)]:
-        if made and piece.joined:
-            made[-1].append(piece)
-        else:
-            made.append([piece])
-    return made
-
-
-def pieces(block):
-    """A block as it is or, where it is too tall for a slide, as several."""
-    count = -(-int(block.height) // ROOM) if block.kind in ("table", "text") else 1
-    if block.height < FULLNESS[2] * ROOM or count == 1:
-        return [block]
-    lines = block.text.splitlines()
-    head, lines = (lines[:2], lines[2:]) if block.kind == "table" else ([], lines)
-    size = -(-len(lines) // count)
-    return [
-        replace(
-            block,
-            text="\n".join([*head, *lines[start : start + size]]),
-            height=block.height / count,
-            joined=block.joined and not start,
-            notes=[] if start else block.notes,
-        )
-        for start in range(0, len(lines), size)
-    ]

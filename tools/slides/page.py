@@ -16,9 +16,7 @@ NOTEBOOK_LINK = re.compile(r"\]\(((?!https?:)[^)#]*)(#[^)]*)?\)")
 def filled(template, **texts):
     """The text of a template, with these texts in place of their names in braces."""
     made = (TEMPLATES / template).read_text(encoding="utf-8")
-    for name, text in texts.items():
-        made = made.replace(f"{{{name}}}", text)
-    return made
+    return re.sub(r"\{(\w+)\}", lambda name: texts[name[1]], made)
 
 
 def plain(markdown):
@@ -50,21 +48,15 @@ def slide_html(slide, first, decks):
 
 
 def block_html(block, decks):
-    text = block.text
-    if block.kind == "slider":
-        return text
-    if block.kind == "text":
-        return f"<pre>{ansi2html(text)}</pre>"
     if block.kind == "rows":
-        text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-        return text.replace(' border="1"', "")
-    if block.kind == "figure":
-        # As high as the layout reckoned: small figures are enlarged for the room.
-        size, alt = f"height: {block.height - 12:.0f}px", html.escape(block.alt)
-        return f'<img style="{size}" src="data:image/png;base64,{text}" alt="{alt}">'
-    if block.kind == "code" and not text.startswith("```"):
-        text = f"```python\n{text}\n```"
-    return markdown(text, decks)
+        return re.sub(r'(?s)<style.*?</style>| border="1"', "", block.text)
+    if block.kind in ("slider", "figure"):  # HTML already
+        return block.text
+    if block.kind == "text":
+        return f"<pre>{ansi2html(block.text)}</pre>"
+    if block.kind == "code" and not block.text.startswith("```"):
+        return markdown(f"```python\n{block.text}\n```", decks)
+    return markdown(block.text, decks)
 
 
 def markdown(text, decks):
@@ -92,12 +84,10 @@ def sheet(notebook):
         if cell.cell_type == "markdown":
             parts.append(cell.source)
         elif "nbval-ignore-output" not in cell.metadata.get("tags", []):
-            for output in cell.outputs:  # the others are of a machine
-                data = output.get("data", {})
-                parts.append(data.get("text/markdown") or output.get("text", ""))
-    return filled(
-        "cheat_sheet.html", sheet="\n".join(map(markdown2html_mistune, parts))
-    )
+            # (What is ignored is of a machine.)
+            parts += [o.get("text") or o.data["text/markdown"] for o in cell.outputs]
+    made = "\n".join(map(markdown2html_mistune, parts))
+    return filled("cheat_sheet.html", sheet=made)
 
 
 def index(decks, handouts):
