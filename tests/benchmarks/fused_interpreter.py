@@ -29,7 +29,8 @@ def shown():
     """What the notebook's cells about the interpreter define."""
     code = [cell.source for cell in by_number("02b").cells if cell.cell_type == "code"]
     names = {}
-    for start in ("import hashlib", "kernel = ", "interpreter = ", "stored = ", "call"):
+    starts = "import ", "load ", "reduce ", "store ", "interpreter ", "stored ", "call"
+    for start in starts:
         (cell,) = [source for source in code if source.startswith(start)]
         cell = cell.split("(result,) =")[0].replace("device = lsr.setup(seed=0)", "")
         exec(cell, names)
