@@ -51,18 +51,6 @@ def test_the_order_depends_on_the_seed_alone():
     assert not torch.equal(one[:6], one[6:12])  # shuffled anew in each pass
 
 
-def test_a_default_device_draws_the_same_numbers(data):
-    def drawn():
-        order = torch.stack(list(training.batches(10, 3, 6, seed=5)))
-        return order, torch.rand(4, generator=training.generator_of(5, 1), device="cpu")
-
-    wanted = drawn()
-    with torch.device("meta"):
-        found = drawn()
-    for one, two in zip(found, wanted, strict=True):
-        assert one.device.type == "cpu" and torch.equal(one, two)
-
-
 def test_the_measures_are_those_of_numpy(data):
     model = network()
     z = model(data.x).detach().double().numpy()
