@@ -66,29 +66,17 @@ def test_differences_show_each_interval_and_whether_it_holds(panels, places):
     assert words(axes[0].get_xticklabels()) == ["0.05", "0.1"]
 
 
-def curves():
+def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     rows = [
         {"eps": eps, "step": step, "y": (1 + 4 * eps) * step}
         for eps in style.EPS_GRID for step in (1, 2, 3)
     ]  # fmt: skip
-    figure, axis = plt.subplots()
+    _, axis = plt.subplots()
     looks = {"hue": "eps", "style": "eps", "legend": False, **style.EPS}
     sns.lineplot(pd.DataFrame(rows), x="step", y="y", estimator=None, ax=axis, **looks)
-    return axis
-
-
-def test_seaborn_draws_each_eps_in_its_looks():
-    for eps, line in zip(style.EPS_GRID, curves().lines, strict=True):
-        steps = np.array([1, 2, 3])
-        np.testing.assert_allclose(line.get_ydata(), (1 + 4 * eps) * steps)
-        by_hand = plt.plot([0, 1], [0, 1], **style.eps_style(eps))[0]
-        assert by_hand.get_color() == line.get_color() == style.EPS_COLORS[eps]
-        assert by_hand.get_marker() == line.get_marker() == style.EPS_MARKERS[eps]
-        assert by_hand._unscaled_dash_pattern == line._unscaled_dash_pattern
-
-
-def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
-    axis = curves()
+    for eps, line in zip(style.EPS_GRID, axis.lines, strict=True):
+        look = style.eps_style(eps)  # seaborn draws each ε in its looks
+        assert line.get_color() == look["color"] and line.get_marker() == look["marker"]
     axis.plot([0, 1], [2, math.nan])
     names = [f"ε = {eps:g}" for eps in style.EPS_GRID]
     plots.name_lines(axis, [*names, "ends in nan"])

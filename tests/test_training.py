@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from fleet_oracle import double, weights
+from fleet_oracle import double, trained, weights
 
-from lsr_utils import datasets, models, training
+from lsr_utils import datasets, fleet, models, training
 
 
 @pytest.fixture(scope="module")
@@ -155,17 +155,22 @@ def test_progress_is_one_bar_or_nothing(data, monkeypatch, capfd):
 
     def bar(order, desc, total, *, disable, **options):
         bars.extend([] if disable else [(total, desc)])
-        return order
+        yield from order
+        bars.extend([] if disable else ["its end"])
 
     monkeypatch.setattr("tqdm.tqdm", bar)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(network(), data, eps=0.1, steps=3)
     assert not bars
     fit(network(), data, eps=0.1, steps=3, progress=True)
-    assert bars == [(3, "eps = 0.1")]
+    assert bars == [(3, "eps = 0.1"), "its end"]
+    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)  # one bar over all slices
+    trained(network, data, fleet.grid(seed=range(3)), steps=5, progress=True)
+    assert bars[2:] == [(15, "3 networks"), "its end"]
     monkeypatch.setenv("TQDM_DISABLE", "1")
     fit(network(), data, eps=0.1, steps=3, progress=True)
-    assert len(bars) == 1 and capfd.readouterr() == ("", "")
+    trained(network, data, fleet.grid(seed=range(3)), steps=5, progress=True)
+    assert len(bars) == 4 and capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("kind", [torch.int16, torch.uint8])
