@@ -173,18 +173,12 @@ def cases(device):
             yield {"case": name, "right": right}
 
 
-def broken():
-    """The broken kernels as kernel_checks wants them: {name: (a kernel, it broken)}."""
-    found = {}
-    for kernel, old, new in BROKEN:
-        source = inspect.getsource(getattr(cuda.kernel, kernel).fn)
-        assert source.count(old) == 1, f"{kernel}: {old!r} is not there once"
-        found[f"{kernel}: {old} -> {new}"] = source, source.replace(old, new)
-    return found
-
-
 if __name__ == "__main__":
     kernel_checks.cases = lambda device, *_: cases(device)
-    if "--break" in sys.argv:
-        kernel_checks.BROKEN = broken()
+    kernel_checks.BROKEN = {}
+    for name, old, new in BROKEN:
+        source = inspect.getsource(getattr(cuda.kernel, name).fn)
+        assert source.count(old) == 1, f"{name}: {old!r} is not there once"
+        changed = source, source.replace(old, new)
+        kernel_checks.BROKEN[f"{name}: {old} -> {new}"] = changed
     sys.exit(kernel_checks.main())

@@ -24,7 +24,6 @@ from fleet_oracle import (
     trained,
     weights,
 )
-from torch import nn
 
 from lsr_utils import datasets, fleet, models, training
 
@@ -62,41 +61,14 @@ def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
                 found = together.history[part][measure][index]
                 np.testing.assert_allclose(found, rows[measure], 0, 10 * tolerance)
     assert not torch.allclose(weights(apart[0]), weights(make(seed=7)))
+    plain = make(0)  # what a grid does not set is as in fit
+    training.fit(plain, train, steps=35, batch_size=16, progress=False)
+    assert_same_networks(trained(make, train, [{}], steps=35), [plain], tolerance)
 
 
 def test_networks_with_data_of_their_own_are_trained_on_these(reference):
     apart, _ = one_by_one(build, paired_data, reference.grid)
     assert_same_networks(reference, apart)
-
-
-def test_a_fleet_is_the_loop_of_pytorch_written_out():
-    """Dropout masks drawn by hand, the loss and the optimiser PyTorch's own."""
-    data, seed, rate, eps, batch = points(40), 3, 0.3, 0.2, 12
-    options = {"lr": 0.01, "weight_decay": 0.1}
-    row = {"seed": seed, "eps": eps, "dropout": rate, **options}
-    found = trained(build, data, [{}, row], steps=30, batch_size=batch)
-    network = build(seed)
-    first, second = (m for m in network.body if isinstance(m, nn.Linear))
-    optimiser = torch.optim.AdamW(network.parameters(), **options)
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=eps)
-    shuffle = torch.Generator().manual_seed(seed)
-    (mixed,) = np.random.SeedSequence([seed, 1]).generate_state(1)
-    masks = torch.Generator().manual_seed(int(mixed))
-    for step in range(30):
-        if step % 3 == 0:
-            order = torch.randperm(40, generator=shuffle)
-        rows = order[step % 3 * batch :][:batch]
-        h = data.x[rows]
-        for layer in (first, second):
-            h = layer(h).relu()
-            kept = torch.rand(h.shape, generator=masks) >= rate
-            h = torch.where(kept, h / (1 - rate), 0.0)
-        optimiser.zero_grad()
-        loss_fn(network.head(h), data.y[rows]).backward()
-        optimiser.step()
-    plain = build(0)
-    training.fit(plain, data, steps=30, batch_size=12, progress=False)
-    assert_same_networks(found, [plain, network])
 
 
 def test_a_loss_of_ones_own_takes_columns_of_the_grid():

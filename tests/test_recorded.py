@@ -105,16 +105,13 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
         recorded.networks("animals")
 
 
-def test_what_was_not_measured_is_null():
+def test_what_was_not_measured_is_null_and_fingerprint_hears_code_but_not_layout():
     table = pd.DataFrame({"seed": [0, 1], "a": [0.1234567, np.nan], "b": ["x", None]})
     made = record.plain({"table": table})
     assert made == {"table": {"seed": [0, 1], "a": [0.12346, None], "b": ["x", None]}}
     assert "NaN" not in record.as_text(made)
     with pytest.raises(ValueError):
         record.as_text({"plain": np.nan})
-
-
-def test_fingerprint_hears_code_but_not_layout():
     cell = record.experiment_cells("ambiguous_shapes")[1]
     before = record.fingerprint([cell])
     cell.source = cell.source.replace("(M,)", "M") + "\n\n# a comment"

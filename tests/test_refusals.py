@@ -17,7 +17,6 @@ from lsr_utils import (
     check,
     datasets,
     fleet,
-    measure,
     models,
     plots,
     recorded,
@@ -36,6 +35,8 @@ NAN = float("nan")
 P = torch.full((4, 6), 1 / 6)  # probabilities of four rows
 Y = torch.tensor([0, 1, 2, 3])
 ONE_HOT = torch.eye(6)[:4]
+ALMOST = torch.tensor([2**64 - 100], dtype=torch.uint64)  # its bits read as -100
+SMOOTH = targets.smooth_targets
 
 CHECK = [
     (lambda: check.real("0.1", "eps", "[0, 1]"), TypeError, "eps must be a number in"),
@@ -54,18 +55,14 @@ TARGETS = [
     (lambda: targets.smooth_distribution(P, 0.1, "b"), ValueError, "'others', got 'b'"),
     (lambda: targets.target_values(0.1, 1, "others"), ValueError, "at least 2 classes"),
     (lambda: targets.optimal_gap(0.1, 1), ValueError, "number, at least 2, got 1"),
-    (lambda: targets.smooth_targets([0], 2.5, 0.1), ValueError, "at least 1, got 2.5"),
+    (lambda: SMOOTH([0], 2.5, 0.1), ValueError, "at least 1, got 2.5"),
     (lambda: targets.convert_eps(0.1, 6, "b"), ValueError, "'others', got 'b'"),
     (lambda: targets.convert_eps(0.9, 6, "all"), ValueError, "no counterpart: 1.0800"),
-    (lambda: targets.smooth_targets([6], 6, 0.1), IndexError, "0 ... 5, got 6"),
-    (lambda: targets.smooth_targets([-1], 6, 0.1), IndexError, "0 ... 5, got -1"),
-    (lambda: targets.smooth_targets([0.5], 6, 0.1), TypeError, "got dtype torch.float"),
-    (lambda: targets.smooth_targets([True], 6, 0.1), TypeError, "got dtype torch.bool"),
-    (
-        lambda: targets.smooth_targets([1], 6, 0.1, dtype=torch.int64),
-        TypeError,
-        "dtype must be floating point, got torch.int64",
-    ),
+    (lambda: SMOOTH([6], 6, 0.1), IndexError, "0 ... 5, got 6"),
+    (lambda: SMOOTH([-1], 6, 0.1), IndexError, "0 ... 5, got -1"),
+    (lambda: SMOOTH([0.5], 6, 0.1), TypeError, "got dtype torch.float"),
+    (lambda: SMOOTH([True], 6, 0.1), TypeError, "got dtype torch.bool"),
+    (lambda: SMOOTH([1], 6, 0.1, dtype=torch.int64), TypeError, "dtype must be floati"),
 ]
 LOSSES = [
     (lambda: Loss(NAN), ValueError, "eps must lie in [0, 1], got nan"),
@@ -91,11 +88,7 @@ LOSSES = [
     (lambda: Loss()(P, NAN * P), ValueError, "a softmax of logits does), got nan"),
     (lambda: Loss()(P, 0.9 * P), ValueError, "sum to 1 in each row, got 0.9000"),
     (lambda: Loss()(P, Y + 3), IndexError, "0 ... 5 or equal ignore_index, got 6"),
-    (  # its bits would read as -100
-        lambda: Loss()(P[:1], torch.tensor([2**64 - 100], dtype=torch.uint64)),
-        IndexError,
-        "0 ... 5 or equal ignore_index, got",
-    ),
+    (lambda: Loss()(P[:1], ALMOST), IndexError, "0 ... 5 or equal ignore_index, got"),
 ]
 FUSED = [
     (lambda: Fused(scale=0.0), ValueError, "scale must be a number other than 0 that"),
@@ -124,11 +117,16 @@ MODELS = [
     (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
     (lambda: recorded.networks("plants"), ValueError, "name must be 'animals', got 'p"),
     (lambda: recorded.run("nothing"), ValueError, "name must be 'ambiguous_shapes', "),
-    (lambda: measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
-    (lambda: measure.median_seconds(int, rounds=0), ValueError, "at least 1, got 0"),
+    (lambda: lsr.measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
+    (
+        lambda: lsr.measure.median_seconds(int, rounds=0),
+        ValueError,
+        "at least 1, got 0",
+    ),
 ]
 MLP = functools.partial(models.build, "mlp", (2,), widths=(4,))
 FIT = functools.partial(training.fit, MLP(), CLOUDS, steps=2, progress=False)
+DRY = functools.partial(training.fit, torch.nn.Linear(2, 6), CLOUDS)
 BITS = datasets.SixClass(CLOUDS.x, CLOUDS.y > 2, None, ())
 TRAINING = [
     (lambda: training.batches(9, 0, 1), ValueError, "1 to 9, got 0"),
@@ -141,16 +139,13 @@ TRAINING = [
     (lambda: FIT(dropout=1), ValueError, "dropout must lie in [0, 1), got 1"),
     (lambda: FIT(seed=1.5), ValueError, "seed must be a whole number, 0 to 4294967295"),
     (lambda: FIT(validation=BITS), TypeError, "class indices, got dtype torch.bool"),
-    (
-        lambda: training.fit(torch.nn.Linear(2, 6), CLOUDS, dropout=0.2),
-        ValueError,
-        "dropout is 0.2 for a network without models.Dropout",
-    ),
+    (lambda: DRY(dropout=0.2), ValueError, "dropout is 0.2 for a network without mod"),
 ]
 FLEET_OF = functools.partial(fleet.fit_fleet, MLP, steps=2, progress=False)
 GROW = functools.partial(FLEET_OF, CLOUDS)
 PLAIN = MLP()
 PLAIN.body = PLAIN.body[:-1]  # without dropout
+OF_PLAIN = functools.partial(fleet.fit_fleet, lambda seed: PLAIN, CLOUDS)
 SEVEN = {"test": datasets.SixClass(P[:, :2], Y + 3, None, ())}
 FLEET = [
     (lambda: GROW([{}, {"eps": 1.5}]), ValueError, "grid, row 1: eps must lie in [0, "),
@@ -164,11 +159,7 @@ FLEET = [
     (lambda: GROW([{}], batch_size=101), ValueError, "1 to 100, got 101"),
     (lambda: GROW([{"eps": 1}], loss=lambda z, y: z), ValueError, "not take eps"),
     (lambda: FLEET_OF(lambda **n: 0, [{}]), ValueError, "must name their columns, got"),
-    (
-        lambda: fleet.fit_fleet(lambda seed: PLAIN, CLOUDS, [{"dropout": 0.1}]),
-        ValueError,
-        "grid sets dropout for a network without models.Dropout",
-    ),
+    (lambda: OF_PLAIN([{"dropout": 0.1}]), ValueError, "grid sets dropout for a netw"),
     (lambda: FLEET_OF(BITS, [{}]), TypeError, "labels of train must be class indices"),
     (lambda: GROW([{}], evaluate=SEVEN), IndexError, "labels of test must lie in 0 .."),
 ]
@@ -198,6 +189,7 @@ CALIBRATION = [
     (lambda: cal.ece_floor(P, strategy="width"), ValueError, "'uniform' or 'quantile'"),
     (lambda: cal.ece_floor(P, draws=0), ValueError, "draws must be a whole number"),
     (lambda: cal.bootstrap(cal.nll, P, Y, seed=-1), ValueError, "4294967295, got -1"),
+    (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]"),
     # Of no bin the largest distance would be 0.
     (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
     (lambda: cal.summary(P, Y), ValueError, "n_bins must be a whole number, 1 to 3"),
@@ -208,21 +200,14 @@ CALIBRATION = [
 W = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))  # templates
 H = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))  # features
 Z = torch.arange(12) % 6  # their classes
+PLANE = geo.template_plane(W, (0, 1, 2))
 SAME = torch.full((6, 5), 0.3)
 GEOMETRY = [
     (lambda: geo.template_plane(W, (0, 1, 6)), ValueError, "0 to 5, got 6"),
     (lambda: geo.template_plane(W, (-1, 0, 1)), ValueError, "triple must be a whole"),
     (lambda: geo.template_plane(W, (1, 2, 1)), ValueError, "templates of (1, 2, 1)"),
-    (
-        lambda: geo.template_plane(W, (0, 1, 2), torch.zeros(1)),
-        ValueError,
-        "bias must have width 6, got 1",
-    ),
-    (
-        lambda: geo.template_plane(W, (0, 1, 2)).project(H[:, :1]),
-        ValueError,
-        "features must have width 5, got 1",
-    ),
+    (lambda: geo.template_plane(W, (0, 1, 2), W[0, :1]), ValueError, "have width 6, g"),
+    (lambda: PLANE.project(H[:, :1]), ValueError, "features must have width 5, got 1"),
     (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
     (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
     (lambda: geo.self_duality(SAME, H, Z, True), ValueError, "templates and class me"),
@@ -230,9 +215,6 @@ GEOMETRY = [
     (lambda: geo.scatter(H, Z[:1]), ValueError, "(..., N, K), here (12, 6), got (1,)"),
     (lambda: geo.equal_norms(SAME), ValueError, "vectors must differ, got equal ones"),
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
-]
-PLOTS = [
-    (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]")
 ]
 
 
