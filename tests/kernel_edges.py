@@ -55,7 +55,6 @@ def draw(device, num_classes, n=3, dtype=torch.float64):
 
 
 def how(**options):
-    """What ``fused`` hands to the kernels: the loss, for its options."""
     options.setdefault("recompute", False)
     return fused.FusedLabelSmoothingCrossEntropy(0.1, "none", **options)
 

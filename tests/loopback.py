@@ -61,5 +61,4 @@ def register(monkeypatch, url, content=CONTENT, name=NAME):
 
 
 def names_in(folder):
-    """What lies in a folder, if it is there."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -25,7 +25,6 @@ def fetched():
 
 
 def refusal():
-    """Why ``fetch`` gives no file: one sentence."""
     with pytest.raises(downloads.DownloadError) as caught:
         downloads.fetch(NAME)
     message = str(caught.value)

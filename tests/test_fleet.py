@@ -36,7 +36,6 @@ def build_digits(name, seed, dtype=torch.float64):
 
 @pytest.fixture(scope="module")
 def reference():
-    """Networks with training data of their own."""
     return trained(build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)})
 
 
@@ -80,9 +79,6 @@ def test_a_loss_of_ones_own_takes_columns_of_the_grid():
     wanted = trained(build, points(), grid)
     found = trained(build, points(), grid.rename(columns={"eps": "smooth"}), loss=loss)
     assert_same_networks(found, [wanted.network(k) for k in range(4)], 0)
-
-
-# --- what a fleet gives -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("values", [1, 250, fleet.VALUES_AT_ONCE])
@@ -144,9 +140,6 @@ def test_tables_are_tidy(reference):
                     np.testing.assert_array_equal(same, values[:, t])
 
 
-# --- pieces of rows, slices of networks ---------------------------------------------
-
-
 @pytest.mark.parametrize("fits", [1, 3, 7, 10])
 def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch, fits):
     numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
@@ -161,9 +154,6 @@ def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch,
         found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate)
         assert same_rows(found, reference) == 10 and found.diverged == {}
         pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
-
-
-# --- pairing: what a seed decides ---------------------------------------------------
 
 
 def same_rows(found, reference):
@@ -215,8 +205,6 @@ def test_a_gpu_trains_the_same_networks(name):
     assert_same_networks(cpu, [gpu.network(k).cpu() for k in range(10)], 1e-6)
     assert_same_history(gpu.history, cpu.history, 1e-6)
 
-
-# --- broken and interrupted ----------------------------------------------------------
 
 WARNED = "The loss of some networks is no longer a number, {network: step}: "
 

@@ -132,9 +132,6 @@ def test_results_of_an_earlier_backward_stay_as_they_were(mode):
     assert torch.allclose(second, 7 * first) and torch.allclose(third, -2 * first)
 
 
-# In place ---------------------------------------------------------------------------
-
-
 @each_mode
 def test_autograd_notices_that_logits_are_overwritten(mode):
     z, y = draw(4, 6)
@@ -182,9 +179,6 @@ def test_in_place_on_a_leaf_or_on_scattered_logits_is_refused():
         assert (logits == 0).all()
 
 
-# A scale ----------------------------------------------------------------------------
-
-
 def test_loss_scaling_in_float16_keeps_small_gradients():
     z, y = draw(64, 3000, dtype=torch.float16)
     z -= 8 * (torch.arange(3000) % 2).half()
@@ -204,9 +198,6 @@ def test_an_infinite_upstream_gradient_leaves_ignored_rows_at_zero():
             loss_fn = FusedLabelSmoothingCrossEntropy(0.1, reduction, **mode)
             _, slope = gradient(loss_fn, z, y, bad)
             assert (slope[1] == 0).all() and not slope[0].isfinite().any()
-
-
-# Where it hands over to the readable loss ---------------------------------------------
 
 
 def test_gradients_for_weights_and_for_probabilities_come_from_the_readable_loss():

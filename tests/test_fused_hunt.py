@@ -210,9 +210,6 @@ def test_one_kernel_that_works_does_not_speak_for_the_others(monkeypatch):
     cuda._works.cache_clear()
 
 
-# Its benchmark ----------------------------------------------------------------------
-
-
 def test_a_peer_that_fails_while_it_is_timed_is_missing_and_the_others_stay():
     loss = torch.zeros((), requires_grad=True)
     fails = Mock(side_effect=4 * [loss] + 2 * [NotImplementedError])

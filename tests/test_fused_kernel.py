@@ -26,7 +26,6 @@ needs_triton = pytest.mark.skipif(
 
 
 def in_a_process(*command, **variables):
-    """A new Python with this one's packages, and the environment's variables."""
     env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     env.update(variables, PYTHONPATH=os.pathsep.join([str(TESTS.parent), *sys.path]))
     done = subprocess.run(

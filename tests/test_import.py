@@ -72,7 +72,6 @@ def test_importing_adds_little_to_torch_and_seeds_and_writes_nothing(tmp_path):
 
 
 def imports_of(path):
-    """Topics that a file imports from, at its top or inside a function."""
     for node in ast.walk(ast.parse(TEXTS[path])):
         if isinstance(node, ast.ImportFrom) and node.level:
             # As many dots as lead to lsr_utils; fewer: a file of the same topic.

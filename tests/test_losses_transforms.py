@@ -116,8 +116,6 @@ def test_it_can_be_traced_and_exported(spread):
 
 
 class OnCuda(torch.Tensor):
-    """A tensor on the CPU that says it is on CUDA."""
-
     device = property(lambda self: torch.device("cuda", 0))
 
 

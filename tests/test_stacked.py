@@ -40,8 +40,6 @@ class Called(nn.Module):
 
 
 class HeadOnBody(models.MLP):
-    """``layers`` makes a body; its head fits it."""
-
     def __init__(self, layers, x, head):
         super().__init__((1,))
         self.body = nn.Sequential(*layers(), models.Dropout())

@@ -71,7 +71,6 @@ def check(build, train, grid, steps):
 
 
 def measure(case, device, steps, rounds):
-    """Raw times of every side, and the ratio of the best medians."""
     case = dict(zip(("model", "task", "networks", "alone"), case, strict=True))
     if case["task"] == "digits":
         train = lsr.datasets.split(lsr.datasets.load("digits"), (500,), seed=0)[0]

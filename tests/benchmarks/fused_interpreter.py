@@ -26,7 +26,6 @@ def digest(text):
 
 
 def shown():
-    """What the notebook's cells about the interpreter define."""
     code = [cell.source for cell in by_number("02b").cells if cell.cell_type == "code"]
     names = {}
     for start in ("import hashlib", "kernel = ", "interpreter = ", "stored = ", "call"):
@@ -37,7 +36,6 @@ def shown():
 
 
 def programs():
-    """The source of the notebook's two programs, by name."""
     names = shown()
     checks = (TESTS / "kernel_checks.py").read_text(encoding="utf-8")
     return {"simple": names["kernel"] + names["call"], "cases": checks}

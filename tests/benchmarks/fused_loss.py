@@ -52,9 +52,6 @@ SIZES = {
 }
 
 
-# The ways to compute the loss -------------------------------------------------------
-
-
 class Given(torch.autograd.Function):
     """Logits as a network would hand them over: computed, and nobody's leaf."""
 
@@ -68,7 +65,6 @@ class Given(torch.autograd.Function):
 
 
 def timms_form(logits, targets):
-    """Label smoothing as in timm, written out."""
     log_p = F.log_softmax(logits, dim=-1)
     nll = -log_p.gather(dim=-1, index=targets.unsqueeze(1)).squeeze(1)
     return ((1 - EPS) * nll + EPS * -log_p.mean(dim=-1)).mean()
@@ -123,9 +119,6 @@ def compiled():
         f"torch.compile, {name}": torch.compile(form, dynamic=False)
         for name, form in {"PyTorch": pytorch, "timm's form": timms_form}.items()
     }
-
-
-# They compute the same --------------------------------------------------------------
 
 
 def check(found, device, n, num_classes, dtype):
@@ -189,9 +182,6 @@ def examine(until):
                 (3 * Fused(EPS, **options)(z * 1, y)).backward()
             torch.cuda.set_sync_debug_mode("default")
     return found
-
-
-# What they cost ---------------------------------------------------------------------
 
 
 def cost(call, repeats, device):
