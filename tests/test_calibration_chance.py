@@ -213,10 +213,6 @@ def best_temperature(z, y):
     return math.exp(found.x)
 
 
-def near(number, rel=1e-6):
-    return pytest.approx(number, rel=rel)
-
-
 @pytest.mark.parametrize("num_classes", [2, 6])
 @pytest.mark.parametrize("scale", [0.3, 20.0])
 def test_it_is_the_minimiser_that_scipy_finds(num_classes, scale):
@@ -224,7 +220,7 @@ def test_it_is_the_minimiser_that_scipy_finds(num_classes, scale):
     found = fit_temperature(z, y)
     assert found.shape == (2, 3) and found.dtype == torch.float64
     for i, j in np.ndindex(2, 3):
-        assert found[i, j].item() == near(best_temperature(z[i, j], y[i, j]))
+        assert found[i, j].item() == pytest.approx(best_temperature(z[i, j], y[i, j]))
         assert fit_temperature(z[i, j], y[i, j]) == found[i, j]
 
 
@@ -233,11 +229,11 @@ def test_it_is_the_minimiser_that_scipy_finds(num_classes, scale):
 def test_it_scales_with_the_logits_and_ignores_constants(seed, scale):
     z, y = simulated_logits((30,), 4, seed)
     found = fit_temperature(z, y).item()
-    assert fit_temperature(z * scale, y).item() == near(found * scale)
+    assert fit_temperature(z * scale, y).item() == pytest.approx(found * scale)
     shift = torch.linspace(-1e6, 1e6, 30, dtype=torch.float64).unsqueeze(-1)
-    assert fit_temperature(z + shift, y).item() == near(found, 1e-7)
+    assert fit_temperature(z + shift, y).item() == pytest.approx(found, rel=1e-7)
     for factor in (1e-9, 1e9):
-        assert fit_temperature(factor * z, y).item() == near(factor * found)
+        assert fit_temperature(factor * z, y).item() == pytest.approx(factor * found)
 
 
 def platt(z, y):
@@ -256,7 +252,7 @@ def test_of_a_fleet_the_separable_network_has_platts_targets(num_classes, rows):
     found = fit_temperature(z, y)
     assert found[0].item() == fit_temperature(z[0], y).item()
     assert 0.01 < found[1] < 100
-    assert found[1].item() == near(best_temperature(z[1], platt(z[1], y)))
+    assert found[1].item() == pytest.approx(best_temperature(z[1], platt(z[1], y)))
     assert nll(with_temperature(z[1], found[1]), y).isfinite()
 
 
@@ -270,13 +266,13 @@ def test_logits_worse_than_none_are_flattened():
 def test_logits_that_say_little_or_lie_far_below_do_not_hide_the_temperature():
     for last in (-1e3, -1e100):  # a gap of 1 is to mean odds of 2, so T = 1 / ln 2
         z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
-        assert fit_temperature(z, [0, 0, 1]).item() == near(1 / math.log(2))
+        assert fit_temperature(z, [0, 0, 1]).item() == pytest.approx(1 / math.log(2))
     # Odds of n + 1 to n in two classes: the gap of 1 is to become ln((n + 1) / n).
     right = 20_001
     z = torch.tensor([[2.0, 1.0]], dtype=torch.float64).expand(2 * right - 1, 2)
     y = (torch.arange(2 * right - 1) >= right).long()
     wanted = 1 / math.log(right / (right - 1))
-    assert fit_temperature(z, y).item() == near(wanted)
+    assert fit_temperature(z, y).item() == pytest.approx(wanted)
 
 
 def test_logits_that_say_nothing_have_temperature_1():
@@ -289,7 +285,7 @@ def test_logits_that_say_nothing_have_temperature_1():
     assert fit_temperature(torch.tensor([[2.0], [-1.0]]), y[:2]) == 1  # of one class
     # One right row: probability 2 / 3, so its gap of 4 is to become ln 2.
     found = fit_temperature(torch.tensor([[4.0, 0.0]]), torch.tensor([0])).item()
-    assert found == near(4 / math.log(2), 1e-9)
+    assert found == pytest.approx(4 / math.log(2), 1e-9)
 
 
 def test_probabilities_at_a_temperature_and_none_gives_nan():

@@ -65,11 +65,6 @@ def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
     assert_same_networks(trained(make, train, [{}], steps=35), [plain], tolerance)
 
 
-def test_networks_with_data_of_their_own_are_trained_on_these(reference):
-    apart, _ = one_by_one(build, paired_data, reference.grid)
-    assert_same_networks(reference, apart)
-
-
 def test_a_loss_of_ones_own_takes_columns_of_the_grid():
     def loss(logits, targets, smooth, alpha=0.5):
         assert alpha == 0.5 and smooth.shape == (4, 1)
@@ -105,7 +100,9 @@ def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
         assert [piece.shape[1] for piece in pieces] == wanted
 
 
-def test_the_measures_are_those_of_evaluate_and_numpy(reference):
+def test_networks_and_measures_are_those_of_fit_evaluate_and_numpy(reference):
+    apart, _ = one_by_one(build, paired_data, reference.grid)
+    assert_same_networks(reference, apart)
     test, table = points(30, 5), reference.table("test")
     for k, eps in enumerate(reference.grid["eps"]):
         network = reference.network(k)

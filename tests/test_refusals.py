@@ -1,8 +1,6 @@
-"""What the package refuses, in one table: a call, and the sentence that it ends in.
+"""What the package refuses: a call, the exception, and what its one sentence says.
 
-A refusal stands here where the error would otherwise be silent. Each row is a function
-without arguments, the kind of exception, and what its message says: the argument, its
-value, what is allowed.
+A refusal stands here where the error would otherwise be silent.
 """
 
 import functools

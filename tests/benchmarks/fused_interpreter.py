@@ -21,10 +21,6 @@ OUT = ROOT / "data" / "recorded" / "fused_kernel_interpreter.json"
 KERNELS = ("kernel.py", "cuda.py")
 
 
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def shown():
     code = [cell.source for cell in by_number("02b").cells if cell.cell_type == "code"]
     names = {}
@@ -45,8 +41,10 @@ def digests():
     """Of the programs, and of the kernels that one of them holds against float64."""
     folder = ROOT / "lsr_utils" / "fused"
     kernels = "".join((folder / name).read_text("utf-8") for name in KERNELS)
-    sources = programs() | {"kernels": kernels}
-    return {name: digest(source) for name, source in sources.items()}
+    return {
+        name: hashlib.sha256(source.encode()).hexdigest()[:16]
+        for name, source in (programs() | {"kernels": kernels}).items()
+    }
 
 
 def results():
