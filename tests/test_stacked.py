@@ -123,7 +123,8 @@ def test_every_layer_trains_as_in_networks_of_their_own(name):
 
 
 def test_batch_norm_is_evaluated_on_all_rows_at_once(monkeypatch):
-    layers = [nn.BatchNorm2d(3, track_running_stats=False), nn.Flatten()]
+    norm = nn.BatchNorm1d(3, track_running_stats=False)
+    layers = [nn.Flatten(2), norm, nn.Flatten()]
     whole = trained(builder(lambda: layers, IMAGES), IMAGES, [{}], steps=1)
     wanted = whole.logits("train")
     monkeypatch.setattr(fleet, "VALUES_AT_ONCE", 1)
