@@ -31,7 +31,6 @@ def paired_data(seed, n=40):
 
 
 def build(seed):
-    """A small fully connected network for ``points``."""
     return models.build("mlp", (2,), widths=(8, 5), seed=seed).double()
 
 
@@ -40,13 +39,11 @@ def weights(model):
 
 
 def trained(build, train, grid, **options):
-    """A fleet after a few steps, without a bar."""
     settings = {"steps": 20, "batch_size": 16, "progress": False} | options
     return fleet.fit_fleet(build, train, grid, **settings)
 
 
 def one_by_one(build, train, table, validation=None, **options):
-    """Each row of a grid trained by ``training.fit``: networks and histories."""
     settings = {"steps": 20, "batch_size": 16, "progress": False} | options
     networks, histories = [], []
     for row in table[list(SETTINGS)].to_dict("records"):

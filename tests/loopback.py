@@ -11,37 +11,31 @@ NAME = "TREC_10.label"  # of the table; what it holds is up to the test
 CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: more than one block
 
 
-class Server:
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        # The reader may be gone before the answer is.
+        with contextlib.suppress(ConnectionError):
+            self.server.answer(self)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def Server():
     """Answers every request by ``answer(handler)``; counts them."""
-
-    def __init__(self):
-        self.answer = lambda handler: give(handler, CONTENT)
-        self.asked = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append(self.path)
-                # The reader may be gone before the answer is.
-                with contextlib.suppress(ConnectionError):
-                    outer.answer(self)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.http.shutdown()
-        self.thread.join()
-        self.http.server_close()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads, server.asked = True, []
+        server.answer = lambda handler: give(handler, CONTENT)
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def give(handler, content, length=None, status=200):
@@ -61,5 +55,4 @@ def register(monkeypatch, url, content=CONTENT, name=NAME):
 
 
 def names_in(folder):
-    """What lies in a folder, if it is there."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

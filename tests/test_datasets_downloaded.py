@@ -1,29 +1,76 @@
-"""Photographs, TREC, this course's questions: from files to tensors and token ids."""
+"""Photographs, TREC, this course's questions: from files to tensors and token ids.
+
+Small files in exactly the layout of the official ones are official, or a copy of them.
+"""
 
 import collections
+import io
+import sys
+import tarfile
 
 import loopback
 import numpy as np
-import official_files as official
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from notebook_files import ROOT
 
 from lsr_utils import datasets
 from lsr_utils.datasets import noise, photographs, text
 
+sys.path.insert(0, str(ROOT / "data" / "recorded"))
+import import_data  # noqa: E402
+
+RECORDS = 20  # photos of each of the six files, instead of 10,000
+COUNTS = {"train": 14, "test": 7}  # lines of TREC
+COPY = ("--variant", "a copy")
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 TYPES = ("abbreviation", "entity", "description", "human", "location", "number")
+
+
+def records(seed):
+    """The content of one of the six files, labels and pixels: (RECORDS, 3073) bytes."""
+    rng = np.random.default_rng(seed)
+    content = rng.integers(0, 256, (RECORDS, photographs.RECORD), dtype=np.uint8)
+    content[:, 0] = rng.permutation(RECORDS) % 10
+    return content
+
+
+def archive():
+    """The archive with its folder, six files and a text, as bytes."""
+    names = sum(photographs.PARTS.values(), [])
+    contents = {name: records(i).tobytes() for i, name in enumerate(names)}
+    contents["cifar-10-batches-bin/batches.meta.txt"] = b"airplane\ncat\n"
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as made:
+        for name in sorted(contents, reverse=True):
+            member = tarfile.TarInfo(name)
+            member.size = len(contents[name])
+            made.addfile(member, io.BytesIO(contents[name]))
+    return file.getvalue()
+
+
+def trec_lines(part, n):
+    """``n`` lines of TREC, each question with its own number; bytes in Latin-1."""
+    asks = f"fine What is it that {part} asks in row"
+    lines = [f"{text.COARSE[i % 6]}:{asks} {i} ?" for i in range(n)]
+    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with Los Angeles ?"
+    return ("\n".join(lines) + "\n").encode("latin-1")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, cache):
+    trec = {part: (text.TREC[part][0], n) for part, n in COUNTS.items()}
+    monkeypatch.setattr(text, "TREC", trec)
+    monkeypatch.setattr(import_data, "RECORDS", RECORDS)
 
 
 @pytest.fixture
 def sources(server, monkeypatch):
     """Small official files on the loopback server, by their names."""
-    trec = {p: (text.TREC[p][0], n) for p, n in (("train", 14), ("test", 7))}
-    monkeypatch.setattr(text, "TREC", trec)
-    files = {photographs.ARCHIVE: official.archive()}
-    files |= {name: official.trec_lines(part, n) for part, (name, n) in trec.items()}
+    files = {text.TREC[part][0]: trec_lines(part, n) for part, n in COUNTS.items()}
+    files[photographs.ARCHIVE] = archive()
     for name, content in files.items():
         loopback.register(monkeypatch, server.url, content, name)
     server.answer = lambda handler: loopback.give(handler, files[handler.path[1:]])
@@ -40,7 +87,7 @@ def test_animals_are_picked_numbered_and_standardised(sources):
     ))  # fmt: skip
     for part, files in (("train", range(5)), ("test", [5])):
         data = datasets.load("animals", part=part)
-        rows = np.concatenate([official.records(i) for i in files])
+        rows = np.concatenate([records(i) for i in files])
         kept = rows[(rows[:, 0] >= 2) & (rows[:, 0] <= 7)]  # airplane is 0, truck 9
         assert data.x.dtype == torch.float32 and data.y.tolist() == list(kept[:, 0] - 2)
         pixels = kept[:, 1:].reshape(-1, 3, 32, 32) / 255
@@ -50,7 +97,7 @@ def test_animals_are_picked_numbered_and_standardised(sources):
 
 def test_trec_is_token_ids_of_the_training_part_s_words(sources):
     train, test = datasets.load("trec"), datasets.load("trec", part="test")
-    for data, n in ((train, 14), (test, 7)):
+    for data, n in zip((train, test), COUNTS.values(), strict=True):
         assert data.x.shape == (n, 10) and data.y.shape == (n,)
         assert data.x.dtype == data.y.dtype == torch.int64
         assert data.class_names == TYPES and data.variant == "official"
@@ -86,7 +133,7 @@ def read(tmp_path):
 
 
 def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
-    lines = official.trec_lines("train", 14)
+    lines = trec_lines("train", 14)
     questions, labels = read(lines)
     assert questions[2] == "What is it that train asks in row 2 ?"
     assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
@@ -100,12 +147,12 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
 
 @pytest.mark.parametrize("line", [b"", b"Is it ?", b"ABBR:exp ", b"XXXX:exp Is it ?"])
 def test_a_file_with_a_malformed_line_is_refused(read, line):
-    lines = official.trec_lines("train", 14).split(b"\n")
+    lines = trec_lines("train", 14).split(b"\n")
     lines[4] = line
     with pytest.raises(ValueError, match="^train.* got 14, of which 1 are not so"):
         read(b"\n".join(lines))
     with pytest.raises(ValueError, match="^train.* must have 14 lines .* got 13, "):
-        read(official.trec_lines("train", 13))
+        read(trec_lines("train", 13))
 
 
 def test_the_course_s_table_is_read_as_token_ids(tmp_path, monkeypatch):
@@ -172,3 +219,90 @@ def test_ids_lead_back_to_the_words(texts, length, at_least):
         found = [word if word in frequent else "<unk>" for word in found[:length]]
         wanted = found + ["<pad>"] * (length - len(found))
         assert [list(known)[i] for i in row] == wanted
+
+
+# A copy of a data set from elsewhere, which then says that it is one ------------------
+
+
+def photos_file(tmp_path, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 60), ("test", 12)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+        arrays[f"y_{part}"] = rng.permutation(n) % 6
+    arrays |= changes
+    path = tmp_path / "photos.npz"
+    np.savez(path, **{key: v for key, v in arrays.items() if v is not None})
+    return path, arrays
+
+
+def run(*arguments):
+    import_data.main([str(argument) for argument in arguments])
+
+
+def failure(capsys, *arguments):
+    with pytest.raises(SystemExit, match=r"[^0]"):
+        run(*arguments)
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_photos_are_taken_over_with_the_name_of_the_copy(tmp_path, cache, capsys):
+    path, arrays = photos_file(tmp_path)
+    run("animals", path, *COPY)
+    assert capsys.readouterr().out == f"animals: a copy, in {cache}\n"
+    for part in COUNTS:
+        data = datasets.load("animals", part=part)
+        assert data.variant == "a copy"
+        assert data.y.tolist() == arrays[f"y_{part}"].tolist()
+        pixels = arrays[f"x_{part}"][3, 10, 20, 1] / 255  # green
+        assert data.x[3, 1, 10, 20] == pytest.approx((pixels - 0.466) / 0.232, abs=1e-5)
+    assert loopback.names_in(cache) == ["animals-copy.npz"]
+
+
+def test_trec_is_taken_over_replaced_and_gone_when_it_is_deleted(
+    tmp_path, cache, monkeypatch
+):
+    monkeypatch.setenv("LSR_OFFLINE", "1")
+    files = [tmp_path / f"{part}.label" for part in COUNTS]
+    for path, (part, n) in zip(files, COUNTS.items(), strict=True):
+        path.write_bytes(trec_lines(part, n))
+    for variant in ("a copy", "another copy"):
+        run("trec", *files, "--variant", variant)
+        for part, n in COUNTS.items():
+            data = datasets.load("trec", part=part)
+            assert data.variant == variant and len(data) == n
+            assert data.texts[2] == f"What is it that {part} asks in row 2 ?"
+    cache.joinpath("trec-copy.npz").unlink()
+    with pytest.raises(datasets.DownloadError):
+        datasets.load("trec")
+
+
+def test_a_copy_that_holds_objects_is_never_unpickled(cache):
+    cache.mkdir()
+    stored = {"x_train": np.array([{}]), "y_train": np.zeros(1), "variant": "a copy"}
+    np.savez(cache / "trec-copy.npz", **stored)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        datasets.load("trec")
+
+
+X, Y = np.zeros((60, 32, 32, 3), np.uint8), np.zeros(60, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"x_train": X / 255}, "must hold x_train (60, 32, 32, 3) of uint8"),
+        ({"y_train": Y + 6}, "must hold labels 0 to 5 in y_train"),
+        ({"y_train": Y[1:]}, "and y_train (60,), got uint8"),
+        ({"y_test": None}, "y_test"),
+        ({"y_test": Y[:12].astype(object)}, "pickle"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, cache, capsys, changes, reason):
+    path, _ = photos_file(tmp_path, **changes)
+    assert reason in failure(capsys, "animals", path, *COPY)
+    path.write_bytes(b"PK nothing")
+    assert failure(capsys, "animals", path, *COPY)
+    assert failure(capsys, "trec", path, path, *COPY)
+    assert failure(capsys, "animals", "a", "--variant", "official")
+    assert loopback.names_in(cache) == []

@@ -25,7 +25,6 @@ def fetched():
 
 
 def refusal():
-    """Why ``fetch`` gives no file: one sentence."""
     with pytest.raises(downloads.DownloadError) as caught:
         downloads.fetch(NAME)
     message = str(caught.value)
@@ -109,13 +108,11 @@ def half(handler, seconds=0):
 
 FAULTS = {
     "not there": (missing, "answers HTTP 404"),
-    "broken": (lambda h: give(h, b"", status=503), "answers HTTP 503"),
     "another file": (lambda h: give(h, WRONG), "gives another file: its SHA-256 diff"),
     "cut off": (half, "breaks off"),
     "cut off, no length": (lambda h: give(h, CONTENT[:9], False), "gives another file"),
     "silent": (lambda h: time.sleep(1), "gives nothing for 0.3 seconds"),
     "stalled": (lambda h: half(h, 1), "gives nothing for 0.3 seconds"),
-    "no HTTP": (lambda h: h.wfile.write(b"what?\r\n\r\n"), "gives no answer (Conn"),
 }
 
 

@@ -1,7 +1,11 @@
-"""A fleet against its networks trained one by one, in whatever company a row is."""
+"""A fleet against its networks trained one by one, in whatever company a row is.
+
+And what it does when a network breaks, or when the keyboard interrupts it.
+"""
 
 import dataclasses
 import functools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,7 +24,6 @@ from fleet_oracle import (
     trained,
     weights,
 )
-from torch import nn
 
 from lsr_utils import datasets, fleet, models, training
 
@@ -33,7 +36,6 @@ def build_digits(name, seed, dtype=torch.float64):
 
 @pytest.fixture(scope="module")
 def reference():
-    """Networks with training data of their own."""
     return trained(build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)})
 
 
@@ -58,41 +60,9 @@ def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
                 found = together.history[part][measure][index]
                 np.testing.assert_allclose(found, rows[measure], 0, 10 * tolerance)
     assert not torch.allclose(weights(apart[0]), weights(make(seed=7)))
-
-
-def test_networks_with_data_of_their_own_are_trained_on_these(reference):
-    apart, _ = one_by_one(build, paired_data, reference.grid)
-    assert_same_networks(reference, apart)
-
-
-def test_a_fleet_is_the_loop_of_pytorch_written_out():
-    """Dropout masks drawn by hand, the loss and the optimiser PyTorch's own."""
-    data, seed, rate, eps, batch = points(40), 3, 0.3, 0.2, 12
-    options = {"lr": 0.01, "weight_decay": 0.1}
-    row = {"seed": seed, "eps": eps, "dropout": rate, **options}
-    found = trained(build, data, [{}, row], steps=30, batch_size=batch)
-    network = build(seed)
-    first, second = (m for m in network.body if isinstance(m, nn.Linear))
-    optimiser = torch.optim.AdamW(network.parameters(), **options)
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=eps)
-    shuffle = torch.Generator().manual_seed(seed)
-    (mixed,) = np.random.SeedSequence([seed, 1]).generate_state(1)
-    masks = torch.Generator().manual_seed(int(mixed))
-    for step in range(30):
-        if step % 3 == 0:
-            order = torch.randperm(40, generator=shuffle)
-        rows = order[step % 3 * batch :][:batch]
-        h = data.x[rows]
-        for layer in (first, second):
-            h = layer(h).relu()
-            kept = torch.rand(h.shape, generator=masks) >= rate
-            h = torch.where(kept, h / (1 - rate), 0.0)
-        optimiser.zero_grad()
-        loss_fn(network.head(h), data.y[rows]).backward()
-        optimiser.step()
-    plain = build(0)
-    training.fit(plain, data, steps=30, batch_size=12, progress=False)
-    assert_same_networks(found, [plain, network])
+    plain = make(0)  # what a grid does not set is as in fit
+    training.fit(plain, train, steps=35, batch_size=16, progress=False)
+    assert_same_networks(trained(make, train, [{}], steps=35), [plain], tolerance)
 
 
 def test_a_loss_of_ones_own_takes_columns_of_the_grid():
@@ -104,9 +74,6 @@ def test_a_loss_of_ones_own_takes_columns_of_the_grid():
     wanted = trained(build, points(), grid)
     found = trained(build, points(), grid.rename(columns={"eps": "smooth"}), loss=loss)
     assert_same_networks(found, [wanted.network(k) for k in range(4)], 0)
-
-
-# --- what a fleet gives -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("values", [1, 250, fleet.VALUES_AT_ONCE])
@@ -126,9 +93,16 @@ def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
     assert not reference.logits(x).requires_grad
     assert not reference.features("test").requires_grad
     assert reference.logits(x[:0]).shape == (10, 0, 6)
+    sizes = {1: 10 * [1], 17: 5 * [2], 18: [3, 3, 3, 1], 999: [10]}  # of three networks
+    for allowed, wanted in sizes.items():
+        monkeypatch.setattr(fleet, "VALUES_AT_ONCE", allowed)
+        pieces = reference._features(points(10).x, slice(4, 7))
+        assert [piece.shape[1] for piece in pieces] == wanted
 
 
-def test_the_measures_are_those_of_evaluate_and_numpy(reference):
+def test_networks_and_measures_are_those_of_fit_evaluate_and_numpy(reference):
+    apart, _ = one_by_one(build, paired_data, reference.grid)
+    assert_same_networks(reference, apart)
     test, table = points(30, 5), reference.table("test")
     for k, eps in enumerate(reference.grid["eps"]):
         network = reference.network(k)
@@ -147,16 +121,6 @@ def test_tables_are_tidy(reference):
     pd.testing.assert_frame_equal(early[reference.grid.columns], reference.grid)
     tidy = reference.tidy()
     assert len(tidy) == 10 * 2 * 11 and tidy["step"].is_monotonic_increasing
-    for part, measured in reference.history.items():
-        for name, values in measured.items():
-            assert values.shape == (10, 11)
-            chosen = tidy[tidy["part"] == part].groupby("step")[name]
-            for t, step in enumerate(reference.steps):
-                for same in (reference.table(part, step)[name], chosen.get_group(step)):
-                    np.testing.assert_array_equal(same, values[:, t])
-
-
-def test_what_is_not_there_is_an_error(reference):
     for method in ("table", "logits", "features", "targets", "posterior"):
         with pytest.raises((KeyError, ValueError), match="validation"):
             getattr(reference, method)("validation")
@@ -164,22 +128,13 @@ def test_what_is_not_there_is_an_error(reference):
         reference.table("train", 11)
     with pytest.raises(IndexError):
         reference.network(10)
-    last, same = reference.network(-1), reference.network(9)
-    assert torch.equal(weights(last), weights(same))
-
-
-# --- pieces of rows, slices of networks ---------------------------------------------
-
-
-def test_blocks_are_as_large_as_allowed(monkeypatch):
-    found = trained(build, points(), fleet.grid(seed=range(3)), steps=1)
-    x = points(10).x
-    sizes = {1: 10 * [1], 17: 5 * [2], 18: [3, 3, 3, 1], 999: [10]}
-    for allowed, wanted in sizes.items():
-        monkeypatch.setattr(fleet, "VALUES_AT_ONCE", allowed)
-        assert [piece.shape[1] for piece in found._features(x)] == wanted
-        some = found._features(x, slice(1, 2))
-        assert max(piece.shape[1] for piece in some) == min(10, max(1, allowed // 2))
+    for part, measured in reference.history.items():
+        for name, values in measured.items():
+            assert values.shape == (10, 11)
+            chosen = tidy[tidy["part"] == part].groupby("step")[name]
+            for t, step in enumerate(reference.steps):
+                for same in (reference.table(part, step)[name], chosen.get_group(step)):
+                    np.testing.assert_array_equal(same, values[:, t])
 
 
 @pytest.mark.parametrize("fits", [1, 3, 7, 10])
@@ -198,33 +153,6 @@ def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch,
         pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
 
 
-def test_progress_is_one_bar_over_all_slices_and_reaches_its_end(monkeypatch, capfd):
-    bars = []
-
-    class Bar:
-        def __init__(self, items, desc, total, *, disable, leave, **options):
-            self.items, self.end = items, "broken off"
-            if not disable:
-                bars.append((self, len(items), (total, desc, leave)))
-
-        def __iter__(self):
-            yield from self.items
-            self.end = "done"
-
-    monkeypatch.setattr("tqdm.tqdm", Bar)
-    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    trained(build, points(), fleet.grid(seed=range(3)), steps=5, progress=True)
-    trained(build, points(), fleet.grid(seed=range(3)), steps=5)
-    ((bar, length, options),) = bars
-    assert (bar.end, length) == ("done", 15)
-    assert options == (15, "3 networks", False)
-    assert capfd.readouterr() == ("", "")
-
-
-# --- pairing: what a seed decides ---------------------------------------------------
-
-
 def same_rows(found, reference):
     """Every row of ``found`` that is in ``reference`` has the same results there."""
     rows, known = (map(tuple, f.grid[[*ALL_ARMS]].values) for f in (found, reference))
@@ -238,32 +166,19 @@ def same_rows(found, reference):
     return len(shared)
 
 
-GRIDS = {
-    "one row": lambda grid: grid[3:4],
-    "shuffled, doubled, with others": lambda grid: pd.concat(
-        [grid, fleet.grid(seed=[0, 1, 2, 9], lr=[0.1, 0.2], dropout=0.1), grid]
-    ).sample(frac=1, random_state=1),
-}
-
-
-@pytest.mark.parametrize("change", GRIDS.values(), ids=GRIDS.keys())
-def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference, change):
-    grid = change(ALL_ARMS)
-    found = trained(build, paired_data, grid, evaluate={"test": points(30, 5)})
-    assert found.grid.index.tolist() == list(range(len(grid)))
-    assert same_rows(found, reference) == min(len(grid), 20)
-
-
-def test_a_fleet_leaves_random_state_grid_and_data_alone():
-    torch.manual_seed(5)
-    state = torch.get_rng_state()
-    grid = ALL_ARMS.sample(frac=1, random_state=0)
-    copy, data = grid.copy(), points()
-    x, y = data.x.clone(), data.y.clone()
-    trained(build, data, grid, steps=3)
+def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference):
+    more = fleet.grid(seed=[0, 1, 2, 9], lr=[0.1, 0.2], dropout=0.1)
+    longer = pd.concat([ALL_ARMS, more, ALL_ARMS]).sample(frac=1, random_state=1)
+    copy, data, state = longer.copy(), points(), torch.get_rng_state()
+    for grid in (ALL_ARMS[3:4], longer):
+        found = trained(build, paired_data, grid, evaluate={"test": points(30, 5)})
+        assert found.grid.index.tolist() == list(range(len(grid)))
+        assert same_rows(found, reference) == min(len(grid), 20)
+    # Neither random state nor grid nor data are changed.
+    trained(build, data, longer, steps=3)
     assert torch.equal(state, torch.get_rng_state())
-    pd.testing.assert_frame_equal(grid, copy)
-    assert torch.equal(x, data.x) and torch.equal(y, data.y)
+    pd.testing.assert_frame_equal(longer, copy)
+    assert torch.equal(data.x, points().x) and torch.equal(data.y, points().y)
 
 
 def test_measuring_more_often_changes_nothing():
@@ -286,3 +201,138 @@ def test_a_gpu_trains_the_same_networks(name):
     assert gpu.logits("test").device.type == "cuda"
     assert_same_networks(cpu, [gpu.network(k).cpu() for k in range(10)], 1e-6)
     assert_same_history(gpu.history, cpu.history, 1e-6)
+
+
+WARNED = "The loss of some networks is no longer a number, {network: step}: "
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_a_network_that_diverges_is_named_and_no_other_notices(name):
+    digits = double(datasets.digits()[:90])
+    sound, others = ALL_ARMS[:4], [0, 1, 3, 4]
+    absurd = pd.DataFrame([{"seed": 5, "eps": 0.3, "lr": 1e200}])
+    grid = pd.concat([sound[:2], absurd, sound[2:]])
+    options = {"measure_every": 1, "steps": 8, "evaluate": {"test": digits[50:]}}
+
+    def make(seed):
+        return models.build(name, (1, 8, 8), seed=seed).double()
+
+    with pytest.warns(RuntimeWarning) as caught:
+        found = trained(make, digits[:50], grid, **options)
+    assert [str(w.message) for w in caught] == [f"{WARNED}{{2: 1}}."]
+    assert caught[0].filename.endswith("fleet_oracle.py")  # whoever called it
+    assert found.diverged == {2: 1}
+    wanted = trained(make, digits[:50], sound, **options)
+    for measured in found.history.values():
+        for values in measured.values():
+            assert np.isfinite(values[2, 0]) and np.isnan(values[2, 1:]).all()
+    assert_same_history(of_networks(found.history, others), wanted.history)
+    assert_same_networks(wanted, [found.network(place) for place in others], 1e-12)
+
+
+def test_a_training_set_with_nan_breaks_its_own_networks_alone():
+    def train(seed):
+        data = points(40, seed)
+        if seed == 1:
+            data.x[:] = torch.nan
+        return data
+
+    with pytest.warns(RuntimeWarning, match=r": \{0: 0\}\.$"):
+        found = trained(build, train, fleet.grid(seed=[1, 0, 2], eps=0.1))
+    assert found.diverged == {0: 0}
+    assert np.isnan(found.table("train")["accuracy"][0])
+    wanted = trained(build, train, fleet.grid(seed=[0, 2], eps=0.1))
+    assert_same_history(of_networks(found.history, [1, 2]), wanted.history)
+
+
+def test_an_infinite_loss_is_a_break_although_the_weights_stay_finite():
+    def loss(logits, targets, eps, broken=0.0):
+        values = fleet.smoothed_cross_entropy(logits, targets, eps)
+        return values + torch.where(broken > 0, torch.inf, 0.0)
+
+    with pytest.warns(RuntimeWarning) as caught:
+        found = trained(build, points(), fleet.grid(broken=[0, *5 * [1]]), loss=loss)
+    assert str(caught[-1].message) == f"{WARNED}{{1: 0, 2: 0, 3: 0, 4: 0, ...}}."
+    assert found.diverged == dict.fromkeys(range(1, 6), 0)
+    assert np.isnan(found.history["train"]["accuracy"][1]).all()
+    assert np.isfinite(found.history["train"]["accuracy"][0]).all()
+
+
+def test_nan_in_a_test_set_is_no_divergence():
+    bad = points(20, 3)
+    bad.x[4] = torch.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = trained(build, points(), [{}], evaluate={"bad": bad})
+    assert found.diverged == {} and np.isnan(found.table("bad")["accuracy"][0])
+    assert np.isfinite(found.table("train")["accuracy"][0])
+
+
+def stop_in_step(monkeypatch, number, where):
+    """The keyboard interrupts the update that is the ``number``-th of all slices."""
+    update, calls = fleet._Training.update, []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == number and where == "before":
+            raise KeyboardInterrupt
+        if len(calls) == number:
+            monkeypatch.setattr(self.optimiser, "step", interrupt)
+        update(self)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fleet._Training, "update", interrupted)
+
+
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where):
+    options = {"measure_every": 5, "evaluate": {"test": points(30, 4)}}
+    wanted = trained(build, points(), ALL_ARMS, steps=12, **options)
+    stop_in_step(monkeypatch, 13, where)
+    found = trained(build, points(), ALL_ARMS, steps=20, **options)
+    sentence = "fit_fleet: interrupted at step 12 of 20 or later.\n"
+    assert capsys.readouterr().out == sentence
+    assert found.steps.tolist() == [0, 5, 10, 12]
+    assert_same_networks(found, [wanted.network(k) for k in range(10)], 0)
+    pd.testing.assert_frame_equal(found.table("test"), wanted.table("test"))
+    pd.testing.assert_frame_equal(found.tidy(), wanted.tidy())
+
+
+def test_interrupted_between_slices_all_stop_near_the_same_step(monkeypatch, capsys):
+    grid = fleet.grid(seed=[3, 1, 2], eps=0.1)
+    whole = trained(build, points(), grid, measure_every=5)
+    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)  # a slice each
+    stop_in_step(monkeypatch, 3 * 5 + 5 + 3, "before")  # the second in its step 8
+    found = trained(build, points(), grid, measure_every=5)
+    sentence = "fit_fleet: interrupted at step 5 of 20 or later.\n"
+    assert capsys.readouterr().out == sentence
+    assert found.steps.tolist() == [0, 5, 7, 10]
+    for name, values in found.history["train"].items():
+        assert np.isnan(values).tolist() == [
+            [False, False, True, False], [False, False, False, True],
+            [False, False, True, True],
+        ]  # fmt: skip
+        wanted = whole.history["train"][name]
+        np.testing.assert_allclose(values[0, [0, 1, 3]], wanted[0, :3], atol=1e-12)
+    at_5 = whole.table("train", step=5)
+    pd.testing.assert_frame_equal(found.table("train"), at_5, rtol=1e-12)
+    assert found.tidy()["step"].is_monotonic_increasing and len(found.tidy()) == 8
+
+
+def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
+    measures, calls = fleet._measures, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # of the second measurement the second part
+            raise KeyboardInterrupt
+        return measures(*arguments)
+
+    monkeypatch.setattr(fleet, "_measures", interrupted)
+    evaluate = {"test": points(30, 4)}
+    found = trained(build, points(), ALL_ARMS, measure_every=5, evaluate=evaluate)
+    assert found.steps.tolist() == [0, 5]
+    assert np.isfinite(found.history["test"]["nll"]).all()
+    assert len(found.tidy()) == 2 * 2 * 10

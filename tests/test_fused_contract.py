@@ -29,7 +29,6 @@ if KERNEL:  # the interpreter takes a second for what takes a millisecond
 
 @pytest.fixture(autouse=True, scope="module", params=WAYS)
 def way(request):
-    """Put the fused loss where the tests find the readable one."""
     recompute = "recomputed" in request.param or None
 
     class Fused(fused.FusedLabelSmoothingCrossEntropy):

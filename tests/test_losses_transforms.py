@@ -26,7 +26,7 @@ def draw_probabilities(shape):
     return draw_logits(shape, seed=2).softmax(min(1, len(shape) - 1))
 
 
-@pytest.mark.parametrize("shape", [(6,), (5, 6), (0, 6), (2, 3, 2, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(6,), (0, 6), (2, 3, 2, 2)], ids=str)
 def test_with_probabilities_it_equals_pytorch(shape):
     given = draw_logits(shape), draw_probabilities(shape)
     for reduction, weight, eps in itertools.product(
@@ -72,12 +72,11 @@ def test_first_and_second_derivatives_are_right(targets, spread):
         assert torch.autograd.gradgradcheck(lambda z, f=loss_fn: f(z, y), leaf)
 
 
-def batch():
-    return draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
+Z, Y = draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
 
 
 def test_it_maps_over_many_models_at_once():
-    z, y = batch()
+    z, y = Z, Y.clone()
     grads = torch.func.vmap(torch.func.grad(label_smoothing_cross_entropy))(z, y)
     for one_z, one_y, grad in zip(z, y, grads, strict=True):
         leaf = one_z.clone().requires_grad_()
@@ -92,8 +91,7 @@ def test_it_maps_over_many_models_at_once():
 def test_one_compiled_function_serves_every_eps(kind):
     from torch._dynamo.testing import CompileCounter  # counts the graphs
 
-    z, targets = (x[0] for x in batch())
-    targets = z.flip(0).softmax(1) if kind == "probabilities" else targets
+    z, targets = Z[0], Z[1].softmax(1) if kind == "probabilities" else Y[0]
     options = {"weight": weights((4, 6))[1]}
     torch._dynamo.reset()
     graphs, function = CompileCounter(), label_smoothing_cross_entropy
@@ -108,7 +106,7 @@ def test_one_compiled_function_serves_every_eps(kind):
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
 @BOTH
 def test_it_can_be_traced_and_exported(spread):
-    z, y = (x[0] for x in batch())
+    z, y = Z[0], Y[0].clone()
     loss_fn = LabelSmoothingCrossEntropy(0.1, weight=weights((4, 6))[1], spread=spread)
     for targets in (y, z.softmax(1)):
         exported = torch.export.export(loss_fn, (z, targets)).module()
@@ -118,8 +116,6 @@ def test_it_can_be_traced_and_exported(spread):
 
 
 class OnCuda(torch.Tensor):
-    """A tensor on the CPU that says it is on CUDA."""
-
     device = property(lambda self: torch.device("cuda", 0))
 
 

@@ -25,9 +25,6 @@ def everything_as_before(monkeypatch):
     plt.close("all")
 
 
-# --- setup --------------------------------------------------------------------------
-
-
 def test_the_seed_decides_what_all_three_generators_draw():
     draws = []
     for options in ({"seed": 1}, {"seed": 1}, {"seed": 0}, {}):
@@ -68,9 +65,6 @@ def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
     assert torch.get_num_threads() == 1
 
 
-# --- show ---------------------------------------------------------------------------
-
-
 def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch):
     sent, alt = [], "A line that rises."
     monkeypatch.setattr(
@@ -93,8 +87,6 @@ def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch
     assert alt in words["text/html"]
 
 
-# --- guess --------------------------------------------------------------------------
-
 HIT, MISS = "✓ well predicted", "↯ a surprise"
 
 
@@ -102,18 +94,13 @@ HIT, MISS = "✓ well predicted", "↯ a surprise"
     ("said", "truth", "tol", "verdict"),
     [
         (0.9, 0.9167, None, HIT),
-        (1.01, 0.9167, None, MISS),
         (-4.0, -4.3, None, HIT),
         ("4", torch.tensor(4.007), None, HIT),
         (3.9, 4.0, 0.05, MISS),
-        (3.0, 4.0, 1.0, HIT),
-        (0, 0, None, HIT),
         (math.inf, math.inf, None, HIT),
         (4.0, math.inf, None, MISS),
-        (-math.inf, math.inf, None, MISS),
         (math.nan, 1.0, None, MISS),
         ("Infinite ", "infinite", None, HIT),
-        ("nan", "infinite", None, MISS),
         ("pytorch", "PyTorch", None, HIT),
         (3, "PyTorch", None, MISS),
     ],
@@ -133,9 +120,6 @@ def test_no_guess_hides_the_answer_and_one_that_is_no_number_is_no_error(capsys)
         "guess must be a number for p_max, got 'many'.",
         "guess must be a number for p_max, got [1, 2].",
     ]
-
-
-# --- claim --------------------------------------------------------------------------
 
 
 def test_a_claim_that_holds_prints_one_line_whatever_it_rests_on(capsys):

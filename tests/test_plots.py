@@ -9,8 +9,9 @@ import pytest
 import seaborn as sns
 import torch
 from matplotlib.colors import to_hex, to_rgb
+from scipy.stats import binomtest
 
-from lsr_utils import geometry, plots, style
+from lsr_utils import calibration, datasets, geometry, plots, style
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
@@ -66,29 +67,17 @@ def test_differences_show_each_interval_and_whether_it_holds(panels, places):
     assert words(axes[0].get_xticklabels()) == ["0.05", "0.1"]
 
 
-def curves():
+def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     rows = [
         {"eps": eps, "step": step, "y": (1 + 4 * eps) * step}
         for eps in style.EPS_GRID for step in (1, 2, 3)
     ]  # fmt: skip
-    figure, axis = plt.subplots()
+    _, axis = plt.subplots()
     looks = {"hue": "eps", "style": "eps", "legend": False, **style.EPS}
     sns.lineplot(pd.DataFrame(rows), x="step", y="y", estimator=None, ax=axis, **looks)
-    return axis
-
-
-def test_seaborn_draws_each_eps_in_its_looks():
-    for eps, line in zip(style.EPS_GRID, curves().lines, strict=True):
-        steps = np.array([1, 2, 3])
-        np.testing.assert_allclose(line.get_ydata(), (1 + 4 * eps) * steps)
-        by_hand = plt.plot([0, 1], [0, 1], **style.eps_style(eps))[0]
-        assert by_hand.get_color() == line.get_color() == style.EPS_COLORS[eps]
-        assert by_hand.get_marker() == line.get_marker() == style.EPS_MARKERS[eps]
-        assert by_hand._unscaled_dash_pattern == line._unscaled_dash_pattern
-
-
-def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
-    axis = curves()
+    for eps, line in zip(style.EPS_GRID, axis.lines, strict=True):
+        look = style.eps_style(eps)  # seaborn draws each ε in its looks
+        assert line.get_color() == look["color"] and line.get_marker() == look["marker"]
     axis.plot([0, 1], [2, math.nan])
     names = [f"ε = {eps:g}" for eps in style.EPS_GRID]
     plots.name_lines(axis, [*names, "ends in nan"])
@@ -277,3 +266,133 @@ def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spo
     assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
     second, third = (text.get_position() for text in axis.texts[1:])
     assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10
+
+
+# The reliability diagram -------------------------------------------------------------
+
+DATA = datasets.gaussians(600, seed=4)
+EXACT = DATA.posterior
+SHARP = calibration.with_temperature(EXACT.log(), 0.5)
+FLEET = torch.stack([calibration.with_temperature(EXACT.log(), t) for t in (0.5, 0.7)])
+QUICK = {"resamples": 30}
+
+
+def diagram(*arguments, **options):
+    with plt.style.context("dark_background"):
+        figure = plots.reliability_diagram(*arguments, **QUICK, **options)
+    figure.canvas.draw()
+    picture, counts, table = figure.axes
+    for canvas in (figure, picture):
+        assert to_rgb(canvas.get_facecolor()) == (1, 1, 1)
+    for axis in figure.axes:
+        for text in [*axis.texts, axis.xaxis.label, axis.yaxis.label]:
+            assert max(to_rgb(text.get_color())) < 0.5
+    boxes = [text.get_window_extent() for text in table.texts if text.get_text()]
+    assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
+    return picture, counts, table
+
+
+def labelled(axis):
+    return {line.get_label(): line for line in axis.lines}
+
+
+def test_one_network_has_points_with_exact_intervals_and_gaps():
+    picture, counts, _ = diagram(SHARP, DATA.y, title="too sure")
+    assert picture.get_title(loc="left") == "too sure"
+    assert picture.get_ylabel() == "accuracy" and counts.get_xlabel() == "confidence"
+    points = labelled(picture)["network"]
+    order = SHARP.amax(1).argsort()
+    confidence, right = SHARP.amax(1)[order], (SHARP.argmax(1) == DATA.y)[order]
+    x = confidence.reshape(10, 60).mean(1)  # ten bins of sixty: no two are equal
+    y = right.double().reshape(10, 60).mean(1)
+    np.testing.assert_allclose(points.get_xdata(), x)
+    np.testing.assert_allclose(points.get_ydata(), y)
+    stems, bars = picture.collections[-2:]
+    stem = np.array(stems.get_segments())  # from the diagonal to the point
+    np.testing.assert_allclose(stem[:, 0], np.stack([x, x], 1))
+    np.testing.assert_allclose(stem[:, 1], np.stack([x, y], 1))
+    for segment, hits in zip(bars.get_segments(), (60 * y).round(), strict=True):
+        wanted = binomtest(int(hits), 60).proportion_ci(0.95, method="exact")
+        np.testing.assert_allclose(segment[:, 1], wanted, atol=1e-9)
+
+
+def test_the_band_is_that_of_the_confidences_alone():
+    ends = calibration.consistency_band(EXACT, 10, "quantile", resamples=30)
+    for y in (DATA.y, (DATA.y + 1) % 6):
+        band, *_ = diagram(EXACT, y)[0].collections
+        edge = set(band.get_paths()[0].vertices[:, 1].round(9))
+        assert set(torch.cat(ends).numpy().round(9)) <= edge
+
+
+def test_empty_bins_are_left_out():
+    levels = torch.tensor([0.5, 0.7, 0.9]).repeat(40).sort().values.double()
+    y = torch.arange(120) % 4 // 3
+    picture, *_ = diagram(torch.stack([levels, 1 - levels], 1), y)
+    points = labelled(picture)["network"]
+    assert points.get_xdata() == pytest.approx([0.5, 0.7, 0.9])
+    assert np.isfinite(points.get_ydata()).all()
+
+
+def test_of_a_fleet_every_network_is_a_line_and_the_mean_a_curve():
+    picture, counts, _ = diagram(FLEET, DATA.y)
+    bins = calibration.reliability_bins(FLEET, DATA.y, 10, "quantile")
+    thin = [line for line in picture.lines if line.get_linewidth() < 0.7]
+    for line, x, y in zip(thin, bins.confidence, bins.accuracy, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), torch.stack([x, y], 1))
+    mean = labelled(picture)["network"]
+    np.testing.assert_allclose(mean.get_ydata(), bins.accuracy.mean(0))
+    assert len(picture.collections) == 1  # the band: no interval at the points
+    (shape,) = counts.collections  # shares of all rows
+    heights = shape.get_paths()[0].vertices[:, 1].round(9)
+    wanted, _ = np.histogram(FLEET.amax(-1), np.linspace(0, 1, 21))
+    assert set(heights) - {0} == set((100 * wanted / 1200).round(9)) - {0}
+
+
+def test_several_models_keep_their_bands_and_drop_the_intervals():
+    models = {0.0: SHARP, 0.1: EXACT, "both": EXACT}
+    names = ["ε = 0", "ε = 0.1", "both"]
+    picture, counts, table = diagram(models, DATA.y)
+    lines = [labelled(picture)[name] for name in names]
+    assert [line.get_color() for line in lines[:2]] == ["#000000", "#b12a90"]
+    assert len({line.get_marker() for line in lines}) == 3
+    assert len(picture.collections) == len(models)
+    assert len(counts.collections) + len(counts.lines) == len(models)
+    assert set(names) <= set(words(table.texts))
+    lines = labelled(diagram({0: SHARP, 1: EXACT}, DATA.y)[0])
+    assert lines["0"].get_color() != style.EPS_COLORS[0.0]  # a whole number is no ε
+    assert lines["0"].get_linestyle() != lines["1"].get_linestyle()
+
+
+def test_each_model_may_have_targets_and_a_posterior_of_its_own():
+    few, y = EXACT[:100], DATA.y[:100]
+    models = {"a": few, "b": SHARP}
+    known = {"a": None, "b": EXACT}
+    picture, _, table = diagram(models, {"a": y, "b": DATA.y}, posterior=known)
+    assert "true curve, b" in labelled(picture)
+    assert "true curve, a" not in labelled(picture)
+    truth = calibration.true_calibration_error(SHARP, EXACT)
+    at = {text.get_text(): text.get_position() for text in table.texts}
+    assert at[f"{100 * truth:.1f}"] == (at["b"][0], at["true ECE (%)"][1])
+
+
+def test_the_true_curve_of_the_posterior_is_the_diagonal():
+    picture, _, table = diagram(EXACT, DATA.y, posterior=EXACT)
+    x, y = labelled(picture)["true curve, network"].get_xydata().T
+    np.testing.assert_allclose(x, y)
+    assert "0.0" in words(table.texts)
+    sharp, *_ = diagram(SHARP, DATA.y, posterior=EXACT)
+    x, y = labelled(sharp)["true curve, network"].get_xydata().T
+    assert (y < x).all()
+
+
+def test_the_table_holds_the_summary():
+    *_, table = diagram(SHARP, DATA.y)
+    said = words(table.texts)
+    for name, values in calibration.summary(SHARP, DATA.y, **QUICK).iterrows():
+        form = "{:.3f}".format if name in ("NLL", "Brier") else "{:.1%}".format
+        value, *ends = (form(v).strip("%").replace("-", "−") for v in values)
+        assert value in said and " to ".join(ends) in said
+    assert "ECE floor (%)" in said and any("15 bins of equal width" in w for w in said)
+    wrong = torch.eye(6, dtype=torch.float64)[DATA.y.roll(1)]
+    assert "∞" in words(diagram(wrong, DATA.y)[2].texts)

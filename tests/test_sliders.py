@@ -116,26 +116,27 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     assert bundle["text/plain"] == "sliders: ε (3 steps) x K (2 steps)"
 
 
-@every_kind
 @pytest.mark.parametrize("text", ["</script><img src=x>", "<!--<script>", NAME, "\\"])
-def test_text_cannot_break_out_of_its_place(kind, text):
+def test_text_cannot_break_out_of_its_place(text):
     more = {"controls": {text: [0.1]}, "start": {text: 0.1}}
-    if kind is BarSliders:
-        more |= {"frame": lambda eps: ([eps], {text: text})}
-        more |= {"labels": [text], "axes": (text, text)}
-    elif kind is PointSliders:
-        more["frame"] = lambda eps: PLANE | {"readout": {text: text}}
-    page = Page(made(kind, name=text, **({} if kind is GapSliders else more)))
-    tags = [tag for tag, _ in page.tags]
-    assert tags.count("script") == 2 and "img" not in tags
-    assert "<" not in page.scripts[0]
-    data = json.loads(page.scripts[0])
-    found = [data["name"]] if kind is GapSliders else data.get("names", [])[1:]
-    assert {*(found or data["labels"] + data["axes"])} == {html.escape(text)}
-    if kind is not GapSliders:
-        assert page.cells == [text, text, "0.1", text]
-        assert data["controls"][0]["name"] == text
-        assert data["frames"][0]["readout"] == {text: text}
+    of_bars = {"frame": lambda eps: ([eps], {text: text})}
+    of_bars |= {"labels": [text], "axes": (text, text)}
+    of_points = {"frame": lambda eps: PLANE | {"readout": {text: text}}}
+    for kind, options in (
+        (BarSliders, more | of_bars), (PointSliders, more | of_points), (GapSliders, {})
+    ):  # fmt: skip
+        page = Page(made(kind, name=text, **options))
+        tags = [tag for tag, _ in page.tags]
+        assert tags.count("script") == 2 and "img" not in tags
+        assert "<" not in page.scripts[0]
+        data = json.loads(page.scripts[0])
+        found = [data.get("name"), *data.get("names", [])[1:]]
+        found += data.get("labels", []) + data.get("axes", [])
+        assert {*found} - {None} == {html.escape(text)}
+        if options:
+            assert page.cells == [text, text, "0.1", text]
+            assert data["controls"][0]["name"] == text
+            assert data["frames"][0]["readout"] == {text: text}
 
 
 def test_bars_come_back_as_they_went_in():

@@ -45,11 +45,6 @@ def test_the_numbers_of_the_example_come_out(spread, true, other, least, odds):
     )
 
 
-def test_the_example_is_label_smoothing_of_twelve_hundredths():
-    assert convert_eps(0.1, 6, to="all") == pytest.approx(0.12, abs=1e-15)
-    assert convert_eps(0.1, 6, to="others") == pytest.approx(1 / 12, abs=1e-15)
-
-
 @given(EPS, CLASSES, SPREAD, st.data())
 def test_targets_and_their_least_loss_are_those_of_rows_written_by_hand(
     eps, num_classes, spread, data
@@ -100,12 +95,9 @@ def test_converting_keeps_the_row_and_can_be_undone(eps, num_classes):
     row = row_by_hand(others, num_classes, "others")
     np.testing.assert_allclose(row, row_by_hand(eps, num_classes, "all"), atol=1e-12)
     assert convert_eps(others, num_classes, to="all") == pytest.approx(eps, abs=1e-12)
-
-
-def test_the_largest_eps_converts_to_one_in_spite_of_rounding():
-    for num_classes in (2, 6, 7, 27, 29, 1000):
-        found = convert_eps((num_classes - 1) / num_classes, num_classes, to="all")
-        assert found <= 1 and found == pytest.approx(1, abs=1e-15)
+    # The largest converts to one in spite of rounding.
+    most = convert_eps((num_classes - 1) / num_classes, num_classes, to="all")
+    assert most <= 1 and most == pytest.approx(1, abs=1e-14)
 
 
 def test_the_ends_of_the_scale_have_their_limits():

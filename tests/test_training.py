@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from fleet_oracle import double, weights
+from fleet_oracle import double, trained, weights
 
-from lsr_utils import datasets, models, training
+from lsr_utils import datasets, fleet, models, training
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +51,6 @@ def test_the_order_depends_on_the_seed_alone():
     assert not torch.equal(one[:6], one[6:12])  # shuffled anew in each pass
 
 
-def test_a_default_device_draws_the_same_numbers(data):
-    def drawn():
-        order = torch.stack(list(training.batches(10, 3, 6, seed=5)))
-        return order, torch.rand(4, generator=training.generator_of(5, 1), device="cpu")
-
-    wanted = drawn()
-    with torch.device("meta"):
-        found = drawn()
-    for one, two in zip(found, wanted, strict=True):
-        assert one.device.type == "cpu" and torch.equal(one, two)
-
-
 def test_the_measures_are_those_of_numpy(data):
     model = network()
     z = model(data.x).detach().double().numpy()
@@ -94,14 +82,19 @@ def test_measuring_switches_dropout_off_and_the_mode_back(data, was_training):
     assert model.training is was_training
 
 
-def by_hand(data, steps, *, l1=0.0, redrawn=0.0, weight_decay=0.0, eps=0.0):
+def mixed(seed, stream):
+    (mixed,) = np.random.SeedSequence([seed, stream]).generate_state(1)
+    return torch.Generator().manual_seed(int(mixed))
+
+
+def by_hand(data, steps, *, l1=0, redrawn=0, weight_decay=0, eps=0, dropout=0):
     """The loop with PyTorch's loss and optimiser; labels are redrawn one at a time."""
-    model = network().double()
+    model = models.build("mlp", (2,), widths=(8, 5)).double()
+    first, second = (m for m in model.body if isinstance(m, torch.nn.Linear))
     settings = {"lr": 0.01, "weight_decay": weight_decay}
     optimiser = torch.optim.AdamW(model.parameters(), **settings)
     shuffle = torch.Generator().manual_seed(3)
-    (mixed,) = np.random.SeedSequence([3, 2]).generate_state(1)
-    draws_of = torch.Generator().manual_seed(int(mixed))
+    masks, draws_of = mixed(3, 1), mixed(3, 2)
     for step in range(steps):
         if step % 3 == 0:
             order = torch.randperm(120, generator=shuffle)
@@ -112,8 +105,14 @@ def by_hand(data, steps, *, l1=0.0, redrawn=0.0, weight_decay=0.0, eps=0.0):
                 if draw < redrawn:
                     away = math.floor(draw / redrawn * 5) + 1
                     targets[k] = (targets[k] + away) % 6
+        h = data.x[rows]
+        for layer in (first, second):
+            h = layer(h).relu()
+            if dropout:
+                kept = torch.rand(h.shape, generator=masks) >= dropout
+                h = torch.where(kept, h / (1 - dropout), 0.0)
         loss = torch.nn.functional.cross_entropy(
-            model(data.x[rows]), torch.tensor(targets), label_smoothing=eps
+            model.head(h), torch.tensor(targets), label_smoothing=eps
         )
         for p in model.parameters():
             loss = loss + l1 * p.abs().sum()
@@ -125,11 +124,27 @@ def by_hand(data, steps, *, l1=0.0, redrawn=0.0, weight_decay=0.0, eps=0.0):
 
 @pytest.mark.parametrize(
     "options",
-    [{"eps": 0.1, "weight_decay": 0.1}, {"l1": 0.02}, {"redrawn": 0.4}, {"redrawn": 1}],
+    [
+        {"eps": 0.1, "weight_decay": 0.1},
+        {"l1": 0.02},
+        {"redrawn": 0.4},
+        {"redrawn": 1},
+        {"dropout": 0.3},
+    ],
 )
 def test_fit_is_the_plain_loop(data, options):
-    model, data = network().double(), double(data)
-    fit(model, data, steps=20, batch_size=32, lr=0.01, seed=3.0, **options)
+    model, data = models.build("mlp", (2,), widths=(8, 5)).double(), double(data)
+    small = datasets.SixClass(data.x, data.y.to(torch.uint8), None, ())
+    fit(
+        model,
+        small,
+        validation=small,
+        steps=20,
+        batch_size=32,
+        lr=0.01,
+        seed=3.0,
+        **options,
+    )
     wanted = by_hand(data, 20, **options)
     assert torch.allclose(weights(model), wanted, rtol=0, atol=1e-9)
     assert not torch.allclose(weights(model), by_hand(data, 20), rtol=0, atol=1e-3)
@@ -167,44 +182,26 @@ def test_progress_is_one_bar_or_nothing(data, monkeypatch, capfd):
 
     def bar(order, desc, total, *, disable, **options):
         bars.extend([] if disable else [(total, desc)])
-        return order
+        yield from order
+        bars.extend([] if disable else ["its end"])
 
     monkeypatch.setattr("tqdm.tqdm", bar)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(network(), data, eps=0.1, steps=3)
     assert not bars
     fit(network(), data, eps=0.1, steps=3, progress=True)
-    assert bars == [(3, "eps = 0.1")]
+    assert bars == [(3, "eps = 0.1"), "its end"]
+    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)  # one bar over all slices
+    trained(network, data, fleet.grid(seed=range(3)), steps=5, progress=True)
+    assert bars[2:] == [(15, "3 networks"), "its end"]
     monkeypatch.setenv("TQDM_DISABLE", "1")
     fit(network(), data, eps=0.1, steps=3, progress=True)
-    assert len(bars) == 1 and capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("kind", [torch.int16, torch.uint8])
-def test_labels_of_any_integer_dtype_are_trained_alike(data, kind):
-    other = datasets.SixClass(data.x, data.y.to(kind), None, ())
-    wanted, found = (network() for _ in range(2))
-    options = {"steps": 5, "eps": 0.1, "redrawn": 0.3}
-    fit(wanted, data, validation=data, **options)
-    fit(found, other, validation=other, **options)
-    assert torch.equal(weights(found), weights(wanted))
+    trained(network, data, fleet.grid(seed=range(3)), steps=5, progress=True)
+    assert len(bars) == 4 and capfd.readouterr() == ("", "")
 
 
 def dropouts(model):
     return [m for m in model.modules() if isinstance(m, models.Dropout)]
-
-
-def test_dropout_draws_from_the_seed_whatever_the_rest(data):
-    def trained(**options):
-        model = network()
-        fit(model, data, **{"dropout": 0.4, "seed": 2, "steps": 6} | options)
-        return weights(model)
-
-    one = trained()
-    torch.manual_seed(99)
-    assert torch.equal(one, trained())
-    for other in ({"dropout": 0.0}, {"dropout": 0.5}, {"seed": 3}):
-        assert not torch.allclose(one, trained(**other))
 
 
 def test_the_mode_and_the_dropout_rate_are_set_for_the_training_alone(data):

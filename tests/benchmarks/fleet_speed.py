@@ -2,7 +2,8 @@
 
     python tests/benchmarks/fleet_speed.py [--device cuda] [--out FILE] [--rounds N]
 
-Both sides train the same networks on the same batches; one by one is the plain loop of
+Both sides train the same networks on the same batches (``test_fleet.py`` holds one
+against the other); one by one is the plain loop of
 notebook 03, with PyTorch's default AdamW and its fused one. On an idle CPU each side is
 given the better of one thread and two. Rounds alternate, so that drift hits both.
 """
@@ -10,6 +11,7 @@ given the better of one thread and two. Rounds alternate, so that drift hits bot
 import argparse
 import collections
 import functools
+import itertools
 import json
 import pathlib
 import statistics
@@ -25,8 +27,7 @@ from provenance import ROOT, load, provenance  # noqa: E402
 import lsr_utils as lsr  # noqa: E402
 
 BATCH_SIZE = 32
-# Model, task, networks, and how many one by one: these stand for all.
-CASES = {
+CASES = {  # model, task, networks, and how many one by one: these stand for all
     "cpu": [
         ("mlp", "digits", 120, 120), ("cnn", "digits", 40, 40),
         ("cnn", "shapes", 40, 10),
@@ -39,20 +40,7 @@ CASES = {
 }  # fmt: skip
 
 
-def data_of(task, device):
-    if task == "digits":
-        data = lsr.datasets.split(lsr.datasets.load("digits"), (500,), seed=0)[0]
-    else:
-        data = lsr.datasets.load(task, n=500)
-    return data.to(device)
-
-
-def grid_of(networks):
-    count = max(1, networks // 20)
-    return lsr.fleet.grid(eps=[0.4 * k / count for k in range(count)], seed=range(20))
-
-
-def one_by_one(build, train, rows, steps, fused):
+def one_by_one(build, train, rows, fused, steps):
     for row in rows:
         model = build(seed=row["seed"]).to(train.x.device)
         loss_fn = torch.nn.CrossEntropyLoss(label_smoothing=row["eps"])
@@ -73,54 +61,39 @@ def together(build, train, grid, steps):
     return lsr.fleet.fit_fleet(build, train, grid, steps=steps, **options)
 
 
-def check(build, train, grid, steps):
-    """Before anything is timed: the last network of the grid is the same both ways."""
-    fleet = together(build, train, grid, steps)
-    alone = one_by_one(build, train, grid.to_dict("records")[-1:], steps, fused=None)
-    pairs = zip(alone.parameters(), fleet.network(-1).parameters(), strict=True)
-    difference = max((a - b.to(a.device)).abs().max().item() for a, b in pairs)
-    if difference > 1e-3:
-        raise SystemExit(f"The fleet trains another network: off by {difference:.1e}.")
-
-
-def seconds(call, device):
-    wait = torch.cuda.synchronize if device == "cuda" else int
-    wait()
-    start = time.perf_counter()
-    call()
-    wait()
-    return time.perf_counter() - start
-
-
 def measure(case, device, steps, rounds):
-    """Raw times of every side, and the ratio of the best medians."""
     case = dict(zip(("model", "task", "networks", "alone"), case, strict=True))
-    train = data_of(case["task"], device)
+    if case["task"] == "digits":
+        train = lsr.datasets.split(lsr.datasets.load("digits"), (500,), seed=0)[0]
+    else:
+        train = lsr.datasets.load(case["task"], n=500)
+    train = train.to(device)
     build = functools.partial(lsr.models.build, case["model"], train.x.shape[1:])
-    grid = grid_of(case["networks"])
+    count = max(1, case["networks"] // 20)
+    grid = lsr.fleet.grid(eps=[0.4 * k / count for k in range(count)], seed=range(20))
     rows = grid.to_dict("records")[: case["alone"]]
-    scale = len(grid) / len(rows)
     sides = {
-        "plain": lambda n: one_by_one(build, train, rows, n, fused=None),
-        "fused": lambda n: one_by_one(build, train, rows, n, fused=True),
-        "fleet": lambda n: together(build, train, grid, n),
+        "plain": functools.partial(one_by_one, build, train, rows, None),
+        "fused": functools.partial(one_by_one, build, train, rows, True),
+        "fleet": functools.partial(together, build, train, grid),
     }
-    check(build, train, grid, 20)
+    wait = torch.cuda.synchronize if device == "cuda" else int
     threads = (1, 2) if device == "cpu" else (1,)
     times, raw = collections.defaultdict(list), []
-    for number in range(rounds):
-        for count in threads:
-            torch.set_num_threads(count)
-            for side, call in sides.items():
-                call(2)  # warm up
-                taken = seconds(functools.partial(call, steps), device)
-                taken = round(taken * (1 if side == "fleet" else scale), 4)
-                times[side, count].append(taken)
-                raw.append(
-                    {"round": number, "side": side, "threads": count, "load": load(),
-                     "seconds": taken}
-                )  # fmt: skip
-                print(raw[-1], file=sys.stderr, flush=True)
+    for number, count in itertools.product(range(rounds), threads):
+        torch.set_num_threads(count)
+        for side, call in sides.items():
+            call(2)  # warm up
+            wait()
+            start = time.perf_counter()
+            call(steps)
+            wait()
+            taken = time.perf_counter() - start
+            taken = round(taken * (1 if side == "fleet" else len(grid) / len(rows)), 4)
+            times[side, count].append(taken)
+            raw.append({"round": number, "side": side, "threads": count})
+            raw[-1] |= {"load": load(), "seconds": taken}
+            print(raw[-1], file=sys.stderr, flush=True)
     medians = {key: statistics.median(found) for key, found in times.items()}
     chosen = {side: min(threads, key=lambda n, s=side: medians[s, n]) for side in sides}
     best = {side: medians[side, chosen[side]] for side in sides}
@@ -134,22 +107,22 @@ def measure(case, device, steps, rounds):
     }
 
 
-def main(arguments=None):
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     device, steps, rounds = options.device, options.steps, options.rounds
     command = f"python tests/benchmarks/fleet_speed.py --device {device} "
     record = provenance(f"{command}--rounds {rounds} --steps {steps}", device)
     record |= {"steps": steps, "batch_size": BATCH_SIZE, "load_before": load()}
     record["rows"] = [measure(case, device, steps, rounds) for case in CASES[device]]
-    name = record["device"].replace(" ", "_")
-    where = f"cuda_{name}" if device == "cuda" else "cpu"
-    out = options.out or ROOT / "data" / "recorded" / f"fleet_speed_{where}.json"
+    where = f"cuda_{record['device']}" if device == "cuda" else "cpu"
+    name = f"fleet_speed_{where}.json".replace(" ", "_")
+    out = options.out or ROOT / "data" / "recorded" / name
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"written: {out.name}")

@@ -21,12 +21,7 @@ OUT = ROOT / "data" / "recorded" / "fused_kernel_interpreter.json"
 KERNELS = ("kernel.py", "cuda.py")
 
 
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def shown():
-    """What the notebook's cells about the interpreter define."""
     code = [cell.source for cell in by_number("02b").cells if cell.cell_type == "code"]
     names = {}
     starts = "import ", "load ", "reduce ", "store ", "interpreter ", "stored ", "call"
@@ -38,7 +33,6 @@ def shown():
 
 
 def programs():
-    """The source of the notebook's two programs, by name."""
     names = shown()
     checks = (TESTS / "kernel_checks.py").read_text(encoding="utf-8")
     return {"simple": names["kernel"] + names["call"], "cases": checks}
@@ -48,8 +42,10 @@ def digests():
     """Of the programs, and of the kernels that one of them holds against float64."""
     folder = ROOT / "lsr_utils" / "fused"
     kernels = "".join((folder / name).read_text("utf-8") for name in KERNELS)
-    sources = programs() | {"kernels": kernels}
-    return {name: digest(source) for name, source in sources.items()}
+    return {
+        name: hashlib.sha256(source.encode()).hexdigest()[:16]
+        for name, source in (programs() | {"kernels": kernels}).items()
+    }
 
 
 def results():

@@ -12,6 +12,7 @@ On CUDA first the kernels are held against float64 and must not wait; after
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -23,15 +24,15 @@ import sys
 import time
 
 import torch
+import torch.nn.functional as F
 
 HERE = pathlib.Path(__file__).resolve()
 TESTS = HERE.parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
-import fused_ways  # noqa: E402
-from fused_ways import UPSTREAM, check, pytorch, step  # noqa: E402
 from provenance import ROOT, load, provenance  # noqa: E402
 
 from lsr_utils import measure  # noqa: E402
+from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused  # noqa: E402
 from lsr_utils.fused import cpu, kernel  # noqa: E402
 
 try:
@@ -39,6 +40,8 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
+EPS, UPSTREAM = 0.1, 0.37
+CHUNK = 2**25  # logits that are held in float64 at a time
 FRESH, KEPT = "as they come", "kept"
 # For glibc: nothing is mapped apart, and nothing goes back to the operating system.
 KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
@@ -47,6 +50,138 @@ SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
 }
+
+
+class Given(torch.autograd.Function):
+    """Logits as a network would hand them over: computed, and nobody's leaf."""
+
+    @staticmethod
+    def forward(ctx, logits):
+        return logits.detach()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+def timms_form(logits, targets):
+    log_p = F.log_softmax(logits, dim=-1)
+    nll = -log_p.gather(dim=-1, index=targets.unsqueeze(1)).squeeze(1)
+    return ((1 - EPS) * nll + EPS * -log_p.mean(dim=-1)).mean()
+
+
+def pytorch(logits, targets):
+    return F.cross_entropy(logits, targets, label_smoothing=EPS)
+
+
+def liger():
+    from liger_kernel.transformers import LigerCrossEntropyLoss
+
+    return LigerCrossEntropyLoss(label_smoothing=EPS)
+
+
+def flash_attn():
+    from flash_attn.ops.triton.cross_entropy import cross_entropy_loss
+
+    options = {"label_smoothing": EPS, "inplace_backward": True}
+    return lambda z, y: cross_entropy_loss(z, y, **options)[0].mean()
+
+
+def ways(device):
+    """Every way to compute the loss that can be had here, and what cannot."""
+    found = {
+        "fused": Fused(EPS),
+        "fused, in place": Fused(EPS, inplace=True),
+        "fused, recomputed": Fused(EPS, recompute=True),
+        "fused, scale known": Fused(EPS, scale=UPSTREAM),
+        "fused, in place, recomputed": Fused(EPS, inplace=True, recompute=True),
+        "PyTorch": pytorch,
+        "timm's form": timms_form,
+    }
+    if device == "cpu":
+        return found, {"Liger, flash-attn": "run on a GPU only"}
+    missing = {}
+    for name, make in {"Liger": liger, "flash-attn": flash_attn}.items():
+        try:
+            found[name] = make()
+        except Exception as problem:
+            missing[name] = type(problem).__name__
+    return found, missing
+
+
+def compiled():
+    """torch.compile's forms, made anew: after many sizes it would be eager again."""
+    torch._dynamo.reset()
+    for name in ("fail_on_recompile_limit_hit", "fail_on_cache_limit_hit"):
+        if hasattr(torch._dynamo.config, name):  # the older one in older versions
+            setattr(torch._dynamo.config, name, True)
+    return {
+        f"torch.compile, {name}": torch.compile(form, dynamic=False)
+        for name, form in {"PyTorch": pytorch, "timm's form": timms_form}.items()
+    }
+
+
+def check(found, device, n, num_classes, dtype):
+    """All compute the same; returns the kinds of error of those that fail, by name."""
+    failed = {}
+    z = torch.randn(n, num_classes, device=device).to(dtype)
+    y = torch.randint(num_classes, (n,), device=device)
+    for name, loss_fn in found.items():
+        leaf = z.clone().requires_grad_()
+        try:
+            loss = loss_fn(leaf * 1, y)
+            loss.backward()
+        except Exception as problem:  # no compiler, or a peer that is not for this
+            failed[name] = type(problem).__name__
+            continue
+        expected, off = from_float64(z, y, leaf.grad)
+        if not off < 3e-2 or not abs(loss.item() / expected - 1) < 3e-2:
+            raise SystemExit(f"{name} computes another loss at {n} x {num_classes}.")
+    return failed
+
+
+def from_float64(z, y, slope):
+    """The mean loss in float64, and how far off a gradient is; some rows at a time."""
+    total = off = size = 0.0
+    rows = max(1, CHUNK // z.shape[1])
+    for some, labels, found in zip(
+        *(x.split(rows) for x in (z, y, slope)), strict=True
+    ):
+        twin = some.double().requires_grad_()
+        loss = F.cross_entropy(twin, labels, label_smoothing=EPS, reduction="sum")
+        (exact,) = torch.autograd.grad(loss / len(z), twin)
+        total += loss.item() / len(z)
+        off += (found.double() - exact).square().sum().item()
+        size += exact.square().sum().item()
+    return total, (off / size) ** 0.5
+
+
+def examine(until):
+    """Stop at a wrong kernel, or at one that waits; no new case after ``until``."""
+    import kernel_checks
+    import kernel_edges
+
+    torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
+    found = {"cases": 0, "wrong": 0, "waits": 0, "not_reached": 0}
+    # Each random case may need kernels of its own, a second or two apiece.
+    drawn = kernel_checks.cases("cuda", 24, 1)
+    for line in itertools.chain(kernel_edges.cases("cuda"), drawn):
+        found["cases"] += 1
+        if not line["right"]:
+            raise SystemExit(f"The kernels are wrong: {line}")
+        if time.monotonic() > until:
+            found["not_reached"] = "the rest"
+            break
+    torch.use_deterministic_algorithms(False)
+    for num_classes in (6, 70_000):
+        z = torch.randn(64, num_classes, device="cuda", requires_grad=True)
+        y = torch.arange(64, device="cuda") % 6
+        for options in ({}, {"inplace": True}, {"recompute": True}):
+            for mode in ("default", "error"):  # the first compiles
+                torch.cuda.set_sync_debug_mode(mode)
+                (3 * Fused(EPS, **options)(z * 1, y)).backward()
+            torch.cuda.set_sync_debug_mode("default")
+    return found
 
 
 def cost(call, repeats, device):
@@ -58,16 +193,16 @@ def cost(call, repeats, device):
             call()
         end.record()
         end.synchronize()
-        return {"s": start.elapsed_time(end) / 1e3 / repeats}
-    before = resource and resource.getrusage(resource.RUSAGE_SELF)
+        return start.elapsed_time(end) / 1e3 / repeats, None
+    before = resource and resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     start = time.process_time()
     for _ in range(repeats):
         call()
-    taken = {"s": (time.process_time() - start) / repeats}
-    if resource is not None:
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        taken["page_faults"] = (after.ru_minflt - before.ru_minflt) / repeats
-    return taken
+    taken = (time.process_time() - start) / repeats
+    if resource is None:
+        return taken, None
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    return taken, (after - before) / repeats
 
 
 def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None):
@@ -77,100 +212,94 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None)
     logits = source.clone().requires_grad_()
     targets = torch.randint(num_classes, (n,), device=device)
     up = torch.tensor(upstream, device=device)
+
+    def step(loss_fn):
+        loss = loss_fn(Given.apply(logits), targets)
+        loss.backward(up.to(loss.dtype))
+
     calls = {
-        name: lambda fn=fn: step(fn, logits, targets, up)
-        for name, fn in found.items()
+        name: lambda loss_fn=loss_fn: step(loss_fn)
+        for name, loss_fn in found.items()
         if upstream != 1 or "scale known" not in name
     }
     calls["in-place scale"] = lambda: logits.detach().mul_(0.999)
-    once = cost(lambda: step(pytorch, logits, targets, up), 3, device)["s"]
+
+    def attempted(name, measured, *given):
+        try:
+            return measured(calls[name], *given)
+        except Exception as problem:  # a peer that is not for this size
+            if name in ("PyTorch", "in-place scale"):
+                raise
+            del calls[name]
+            failed[name] = type(problem).__name__
+
+    once, _ = cost(lambda: step(pytorch), 3, device)
     repeats = max(1, min(50, int(5e-3 / once)))
     raw = {name: [] for name in calls}
-    for number in range(-2, rounds):
-        for name, call in list(calls.items()):
+    for _ in range(2 + rounds):
+        for name in list(calls):
             logits.detach().copy_(source)  # some ways overwrite it
-            try:
-                taken = cost(call, repeats, device)
-            except Exception as problem:  # a peer that is not for this size
-                _leave_out(name, calls, failed, problem)
-                continue
-            if number >= 0:
-                raw[name].append(taken)
-    peaks = {}
-    for name, call in list(calls.items()):
-        try:
-            peaks[name] = measure.peak_bytes(call, device)
-        except Exception as problem:
-            _leave_out(name, calls, failed, problem)
-    seconds = {name: [taken["s"] for taken in raw[name]] for name in calls}
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+            raw[name].append(attempted(name, cost, repeats, device))
+    peaks = {name: attempted(name, measure.peak_bytes, device) for name in list(calls)}
+    measured = {name: list(zip(*raw[name][2:], strict=True)) for name in calls}
+    medians = {name: statistics.median(s) for name, (s, _) in measured.items()}
     rows = []
-    for name, per in medians.items():
+    for name, (seconds, faults) in measured.items():
         row = {
             "N": n, "K": num_classes, "dtype": str(dtype).removeprefix("torch."),
-            "upstream": upstream, "way": name, "ms": round(1e3 * per, 5),
-            "of_scale": round(per / medians["in-place scale"], 3),
-            "times": round(medians["PyTorch"] / per, 3),
+            "upstream": upstream, "way": name, "ms": round(1e3 * medians[name], 5),
+            "of_scale": round(medians[name] / medians["in-place scale"], 3),
+            "times": round(medians["PyTorch"] / medians[name], 3),
             "copies": round(peaks[name] / source.nbytes, 3),
-            "low_ms": round(1e3 * min(seconds[name]), 5),
-            "high_ms": round(1e3 * max(seconds[name]), 5),
+            "low_ms": round(1e3 * min(seconds), 5),
+            "high_ms": round(1e3 * max(seconds), 5),
         }  # fmt: skip
-        if "page_faults" in raw[name][0]:
-            faults = statistics.median(taken["page_faults"] for taken in raw[name])
-            row["page_faults"] = round(faults)
+        if faults[0] is not None:
+            row["page_faults"] = round(statistics.median(faults))
         rows.append(row)
     return rows
-
-
-def _leave_out(name, calls, failed, problem):
-    if name in ("PyTorch", "in-place scale"):
-        raise problem
-    del calls[name]
-    failed[name] = type(problem).__name__
 
 
 def measure_all(device, rounds, sizes, until=math.inf):
     """Yield the rows of this process, until ``until``, and what is missing."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    found, missing = fused_ways.ways(device)
+    found, missing = ways(device)
     yield {"missing": missing, "compiled": cpu.compiled() if device == "cpu" else None}
     left = []
-    for n, num_classes in sizes:
-        for dtype in (torch.float32, torch.bfloat16):
-            if time.monotonic() > until:
-                left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
-                yield {"not_measured": left}
-                continue
-            made = fused_ways.compiled()
-            # Few rows will do, but what is compiled is so for one shape.
-            failed = check(found, device, min(n, 64), num_classes, dtype)
-            failed |= check(made, device, n, num_classes, dtype)
-            every = {k: way for k, way in (found | made).items() if k not in failed}
-            for upstream in (1.0, UPSTREAM):
-                given = every, device, n, num_classes, dtype, upstream, rounds
-                yield from compare(*given, failed)
-            for name, problem in failed.items():
-                missing[f"{name}, {n} x {num_classes}, {dtype}"] = problem
-            if failed:
-                yield {"missing": missing}
+    for (n, num_classes), dtype in itertools.product(
+        sizes, (torch.float32, torch.bfloat16)
+    ):
+        if time.monotonic() > until:
+            left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
+            yield {"not_measured": left}
+            continue
+        made = compiled()
+        # Few rows will do, but what is compiled is so for one shape.
+        failed = check(found, device, min(n, 64), num_classes, dtype)
+        failed |= check(made, device, n, num_classes, dtype)
+        every = {k: way for k, way in (found | made).items() if k not in failed}
+        for upstream in (1.0, UPSTREAM):
+            given = every, device, n, num_classes, dtype, upstream, rounds
+            yield from compare(*given, failed)
+        for name, problem in failed.items():
+            missing[f"{name}, {n} x {num_classes}, {dtype}"] = problem
+        if failed:
+            yield {"missing": missing}
 
 
 def in_a_process(pages, rounds, minutes):
     """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
     env = os.environ | (KEEP_PAGES if pages == KEPT else {})
-    command = [
-        sys.executable, str(HERE), "--device", "cpu", "--rows",
-        "--rounds", str(rounds), "--minutes", str(minutes),
-    ]  # fmt: skip
+    command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
+    command += ["--rounds", str(rounds), "--minutes", str(minutes)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as child:
-        for line in child.stdout:
-            yield json.loads(line)
+        yield from map(json.loads, child.stdout)
     if child.returncode:
         raise SystemExit(f"Measuring with pages {pages} failed: see above.")
 
 
-def main(arguments=None):
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
@@ -178,13 +307,13 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--minutes", type=float, help="on CUDA 7, else without end")
     parser.add_argument("--rows", action="store_true", help="only print the rows")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     device, rounds = options.device, options.rounds
     minutes = options.minutes or (7 if device == "cuda" else math.inf)
     start = time.monotonic()
-    until = start + 60 * minutes
+    everything = measure_all(device, rounds, SIZES[device], start + 60 * minutes)
     if options.rows:
-        for row in measure_all(device, rounds, SIZES[device], until):
+        for row in everything:
             print(json.dumps(row), flush=True)
         return
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
@@ -193,39 +322,29 @@ def main(arguments=None):
         "threads": 1, "rounds": rounds, "load_before": load(),
         "kernel": device == "cuda" and kernel.triton is not None,
     }  # fmt: skip
+    where = "cpu"
     if device == "cuda":
-        import fused_device
-
         # A third of the time at most for what is not the measurement itself.
-        record["checks"] = fused_device.examine(until - 60 * minutes * 2 / 3)
-        say(f"checked: {record['checks']}", start)
-        runs = {None: measure_all(device, rounds, SIZES[device], until)}
+        record["checks"] = examine(start + 60 * minutes / 3)
+        print(f"checked: {record['checks']}", file=sys.stderr, flush=True)
+        where, runs = f"cuda_{record['device']}".replace(" ", "_"), {None: everything}
     else:
         glibc = platform.libc_ver()[0] == "glibc"
-        ways_to = (FRESH, KEPT) if glibc else (FRESH,)
-        runs = {p: in_a_process(p, rounds, minutes / len(ways_to)) for p in ways_to}
-    name = record["device"].replace(" ", "_")
-    where = f"cuda_{name}" if device == "cuda" else "cpu"
+        pages = (FRESH, KEPT) if glibc else (FRESH,)
+        runs = {p: in_a_process(p, rounds, minutes / len(pages)) for p in pages}
     out = options.out or ROOT / "data" / "recorded" / f"fused_loss_{where}.json"
     rows = []
     for pages, run in runs.items():
         for row in run:
-            if "way" not in row:
+            if "way" in row:
+                rows.append({"pages": pages, **row})
+                print(rows[-1], file=sys.stderr, flush=True)
+            else:
                 record |= row
-                continue
-            kind = row["K"], row["dtype"]
-            if rows and kind != (rows[-1]["K"], rows[-1]["dtype"]):
-                say(f"{rows[-1]['N']} x {rows[-1]['K']}, {rows[-1]['dtype']}", start)
-                write(out, record, rows)  # what there is, should a later size fail
-            rows.append({"pages": pages, **row})
-            print(rows[-1], file=sys.stderr, flush=True)
+            write(out, record, rows)  # what there is, should a later size fail
     record["minutes"] = round((time.monotonic() - start) / 60, 2)
     write(out, record | {"load_after": load()}, rows)
     print(f"written: {out.name}")
-
-
-def say(what, start):
-    print(f"{time.monotonic() - start:5.0f} s  {what}", file=sys.stderr, flush=True)
 
 
 def write(out, record, rows):
