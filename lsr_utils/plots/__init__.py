@@ -1,6 +1,6 @@
 """Figures that seaborn does not offer: arrays in, a matplotlib Figure out."""
 
 from ..stats import student_interval
-from .charts import differences, image_grid, name_lines, times_the_floor
+from .charts import differences, image_grid, name_lines
 from .geometry import draw_groups, template_plane, template_triples
 from .reliability import reliability_diagram
