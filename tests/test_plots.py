@@ -141,8 +141,12 @@ def test_the_theme_is_the_courses_and_its_words_are_legible():
         assert 1.05 / (luminance + 0.05) >= 4.5, color
 
 
-    low, high = (text.get_position()[1] for text in names)
-    assert 0 < low < high - 0.08  # the lines end in one place, the names must not
+def test_names_of_lines_that_end_in_one_place_stand_apart():
+    axis = plt.subplots()[1]
+    axis.plot([0, 1], [[0, 1], [1, 1.01]])
+    plots.name_lines(axis, ["one", "other"])
+    low, high = sorted(text.get_position()[1] for text in axis.texts)
+    assert 0 < low < high - 0.05
 
 
 NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross", "ring")
