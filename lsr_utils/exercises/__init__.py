@@ -27,26 +27,14 @@ What can go wrong anywhere (a sign, per cent, another logarithm, a transposed ax
 sum for a mean) is known to ``diagnoses`` and needs no entry.
 """
 
+import importlib
 import re
 import sys
 
-from . import (
-    features,
-    formulas,
-    gains,
-    kernel,
-    loss,
-    noise,
-    reliability,
-    text,
-    training,
-)
 from .engine import judge
 
-_MODULES = (
-    *(formulas, loss, training, gains, features, reliability, noise, text),
-    kernel,
-)
+_NAMES = "formulas loss training gains features reliability noise text kernel"
+_MODULES = [importlib.import_module(f".{name}", __name__) for name in _NAMES.split()]
 
 __all__ = ["EXERCISES", "check", "verdict"]
 

@@ -13,6 +13,7 @@ MISTAKES = {
     "this is a fraction, and per cent are wanted": lambda w: w / 100,
     "this is a logarithm to base 10. The course takes ln": lambda w: w / math.log(10),
     "this is in bits, from log2. The course takes ln": lambda w: w / math.log(2),
+    "this is a thousand times what is wanted: check the units": lambda w: 1000 * w,
     "this is exactly twice what is wanted": lambda w: 2 * w,
     "this is exactly half of what is wanted": lambda w: w / 2,
     "a logarithm is missing: take the ln of this": np.exp,
@@ -31,6 +32,7 @@ LESS = {"mean": np.mean, "sum": np.sum, "largest": np.max}
 
 
 def is_array(value):
+    """Whether a value is a tensor or an array of NumPy."""
     return isinstance(value, (torch.Tensor, np.ndarray))
 
 
@@ -66,15 +68,15 @@ def numbers(value, shape=None):
 
 
 def diagnosis(results, wanted, cases, same, tol):
-    """In words: what is wrong with results that show no misconception of their own."""
-    if any(result is None for result in results):
+    """In words: what is wrong with results, none right, that show no misconception."""
+    if results[0] is None:
         return "it returns None; is a `return` missing?"
     if isinstance(wanted[0], str):
         return _of_text(results[0], len(wanted[0]))
-    ones, twos = list(map(numbers, results)), list(map(numbers, wanted))
-    for result, one, two in zip(results, ones, twos, strict=True):
-        if one is None or two is None or one.shape != two.shape:
-            return _of_kind(result, one, two, lambda a, b: same([a], [b], tol))
+    known = list(zip(map(numbers, results), map(numbers, wanted), cases, strict=True))
+    if not _alike(*known[0]):
+        return _of_kind(results[0], *known[0][:2], lambda a, b: same([a], [b], tol))
+    ones, twos, cases = zip(*(k for k in known if _alike(*k)), strict=True)
     one, two = (np.hstack([part.ravel() for part in parts]) for parts in (ones, twos))
 
     def near(one, made):
@@ -85,6 +87,10 @@ def diagnosis(results, wanted, cases, same, tol):
             if all(map(near, ones, made)):  # one number may be like another by chance
                 return f"{'perhaps ' * (one.size == 1)}{sentence}."
         return _of_size(one, two, bool(cases[0]))
+
+
+def _alike(one, two, _):
+    return one is not None and two is not None and one.shape == two.shape
 
 
 def _suspects(cases, wanted):
@@ -124,7 +130,10 @@ def kind(value):
     array = numbers(value)
     if array is not None or is_array(value):
         shape = tuple(value.shape) if array is None else array.shape
-        return f"an array of shape {shape}" if shape else "a single number"
+        several = (
+            f"a row of {shape[0]} numbers" if len(shape) == 1 else f"an array {shape}"
+        )
+        return several if shape else "a single number"
     if isinstance(value, (list, tuple)):
         for i, part in enumerate(value[:1000]):
             if numbers(part) is None and not isinstance(part, (list, tuple)):
@@ -137,7 +146,7 @@ def _of_kind(got, one, two, same):
     """What is wrong with a result of another type or shape."""
     if two is None:
         return f"this is {kind(got)}."
-    this = f"this is {kind(got)}, where {kind(two)} is wanted"
+    this = f"this is {kind(got)}; wanted: {kind(two)}"
     if one is None:
         right = isinstance(got, str) and same(_float(got), two)
         return (
@@ -147,11 +156,12 @@ def _of_kind(got, one, two, same):
         return f"{this}. A decimal takes a point, not a comma."
     if one.size == two.size and same(one.reshape(two.shape), two):
         return f"the right numbers in another shape: {this}."
-    for name, less in LESS.items():
-        if any(same(one, made) for made in _reduced(two, less)):
-            return f"already reduced to the {name}: {this}."
-        if any(same(made, two) for made in _reduced(one, less)):
-            return f"the {name} of this is wanted: {this}."
+    for big, small, words in ((two, one, "it is already the"), (one, two, "take its")):
+        fits = [
+            n for n, f in LESS.items() if any(same(small, r) for r in _less(big, f))
+        ]
+        if fits:
+            return f"{this}: {words} {' or '.join(fits)}."
     if two.ndim == 1 and one.shape == 2 * two.shape:
         return "(N,) and (N, 1) give (N, N): one part kept its axis, the other did not."
     return f"{this}."
@@ -164,8 +174,8 @@ def _float(text):
         return math.nan
 
 
-def _reduced(array, less):
-    return [less(array), *(less(array, axis) for axis in range(array.ndim))]
+def _less(array, reduce):
+    return [reduce(array), *(reduce(array, axis) for axis in range(array.ndim))]
 
 
 def _of_size(one, two, function):
@@ -179,7 +189,7 @@ def _of_size(one, two, function):
     if one.size == 1:
         return PLAIN
     ratio, off = one[two != 0] / two[two != 0], one - two
-    alike = ratio.size > 1 and not one[two == 0].any()
+    alike = ratio.size > 1 and ratio[0] and not one[two == 0].any()
     if function and alike and np.allclose(ratio, ratio[0], 1e-4, 0):
         return f"always {ratio[0]:.4g} times what is wanted: a factor too many?"
     if function and np.allclose(off, off[0], 1e-4, 1e-7):

@@ -124,8 +124,9 @@ def _judge(exercise, answer):
     elif isinstance(got, BaseException):
         text = f"it ends in {type(got).__name__}: {short(got)} ({place})"
     else:
-        cases = _fresh(exercise) if function else cases
-        text = f"{diagnosis(results, wanted, cases, _all_same, tol)} ({place})"
+        wrong = [i for i, right in enumerate(good) if not right]
+        parts = ([part[i] for i in wrong] for part in (results, wanted, cases))
+        text = f"{diagnosis(*parts, _all_same, tol)} ({place})"
     case = _fresh(exercise)[first] if function else ()
     return _wrong(PLACE.sub(linked, text), *_details(answer, case, got, want, good))
 
@@ -188,13 +189,9 @@ def _all_same(results, wanted, tol):
     return all(_same(*pair, tol) for pair in zip(results, wanted, strict=True))
 
 
-def _letters(text):
-    return re.sub(r"\W", "", text).lower()
-
-
 def _same(got, want, tol):
     if isinstance(want, str):
-        return isinstance(got, str) and _letters(got) == want.lower()
+        return isinstance(got, str) and re.sub(r"\W", "", got).lower() == want
     if isinstance(want, tuple):
         if is_array(got) and tuple(got.shape) == (len(want),):
             got = list(got)

@@ -28,14 +28,12 @@ class E00_2:
 
 class E00_3:
     """these are the lectures that hold your answers (00.3).
-    order: the right lectures, in another order. Keep the order of the questions.
     gains: (a) asks what to do, all things weighed. 04 only asks whether accuracy rises.
     clusters: (c) asks for the features of a class. 03 shows the loss and the logits.
     price: (b) asks how a confidence is measured. 08 comes later: what it costs.
     """
 
     right = [8, 6, 5, 4]
-    order = sign(lambda said: sorted(said.tolist()) == [4, 5, 6, 8])
     gains = sign(lambda said: said[0] == 4)
     clusters = sign(lambda said: said[2] == 3)
     price = sign(lambda said: said[1] == 8)
@@ -61,7 +59,7 @@ class E01_gap:
     difference: this is a difference. Logits differ by the logarithm of a ratio.
     """
 
-    right, ratio, difference = math.log(55), 55.0, 0.9
+    right, others, ratio, difference = math.log(55), math.log(45), 55.0, 0.9
 
 
 class E01_1:

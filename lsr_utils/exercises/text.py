@@ -21,7 +21,6 @@ class E09_1:
     padded_with_one: the end is filled with 1, which says "unknown". Padding is 0.
     padded_in_front: the zeros belong behind the words.
     cut_in_front: you kept the *last* words of a long question.
-    uncut: longer than `length`: the rows must all have one length to be stacked.
     """
 
     right = lambda *case: _encode(*case)
@@ -30,9 +29,6 @@ class E09_1:
     padded_with_one = lambda *case: _encode(*case, padding=1)
     padded_in_front = lambda *case: _encode(*case, start="pad")
     cut_in_front = lambda *case: _encode(*case, start="cut")
-    uncut = lambda words, vocabulary, length: _encode(
-        words, vocabulary, max(length, len(words))
-    )
 
     def cases():
         known = {w: i for i, w in enumerate("<pad> <unk> ? what is the a who".split())}
@@ -53,7 +49,7 @@ class E09_2:
     plain_mean: this is the mean over all L places, padding included.
     padding_added: you counted the words, but the sum holds the vector of padding.
     unknown_out: unknown words are words: id 1 has a trained vector too (09.2).
-    empty: nan or infinite: divided by its 0 words. Divide by at least 1.
+    empty: nan: no words, and divided by its 0 words. Divide by at least 1.
     """
 
     right = lambda *case: _bag(*case)
@@ -78,12 +74,12 @@ def _alike(counts, own=1, left=1, across=1):
 
 class E09_3_alike:
     """every row sums to 1, and only the wrong types are re-weighted (09.8).
-    with_diagonal: you normalised whole rows, right answers included.
-    columns: you divided by column sums. *Rows* are distributions.
+    with_diagonal: you normalised whole rows. Leave the right answers out.
+    columns: you divided by column sums. A row is a true type: *rows* sum to 1.
     transposed: `counts[a, b]` has the true type a in its row.
     no_own_share: the true type got nothing of s. It keeps its 1/K.
     too_much: the rows sum to 1 + 1/K: the others share 1 − 1/K.
-    never_wrong: nan: a type never mixed up has 0 / 0. Spread evenly.
+    never_wrong: nan: a type never mixed up has no proportions, 0 / 0. Spread evenly.
     """
 
     right = lambda counts: _alike(counts)

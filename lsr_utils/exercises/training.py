@@ -33,13 +33,12 @@ class E03_1_gap:
     halved: the gap does not halve: ε stands in a logarithm, ln(1 + K(1−ε)/ε).
     unchanged: that is the gap of ε = 0.1. Each ε has its own (03.4).
     literal: the true class also gets its own ε/K: 0.8333, not 0.8 (01.2).
-    ratio: that is how many times more *likely* it is. Take its logarithm.
     probability: this is a probability. How far apart are the logits?
     """
 
     right, others = optimal_gap(0.2, 6), optimal_gap(0.2, 6, "others")
     halved, unchanged = optimal_gap(0.1, 6) / 2, optimal_gap(0.1, 6)
-    literal, ratio, probability = math.log(24), 25, 5 / 6
+    literal, probability = math.log(24), 5 / 6
 
 
 class E03_1_half:
@@ -73,13 +72,11 @@ class E03_2_gap:
     clean: ln 55 is for labels that are all right. Average their smoothed rows.
     no_smoothing: 0.8 and 0.04 are the shares of the labels. Smooth the row (01.2).
     all_to_one: the two wrong labels in ten spread over *five* classes.
-    ratio: that is how many times more likely it is: take its logarithm (01.5).
     """
 
     right = math.log(NOISY[0] / NOISY[1])
     clean, no_smoothing = optimal_gap(0.1, 6), math.log(0.8 / 0.04)
     all_to_one = math.log(NOISY[0] / (0.9 * 0.2 + 0.1 / 6))
-    ratio = NOISY[0] / NOISY[1]
 
 
 def _above(floor=lambda eps: minimum_loss(eps, 6), look=lambda curve: curve[-1]):
