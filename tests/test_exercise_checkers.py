@@ -323,7 +323,7 @@ PLANTED = [
     ("00-1", 4, "one letter is wanted in quotation marks"),
     ("03-2 causes", "db", "there are 2 here"),
     ("04 half", lambda d: 0 * d.mean() / 0, "a number is nan"),
-    ("05-1", lambda h, y: h.nope, "it ends in AttributeError: 'Tensor' object has no"),
+    ("05-1", lambda h, y: h.nope, "it ends in `AttributeError: 'Tensor' object has no"),
     (
         "06-3 slope",
         lambda *case: right_of("06-3 slope")(*case) * 400,
@@ -351,7 +351,7 @@ def test_what_came_is_shown_with_the_line_and_a_link_to_the_section(monkeypatch)
     bare = verdict("01-1", divided)
     monkeypatch.chdir(ROOT / "notebooks" / "exercises")
     first, _, given, line = verdict("01-1", divided).splitlines()
-    assert "it ends in ZeroDivisionError: " in first and "([01, section 3](" in first
+    assert "it ends in `ZeroDivisionError: " in first and "([01, section 3](" in first
     assert given == "- given: `eps = 0.1, k = 6`"
     assert line.endswith("of the cell, `return eps / nothing`")
     assert "(01, section 3)" in bare and bare.splitlines()[1:] == ["", given, line]

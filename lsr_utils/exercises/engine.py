@@ -122,7 +122,7 @@ def _judge(exercise, answer):
     if (name := next(known, None)) is not None:
         text = said[name]
     elif isinstance(got, BaseException):
-        text = f"it ends in {type(got).__name__}: {short(got)} ({place})"
+        text = f"it ends in `{type(got).__name__}: {short(got)}` ({place})"
     else:
         wrong = [i for i, right in enumerate(good) if not right]
         parts = ([part[i] for i in wrong] for part in (results, wanted, cases))

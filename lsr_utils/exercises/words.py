@@ -25,7 +25,7 @@ def linked(place):
     words = f"{number}, section {section}"
     for folder in ("", "../", "deep/", "../deep/"):
         for path in sorted(pathlib.Path(folder).glob(f"{number[:2]}_*.ipynb")):
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8", "replace")
             heading = re.search(rf'"## ({section}\. .+?)(?:\\n)?"', text)
             if heading and f'"# {number} · ' in text:
                 anchor = urllib.parse.quote(heading[1].replace(" ", "-"), safe=",:")
@@ -70,7 +70,7 @@ def short(value):
     """A few characters for any object; a large array by its shape."""
     try:
         if isinstance(value, BaseException):
-            return (str(value).strip().splitlines() or ["without a message"])[0][:90]
+            return (str(value).strip().splitlines() or ["no message"])[0][:90]
         return SHORT.repr(value)[:160].replace("`", "'")
     except Exception:  # a hostile object, or one without numbers
         return f"an object of type {type(value).__name__}"
