@@ -10,12 +10,12 @@ Submodules are imported when first used, so that ``import lsr_utils`` costs litt
 import importlib
 import pkgutil
 
-from .notebook import claim, guess, setup, show
+from .notebook import claim, guess, setup, show, table
 
 __version__ = "0.1.0"
 
 _SUBMODULES = [module.name for module in pkgutil.iter_modules(__path__)]
-__all__ = ["claim", "guess", "setup", "show", *_SUBMODULES]
+__all__ = ["claim", "guess", "setup", "show", "table", *_SUBMODULES]
 
 
 def __getattr__(name):

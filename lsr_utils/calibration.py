@@ -385,8 +385,7 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
         table[name] = value.mean().item(), *np.clip(list(map(float, ends)), *limits)
     square, *ends = table["debiased ECE"]
     if not is_fleet:
-        # Resamples scatter about the square with its chance, which is in the data they
-        # are drawn from: the value without chance would be corrected for it twice.
+        # The chance in the data is in their resamples too: not to be taken off twice.
         found = reliability_bins(p, y, n_bins)
         chance = (found.count * found.gap**2).nansum().item() / size - square
         ends = [end + chance for end in ends]

@@ -45,10 +45,10 @@ def _scales(axes):
         if axis.get_visible() and (words or axis.get_major_ticks()):
             ends = axis.get_transform().transform(np.array(axis.get_view_interval()))
             power = int(np.ceil(np.log10(np.abs(ends).max() or 1)))
-            what = (
-                f"{name} {axis.get_label_text()!r} {axis.get_scale()} 1e{power} {words}"
+            what = f"{name} {axis.get_label_text()!r} {axis.get_scale()}"
+            yield _line(
+                f"{what} 1e{power} {words}", 0.5 + ends[:, None] / 10.0**power / 2
             )
-            yield _line(what, 0.5 + ends[:, None] / 10.0**power / 2)
 
 
 class _Recorder(RendererBase):

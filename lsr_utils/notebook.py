@@ -1,5 +1,7 @@
-"""What every notebook does the same way: set up, show, guess, claim."""
+"""What every notebook does the same way: set up, show, table, guess, claim."""
 
+import contextlib
+import difflib
 import hashlib
 import html
 import io
@@ -30,8 +32,7 @@ def setup(seed=0, threads=None, device=None):
     from . import style
 
     seed = check.seed(seed)
-    if threads is None:
-        threads = float(os.environ.get("LSR_THREADS") or 1)
+    threads = float(os.environ.get("LSR_THREADS") or 1) if threads is None else threads
     threads = check.whole(threads, "threads", least=1)
     gpus = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
     devices = [*gpus, "cpu"] if torch.cuda.is_available() else ["cpu"]
@@ -79,23 +80,59 @@ def show(figure, alt):
     display({"text/html": f"<details>{words}</details>"}, raw=True)
 
 
-def guess(what, said, truth, tol=None):
+def table(frame, caption, mark=()):
+    """Display a DataFrame under a caption; no cell wraps, and a minus is a minus.
+
+    mark : labels of the rows to look at, in bold and with an arrow
+    """
+    from IPython.display import display
+
+    heads = " ".join(map(str, filter(None, frame.index.names))), *frame.columns
+    rows = [[*map(_word, row)] for row in (heads, *frame.itertuples(name=None))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    plain, page, cell = [caption], f"<caption>{html.escape(caption)}</caption>", "th"
+    for label, row in zip([None, *frame.index], rows, strict=True):
+        plain.append("  ".join(map(str.rjust, row, widths)) + "  ←" * (label in mark))
+        bold = ' style="font-weight: bold"' * (label in mark)
+        cells = "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row)
+        page, cell = f"{page}<tr{bold}>{cells}</tr>", "td"
+    page = f'<table style="white-space: nowrap">{page}</table>'
+    display({"text/html": page, "text/plain": "\n".join(plain)}, raw=True)
+
+
+def _word(value):
+    """A cell of a table: numbers to four digits, with a real minus sign."""
+    parts = value if isinstance(value, tuple) else (value,)
+    words = [f"{part:.4g}" if isinstance(part, float) else str(part) for part in parts]
+    return re.sub(r"(?<!\w)-(?=[\d.i])", "−", " ".join(words))
+
+
+def guess(what, said, truth, tol=None, among=()):
     """Compare the reader's guess with the truth, in one printed line.
 
     said  : a number or a string, or None while there is no guess
     truth : the value that came out, of the same kind
     tol   : how far a number may be off; 10 % of the truth when None
+    among : the words there are to choose from, where the guess is one
     """
     if said is None:
-        print("No prediction yet: set guess above, then run this cell again.")
-        return
-    hit = isinstance(truth, str) and str(said).strip().lower() == truth.lower()
-    if not isinstance(truth, str):
-        near = {"rel_tol": 0, "abs_tol": 0.1 * abs(truth) if tol is None else tol}
-        try:  # infinity is near nothing but itself
-            hit, truth = math.isclose(float(said), truth, **near), f"{truth:.4g}"
-        except (TypeError, ValueError):
-            return print(f"guess must be a number for {what}, got {said!r}.")
+        digits = 2 if isinstance(truth, str) or abs(truth) < 100 else 3
+        shown = truth if isinstance(truth, str) else f"{float(truth):.{digits}g}"
+        return print(f"○ no guess yet: {what} is {shown}.")
+    text, kind, possible = str(said).strip().lower(), "a word", False
+    if isinstance(truth, str):
+        words = [word.lower() for word in (truth, *among)]
+        near = difflib.get_close_matches(text, words, 1, 0.85)  # a slip of the finger
+        hit = near == words[:1]
+        possible = near or (not among and re.search("[a-z]", text))
+    else:
+        near, kind = 0.1 * abs(truth) if tol is None else tol, "a number"
+        with contextlib.suppress(ValueError):
+            number = float(text.rstrip("% ").replace(",", "."))
+            hit = math.isclose(number, truth, rel_tol=0, abs_tol=near)
+            possible, truth = not math.isnan(number), f"{truth:.4g}"
+    if not possible:
+        return print(f"? {said!r} is nothing like an answer: {what} is {kind}.")
     verdict = "✓ well predicted" if hit else "↯ a surprise"
     print(f"{verdict}: {what} is {truth}, you said {said}.")
 
@@ -114,9 +151,9 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
     """
     named = re.fullmatch(r"\d\d[a-z]?-\d+", str(claim_id))
     if not named or not isinstance(sentence, str):
+        got = f"{claim_id!r} and {sentence!r}"
         raise TypeError(
-            "claim needs an id like '01-4', a sentence, a bool, "
-            f"got {claim_id!r} and {sentence!r}."
+            f"claim needs an id like '01-4', a sentence, a bool, got {got}."
         )
     if kind is not None:
         check.one_of(kind, "kind", KINDS)

@@ -42,11 +42,9 @@ class RecordedFleet:
         self._arrays = {name: torch.from_numpy(a) for name, a in arrays.items()}
         self.weight = self._arrays["weight"].flatten(0, 1)  # (seeds, eps, ...)
         self.bias = self._arrays["bias"].flatten(0, 1)
-        if len(self.weight) != len(self.grid):
-            raise ValueError(
-                f"the arrays must hold the {len(self.grid)} networks of the table, got "
-                f"{len(self.weight)}: record them again."
-            )
+        must = f"the arrays must hold the {len(self.grid)} networks of the table"
+        got = len(self.weight)
+        check.that(got == len(self.grid), must, f"{got}: record them again")
 
     def logits(self, part):
         """Log-probabilities (M, N, K) on "validation" or "test", which are logits too.

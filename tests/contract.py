@@ -372,7 +372,9 @@ def _exercises(notebook, number, kind):
         yield f"does not begin with '# {number} · {kind.title()}: '"
     if any(calls(cell, "claim") for cell in code_cells(notebook)):
         yield "makes a claim, which the lessons do"
-    verdict = "right: " if kind == "solutions" else "not done yet."
+    mark, verdict = (
+        ("✓", "right: ") if kind == "solutions" else ("○", "nothing written")
+    )
     sections, asked = {}, {}
     for cell in notebook.cells:
         if found := re.match(r"## (.+)", cell.source):
@@ -383,7 +385,7 @@ def _exercises(notebook, number, kind):
         for call in calls(cell, "check") if cell.cell_type == "code" else []:
             name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
             asked[heading].append(name.split()[0])
-            if f"Exercise {name}: {verdict}" not in output:
+            if f"{mark} Exercise {name}: {verdict}" not in output:
                 yield f"exercise {name} is stored without '{verdict}'"
     wanted = [f"{number}-{k}" for k in (1, 2, 3)]
     if [name for name in sections if name != "Mini-project"] != wanted:

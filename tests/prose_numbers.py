@@ -20,6 +20,7 @@ NOT_A_RESULT = [
     r"(?m)^#+ \d+\.",  # the number of a section
     r"(?m)^\d+\. ",  # a numbered list
 ]
+CLAIMED = re.compile("✓ (?!Exercise)")  # a claim, or a guess that was right
 LEFT_OUT = ("## References", "## Exercises, deeper, next")
 
 
@@ -62,7 +63,7 @@ def _values(cells):
         for output in cell.get("outputs", []):
             text = re.sub(r"(?s)<details>.*?</details>", "", output_text(output))
             if "image/png" not in output.get("data", {}) and "lsr-live-" not in text:
-                lines += [line for line in text.splitlines() if line[:1] != "✓"]
+                lines += [line for line in text.splitlines() if not CLAIMED.match(line)]
     return [float(number) for number, _ in _numbers("\n".join(lines))]
 
 

@@ -1,9 +1,11 @@
-"""Checkers: right answers pass, open ones are "not done yet", nothing ever raises."""
+"""Checkers: right answers pass, open ones are told apart, nothing ever raises."""
 
 import itertools
 import math
+import pathlib
 import re
 import sys
+import urllib.parse
 from unittest.mock import Mock
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from contract import prose_cells
 from exercise_files import answers, exercise_paths, fill_ins
-from notebook_files import by_number
+from notebook_files import ROOT, by_number, read
 from scipy import stats
 
 from lsr_utils.exercises import EXERCISES, check, engine, verdict
@@ -38,11 +40,11 @@ def wants_function(name):
 @every_exercise
 def test_the_solution_is_right_and_the_stub_not_done(name, given, capsys):
     check(name, given["solutions"][name])
-    assert capsys.readouterr().out.startswith(f"Exercise {name}: right: ")
+    assert capsys.readouterr().out.startswith(f"✓ Exercise {name}: right: ")
     for value in (given["exercises"][name], None, ..., [None], (1.0, ...)):
-        assert verdict(name, value) == f"Exercise {name}: not done yet."
+        assert verdict(name, value) == f"○ Exercise {name}: nothing written yet."
     if wants_function(name):
-        assert verdict(name, lambda *_: None).endswith("; is a `return` missing?")
+        assert "; is a `return` missing?" in verdict(name, lambda *_: None)
 
 
 @every_exercise
@@ -53,13 +55,23 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
     assert len(set(said.values())) == len(said)
     asked = name.split()[0] if "-" in name else name  # an exercise of several parts
     parts = [other for other in EXERCISES if other.split()[0] == asked] or [name]
-    assert sum(len(engine.misconceptions(EXERCISES[part])) for part in parts) >= 3
+    planted = [part for part, *_ in PLANTED if part in parts]
+    own = [key for part in parts for key in engine.misconceptions(EXERCISES[part])]
+    assert len(own) + len(planted) >= 3
     for key, wrong in engine.misconceptions(exercise).items():
-        ((number, section),) = re.findall(r"\((\d\d[a-z]?) section (\d+)", said[key])
+        ((number, section),) = re.findall(r"\((\d\d[a-z]?)\.(\d+)\)", said[key])
         prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
         assert f"\n## {section}. " in prose
         if not isinstance(wrong, engine.sign):
-            assert verdict(name, wrong) == f"Exercise {name}: not yet: {said[key]}"
+            sentence = said[key].replace(
+                f"{number}.{section}", f"{number}, section {section}"
+            )
+            line, *shown = verdict(name, wrong).splitlines()
+            assert line == f"✗ Exercise {name}: not yet: {sentence}"
+            assert [row[:8] for row in shown if wants_function(name)][1:] in (
+                [],
+                ["- given:", "- came: ", "- wanted"],
+            )
 
 
 def converted(value, convert):
@@ -87,9 +99,9 @@ def test_a_right_answer_passes_whatever_its_type(name, given):
             return converted(right(*case) if case else right, convert)
 
         line = verdict(name, answer if wants_function(name) else answer())
-        assert line.startswith(f"Exercise {name}: right: "), clothes
+        assert line.startswith(f"✓ Exercise {name}: right: "), clothes
     if isinstance(right, float):
-        assert "where a number is wanted" in verdict(name, repr(right))
+        assert "take the quotation marks away" in verdict(name, repr(right))
 
 
 class Evil:
@@ -136,9 +148,9 @@ def test_nothing_raises_and_nothing_wrong_passes(name):
     returned = [lambda *_, value=value: value for value in VALUES]
     answers = VALUES + FUNCTIONS + (returned if wants_function(name) else [])
     for number, answer in enumerate(answers):
-        line = verdict(name, answer)
-        assert line.startswith(f"Exercise {name}: not yet: "), number
-        assert "\n" not in line and len(line) < 400, number
+        said = verdict(name, answer)
+        assert said.startswith(f"✗ Exercise {name}: not yet: "), number
+        assert said.count("\n") <= 4 and len(said) < 900, number
 
 
 def test_an_unknown_exercise_is_answered_with_those_that_exist():
@@ -166,6 +178,10 @@ def times_nan(z, y, eps, upstream=None):
     q = (1 - eps) * F.one_hot(y.clamp(min=0), k) + eps / k
     per_row = live / live.sum() if upstream is None else upstream * live
     return (z.softmax(1) - q) * per_row[:, None]
+
+
+def right_of(name):
+    return EXERCISES[name].right
 
 
 def smoothed(z, y, allowed, eps):
@@ -221,31 +237,35 @@ def mean_of_means(z, y, eps, rows, mean=torch.nanmean):
 PLANTED = [
     ("00-1", "B", "nothing is drawn at random"),
     ("00-2", 0, "this is not it"),
-    ("00-3", [4, 5, 6, 8], "another order"),
+    ("00-3", [5, 4, 6, 8], "another order"),
     ("00-3", (4, 6, 5, 3), "whether accuracy rises"),
     ("00-3", [8, 6, 3, 4], "features of a class"),
     ("00-3", [7, 8, 5, 4], "how a confidence is measured"),
     ("01 row", torch.full((6,), 1 / 6), "this is not it"),
     ("01 gap", 0.9167 / 0.0167, "ratio of the two"),
     ("01-1", lambda eps, k: eps - eps / k, "the way back"),
-    ("01-1", lambda eps, k: eps * k, "at 0.1, 6 it returns 0.6, where 0.12 is right"),
+    (
+        "01-1",
+        lambda eps, k: eps * k,
+        "`eps = 0.1, k = 6` (2 of 3 other cases are right)",
+    ),
     ("01-2 row", [0.05, 0.05, 0.8, 0.05], "not a distribution"),
     ("01-2 floor", 0.138, "the term of the true class"),
     ("01-3 excess", [0.029, -0.371], "one floor away from both"),
     ("01-3 gaps", [3.2256, 3.2256], "both numbers are the same"),
     ("01-3 gaps", [2.1745, 5.0039], "one-hot loss"),
     ("01-3 gaps", [math.log(55), 5.0039], "where the loss is least"),
-    ("02 rows", torch.tensor(1.2), "one number"),
+    ("02 rows", torch.tensor(1.2), "a single number; wanted: a row of 8 numbers"),
     ("02 grad", torch.zeros(8, 6), "this is not it"),
     ("02a masked", smoothed, "infinite"),
     ("02a masked", lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
     ("02a masked", times_inf, "0 · (−∞)"),
-    ("02-1 eps", lambda eps, k: eps / k, "where 0.0909091 is right"),
+    ("02-1 eps", lambda eps, k: eps / k, "came: `0.0166667`\n- wanted: `0.0909091`"),
     ("02-1 loss", nll_in_full, "still the copied class"),
     ("02-2", against_torch, "compares with PyTorch's"),
     ("02-3", weighted_means, "0/0 = nan"),
     ("03 gap", lambda z, t: t - (z.sum(1) - t), "summed up"),
-    ("03-1 gap", 2.0037, "does not halve the gap"),
+    ("03-1 gap", 2.0037, "the gap does not halve"),
     ("03-1 half", 0.2, "does not halve when"),
     ("03-2 causes", "aaa", "need not be wrong"),
     ("03-2 gap", math.log(20), "Smooth the"),
@@ -265,9 +285,13 @@ PLANTED = [
     ("07-2 gap", math.log(1 + 7 / 0.3), "noise alone"),
     ("07-2 gap", math.log(1 + 6 * 0.63 / 0.37), "six classes"),
     ("07-2 eps", lambda total, rate, k: (total - rate) / (1 - rate), "1 − ρ"),
-    ("07-3", lambda z, y, t: -(z.softmax(1) @ t)[range(len(y)), y].log(), "a row"),
+    (
+        "07-3",
+        lambda z, y, t: -(z.softmax(1) @ t)[range(len(y)), y].log(),
+        "take its mean",
+    ),
     ("05-1 pencil", 3 / (((1 - 19 / 3) ** 2 + (9 - 19 / 3) ** 2) / 2), "all six"),
-    ("05-2 bound", math.log(41) * 10 / 9, "Solve for the product"),
+    ("05-2 bound", math.log(41) * 10 / 9, "solve for the product"),
     ("06-1", lambda *case: abs(gaps(*case)).mean(), "nan: an empty bin"),
     ("06-2 law", 0.8 * 0.85 + 0.2 / 9 * 0.15 - 0.85, "K−1 others"),
     ("06-2 eps", lambda conf, acc, k: 1 - acc / conf, "gets ε/K back"),
@@ -277,12 +301,72 @@ PLANTED = [
     ("02b-1 moved", 8 * 4096 * 32_000 / 1e9, "as in float32"),
     ("02b-2", merged, "0 · (−∞)"),
     ("02b-3", lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan"),
-    ("02b-3 chunks", mean_of_means, "mean of their means"),
+    ("02b-3 chunks", mean_of_means, "a mean of means"),
     ("02b-3 chunks", lambda *case: mean_of_means(*case, torch.mean), "mean is 0 / 0"),
+    # What can go wrong anywhere.
+    ("01 gap", -math.log(55), "perhaps the size is right, the sign is not"),
+    ("01 gap", math.log10(55), "a logarithm to base 10"),
+    ("01-2 floor", 0.8476, "in bits"),
+    ("01-2 floor", "0,5875", "take the quotation marks away"),
+    ("07-1 clicks", (0, 25), "a point, not a comma"),
+    ("07-1", lambda rate, k: 100 * rate * k / (k - 1), "in per cent"),
+    ("01-2 eps", lambda c, k: (1 - c) * k / (k - 1) / 2, "exactly half"),
+    ("01-2 row", [0.05, "0.05", 0.85, 0.05], "in which number 2 is a text, '0.05'"),
+    ("01 row", [1.667, 1.667, 91.67, 1.667, 1.667, 1.667], "in per cent"),
+    ("00-1", 4, "one letter is wanted in quotation marks"),
+    ("03-2 causes", "db", "there are 2 here"),
+    ("04 half", lambda d: 0 * d.mean() / 0, "a number is nan"),
+    ("05-1", lambda h, y: h.nope, "it ends in `AttributeError: 'Tensor' object has no"),
+    (
+        "06-3 slope",
+        lambda *case: right_of("06-3 slope")(*case) * 400,
+        "divide by the 400",
+    ),
+    ("07-3 matrix", lambda *case: right_of("07-3 matrix")(*case).mT, "wrong axis"),
+    ("02-1 loss", lambda *case: right_of("02-1 loss")(*case) + 0.5, "always +0.5 off"),
+    ("03 gap", lambda z, true: right_of("03 gap")(z, true)[:, None], "another shape"),
+    ("03 gap", lambda z, true: true[:, None] - z.mean(1), "(N, N)"),
 ]
 
 
 @pytest.mark.parametrize(("name", "answer", "words"), PLANTED)
 def test_a_wrong_answer_is_named(name, answer, words):
-    line = verdict(name, answer)
-    assert line.startswith(f"Exercise {name}: not yet: ") and words in line
+    said = verdict(name, answer)
+    assert said.startswith(f"✗ Exercise {name}: not yet: ") and words in said
+
+
+def divided(eps, k):
+    nothing = 0
+    return eps / nothing
+
+
+def test_what_came_is_shown_with_the_line_and_a_link_to_the_section(monkeypatch):
+    bare = verdict("01-1", divided)
+    monkeypatch.chdir(ROOT / "notebooks" / "exercises")
+    first, _, given, line = verdict("01-1", divided).splitlines()
+    assert "it ends in `ZeroDivisionError: " in first and "([01, section 3](" in first
+    assert given == "- given: `eps = 0.1, k = 6`"
+    assert line.endswith("of the cell, `return eps / nothing`")
+    assert "(01, section 3)" in bare and bare.splitlines()[1:] == ["", given, line]
+    for name, number in (
+        ("01-1", "01"),
+        ("02a masked", "02a"),
+        ("02b-3 chunks", "02b"),
+    ):
+        sentence = verdict(name, lambda *_: "?").splitlines()[0]
+        path, anchor = re.search(r"\]\((\.\./\S+)#([^)\s]+)\)", sentence).groups()
+        lesson = read(pathlib.Path(path))
+        assert lesson.cells[0].source.startswith(f"# {number[:2]}")
+        heading = urllib.parse.unquote(anchor).replace("-", " ")
+        prose = [cell.source.replace("-", " ") for cell in prose_cells(lesson)]
+        assert any(f"## {heading}" in text for text in prose)
+
+
+def test_in_a_notebook_the_links_of_a_verdict_are_links(monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.get_ipython", object)
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    check("00-1", "a")
+    check("00-1", "d")
+    ((_, said), (_, plain)) = sent[0].items()
+    assert len(sent) == 1 and said == plain == verdict("00-1", "a")

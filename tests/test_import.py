@@ -98,7 +98,7 @@ def test_a_module_says_what_it_is_and_imports_only_those_above_it(path):
     assert all(map(ast.get_docstring, [tree, *public]))
 
 
-MOST = {"exercises": 2000, "experiments": 1100, "fused": 1300, "core": 3900}  # lines
+MOST = {"exercises": 1900, "experiments": 1100, "fused": 1300, "core": 3900}  # lines
 
 
 def test_the_package_stays_small():

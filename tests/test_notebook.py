@@ -1,10 +1,11 @@
-"""What every notebook does the same way: set up, show, guess, claim."""
+"""What every notebook does the same way: set up, show, table, guess, claim."""
 
 import math
 import random
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -43,7 +44,7 @@ def test_setup_names_the_device_and_sets_numbers_and_figures(capsys):
     assert str(torch.tensor([1 / 3, 1e-6])) == "tensor([0.3333, 0.0000])"
     assert str(np.array([1 / 3, 1e-6])) == "[0.3333 0.    ]"
     assert tuple(plt.rcParams["figure.figsize"]) == style.SINGLE
-    assert plt.rcParams["figure.dpi"] == plt.rcParams["savefig.dpi"] == 110
+    assert plt.rcParams["savefig.dpi"] == 200
 
 
 def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
@@ -87,6 +88,42 @@ def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch
     assert alt in words["text/html"]
 
 
+# --- table --------------------------------------------------------------------------
+
+
+def test_a_table_has_its_caption_real_minus_signs_and_marked_rows(monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    frame = pd.DataFrame(
+        {"gain": [-0.0712345, 12.0], "95 %": ["-0.077, -0.066", "1e-05 <b>"]},
+        index=pd.Index([0.05, 0.1], name="eps"),
+    )
+    lsr.table(frame, "Gains & losses", mark=[0.05])
+    lsr.table(frame.set_index("gain", append=True), "Two keys", mark=[(0.1, 12.0)])
+    one, two = sent
+    assert one["text/plain"].splitlines() == [
+        "Gains & losses",
+        " eps      gain            95 %",
+        "0.05  −0.07123  −0.077, −0.066  ←",
+        " 0.1        12       1e-05 <b>",
+    ]
+    page = one["text/html"]
+    assert page.startswith('<table style="white-space: nowrap"><caption>Gains &amp;')
+    assert page.count("<th>") == 3 and page.count("<td>") == 6
+    assert page.count('<tr style="font-weight: bold"><td>0.05</td>') == 1
+    assert "<td>1e-05 &lt;b&gt;</td>" in page
+    assert two["text/plain"].splitlines()[-1].split() == [
+        "0.1",
+        "12",
+        "1e-05",
+        "<b>",
+        "←",
+    ]
+    assert two["text/plain"].splitlines()[1].split() == ["eps", "gain", "95", "%"]
+
+
+# --- guess --------------------------------------------------------------------------
+
 HIT, MISS = "✓ well predicted", "↯ a surprise"
 
 
@@ -96,13 +133,17 @@ HIT, MISS = "✓ well predicted", "↯ a surprise"
         (0.9, 0.9167, None, HIT),
         (-4.0, -4.3, None, HIT),
         ("4", torch.tensor(4.007), None, HIT),
+        ("50 %", 49.0, None, HIT),
+        ("0,9", 0.9167, None, HIT),
         (3.9, 4.0, 0.05, MISS),
         (math.inf, math.inf, None, HIT),
         (4.0, math.inf, None, MISS),
-        (math.nan, 1.0, None, MISS),
+        (-math.inf, math.inf, None, MISS),
         ("Infinite ", "infinite", None, HIT),
+        ("nan", "infinite", None, MISS),
+        ("infinit", "infinite", None, HIT),
+        ("below", "not below", None, MISS),
         ("pytorch", "PyTorch", None, HIT),
-        (3, "PyTorch", None, MISS),
     ],
 )
 def test_a_guess_is_held_against_the_truth(said, truth, tol, verdict, capsys):
@@ -112,14 +153,20 @@ def test_a_guess_is_held_against_the_truth(said, truth, tol, verdict, capsys):
     assert capsys.readouterr().out == wanted
 
 
-def test_no_guess_hides_the_answer_and_one_that_is_no_number_is_no_error(capsys):
-    for guess in (None, "many", [1, 2]):
-        lsr.guess("p_max", guess, 0.9167)
-    assert capsys.readouterr().out.splitlines() == [
-        "No prediction yet: set guess above, then run this cell again.",
-        "guess must be a number for p_max, got 'many'.",
-        "guess must be a number for p_max, got [1, 2].",
-    ]
+def test_without_a_guess_the_truth_is_said_and_what_is_no_guess_is_no_surprise(capsys):
+    for truth, words in ((0.9167, "0.92"), (104, "104"), (7, "7"), ("rise", "rise")):
+        lsr.guess("it", None, truth)
+        assert capsys.readouterr().out == f"○ no guess yet: it is {words}.\n"
+    for said in ("many", [1, 2], "", True, math.nan, "0.9.1", object):
+        lsr.guess("p_max", said, 0.9167)
+        line = f"? {said!r} is nothing like an answer: p_max is a number.\n"
+        assert capsys.readouterr().out == line
+    for said, among in ((3, ()), ("", ()), ("7", ()), ("steady", ("rise", "fall"))):
+        lsr.guess("the NLL", said, "rise", among=among)
+        line = f"? {said!r} is nothing like an answer: the NLL is a word.\n"
+        assert capsys.readouterr().out == line
+    lsr.guess("the NLL", "Fal", "rise", among=("rise", "fall"))
+    assert capsys.readouterr().out == f"{MISS}: the NLL is rise, you said Fal.\n"
 
 
 def test_a_claim_that_holds_prints_one_line_whatever_it_rests_on(capsys):

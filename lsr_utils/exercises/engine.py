@@ -9,8 +9,23 @@ import warnings
 import numpy as np
 import torch
 
-NOT_DONE = "not done yet."
+from .diagnoses import diagnosis, is_array, numbers
+from .words import arguments, beside, line_of, linked, short
+
+RIGHT, WRONG, OPEN = "✓✗○"
 RESERVED = ("right", "cases", "tol")
+PLACE = re.compile(r" *\((\d\d[a-z]?\.\d+)\)")  # (01.5): lecture 01, section 5
+SHARED = {  # sentences of misconceptions that several exercises have
+    "others": "this is for ε over the K−1 others. PyTorch spreads it over all K (01.3)",
+    "six_classes": "this is for six classes. Here there are ten",
+    "six_built_in": "right at K = 6 only: 1.2 is K/(K−1) there",
+    "numpys_spread": "numpy's default divides by S, a sample by S − 1: ddof=1 (04.1)",
+    "of_one_pair": "the spread of single differences lacks its √S",
+    "normal": "1.96 is the normal distribution's. Of few pairs it is Student's t",
+    "one_sided": "this leaves 5 % on *each* side: use the quantile at 0.975",
+    "binary": "these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (02b.1)",
+    "unsmoothed": "ε is not used: this is the loss of one-hot labels",
+}
 
 
 class sign:
@@ -27,10 +42,23 @@ def draw(seed, *shape):
 
 
 def sentences(exercise):
-    """What is said of an exercise, {"right": ..., name of a misconception: ...}."""
+    """What is said of an exercise, {"right": ..., name of a misconception: ...}.
+
+    A sentence ends in its place, that of the first line where it has none.
+    """
     parts = re.split(r"(?m)^(\w+): ", inspect.getdoc(exercise))
     named = zip(["right", *parts[1::2]], parts[::2], strict=True)
-    return {name: " ".join(text.split()) for name, text in named}
+    own = {name: " ".join(text.split()) for name, text in named}
+    said = {"right": PLACE.sub("", own["right"])}
+    for name in misconceptions(exercise):
+        text = own[name] if name in own else f"{SHARED[name]}."
+        (other,) = PLACE.findall(text) or [_place(exercise)]
+        said[name] = f"{PLACE.sub('', text)} ({other})"
+    return said
+
+
+def _place(exercise):
+    return PLACE.search(inspect.getdoc(exercise))[1]
 
 
 def misconceptions(exercise):
@@ -40,7 +68,7 @@ def misconceptions(exercise):
 
 
 def judge(exercise, answer):
-    """The verdict on an answer to an exercise, as a text; never an error."""
+    """The verdict on an answer to an exercise: its mark, and a text; never an error."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -48,19 +76,22 @@ def judge(exercise, answer):
     except KeyboardInterrupt:  # the reader stops a function that does not end
         raise
     except BaseException as error:  # a hostile object; sys.exit() in a function
-        return f"not yet: looking at the answer ended in {type(error).__name__}."
+        return _wrong(f"looking at the answer ended in {type(error).__name__}.")
+
+
+def _wrong(text, *details):
+    lines = [f"- {name}: {value}" for name, value in details]
+    return WRONG, "\n".join([f"not yet: {text}", *[""][: len(lines)], *lines])
 
 
 def _judge(exercise, answer):
     if _is_open(answer):
-        return NOT_DONE
+        return OPEN, "nothing written yet."
     function = hasattr(exercise, "cases")
     if function and not callable(answer):
-        return (
-            "not yet: hand over the function itself, by its name, without calling it."
-        )
+        return _wrong("hand over the function itself, by its name, without calling it.")
     if callable(answer) and not function:
-        return "not yet: hand over a value, not a function."
+        return _wrong("hand over a value, not a function.")
     tol = getattr(exercise, "tol", 1e-5 if function else 2e-3)
     cases = _fresh(exercise) if function else [()]
 
@@ -71,24 +102,45 @@ def _judge(exercise, answer):
 
     results, wanted = outcomes(answer, cases), outcomes(exercise.right)
     if any(isinstance(result, NotImplementedError) for result in results):
-        return NOT_DONE
-    if _all_same(results, wanted, tol):
+        return OPEN, "nothing written yet."
+    good = [_same(*pair, tol) for pair in zip(results, wanted, strict=True)]
+    said = sentences(exercise)
+    if all(good):
         if function and not _unchanged(cases, _fresh(exercise)):
-            return (
-                "not yet: the values are right, but it changes its arguments in place."
-            )
-        return f"right: {sentences(exercise)['right']}"
-    for name, wrong in misconceptions(exercise).items():
+            return _wrong("the values are right, but it changes its arguments.")
+        return RIGHT, f"right: {said['right']}"
+
+    def fits(wrong):
         if isinstance(wrong, sign):
             looks = zip(results, wanted, cases, strict=True)
-            fits = any(_shows(wrong, *look) for look in looks)
-        else:
-            fits = _all_same(results, outcomes(wrong), tol)
-        if fits:
-            return f"not yet: {sentences(exercise)[name]}"
-    unlike = zip(cases, results, wanted, strict=True)
-    first = next(look for look in unlike if not _same(*look[1:], tol))
-    return f"not yet: {_difference(*first)}"
+            return any(_shows(wrong, *look) for look in looks)
+        return _all_same(results, outcomes(wrong), tol)
+
+    first = good.index(False)
+    got, want, place = results[first], wanted[first], _place(exercise)
+    known = (name for name, wrong in misconceptions(exercise).items() if fits(wrong))
+    if (name := next(known, None)) is not None:
+        text = said[name]
+    elif isinstance(got, BaseException):
+        text = f"it ends in `{type(got).__name__}: {short(got)}` ({place})"
+    else:
+        wrong = [i for i, right in enumerate(good) if not right]
+        parts = ([part[i] for i in wrong] for part in (results, wanted, cases))
+        text = f"{diagnosis(*parts, _all_same, tol)} ({place})"
+    case = _fresh(exercise)[first] if function else ()
+    return _wrong(PLACE.sub(linked, text), *_details(answer, case, got, want, good))
+
+
+def _details(answer, case, got, want, good):
+    """What a function was given, what came and what was wanted."""
+    if not case:
+        return
+    others = f" ({sum(good)} of {len(good) - 1} other cases are right)" * any(good)
+    yield "given", f"{arguments(answer, case)}{others}"
+    if not isinstance(got, BaseException):
+        yield from zip(("came", "wanted"), beside(got, want), strict=True)
+    elif line := line_of(got, answer):
+        yield "line", line
 
 
 def _is_open(answer):
@@ -106,9 +158,9 @@ def _unchanged(cases, fresh):
     """Whether every array among the arguments still equals a fresh one."""
     pairs = zip(itertools.chain(*cases), itertools.chain(*fresh), strict=True)
     return all(
-        np.array_equal(_numbers(a), _numbers(b), equal_nan=True)
+        np.array_equal(numbers(a), numbers(b), equal_nan=True)
         for a, b in pairs
-        if isinstance(b, (torch.Tensor, np.ndarray))
+        if is_array(b)
     )
 
 
@@ -127,7 +179,7 @@ def _shows(wrong, result, want, case):
     try:
         small = isinstance(result, torch.Tensor) and result.numel() < 100_000
         if not (small or isinstance(result, str)):  # a list, a number, an array
-            result = torch.as_tensor(_numbers(result, _numbers(want).shape))
+            result = torch.as_tensor(numbers(result, numbers(want).shape))
         return bool(wrong.shows(result, *case))
     except Exception:  # the result is of another kind than the sign speaks of
         return False
@@ -139,78 +191,12 @@ def _all_same(results, wanted, tol):
 
 def _same(got, want, tol):
     if isinstance(want, str):
-        return isinstance(got, str) and got.strip().lower() == want.lower()
+        return isinstance(got, str) and re.sub(r"\W", "", got).lower() == want
     if isinstance(want, tuple):
+        if is_array(got) and tuple(got.shape) == (len(want),):
+            got = list(got)
         alike = isinstance(got, (tuple, list)) and len(got) == len(want)
         return alike and _all_same(got, want, tol)
-    want = _numbers(want)
-    got = None if want is None else _numbers(got, want.shape)
+    want = numbers(want)
+    got = None if want is None else numbers(got, want.shape)
     return got is not None and np.allclose(got, want, tol, tol, equal_nan=True)
-
-
-def _numbers(value, shape=None):
-    """A float array of this shape (of any shape: None), or None when it is none.
-
-    Looks at the shape first, so that nothing large or endless is ever walked through.
-    """
-    if hasattr(value, "to_numpy"):  # of pandas
-        value = value.to_numpy()
-    if isinstance(value, list) and shape is None:  # of an exercise
-        value = np.asarray(value)
-    if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
-        if shape == () and value.ndim and np.prod(value.shape) == 1:
-            value = value.reshape(())
-        if shape is not None and tuple(value.shape) != tuple(shape):
-            return None
-        if isinstance(value, torch.Tensor):
-            value = value.detach().cpu()
-            value = value if value.is_complex() else value.double()
-        value = np.asarray(value)
-        return value.astype(float) if value.dtype.kind in "biuf" else None
-    if isinstance(value, (list, tuple)):
-        if not shape or len(value) != shape[0]:
-            return None
-        rows = [_numbers(row, shape[1:]) for row in value]
-        return None if any(row is None for row in rows) else np.stack(rows)
-    if shape not in (None, ()) or isinstance(value, (str, bytes, bool)):
-        return None
-    try:
-        return np.asarray(float(value))
-    except Exception:  # not a number, or one that does not want to be converted
-        return None
-
-
-def _difference(case, got, want):
-    """In words: what is wrong with a result that shows no known misconception."""
-    at = f"at {', '.join(map(_text, case))} it" if case else "this"
-    if isinstance(got, BaseException):
-        return f"{at} ends in {type(got).__name__}: {_text(got)}"
-    if got is None:
-        return "it returns None; is a `return` missing?"
-    wanted = None if isinstance(want, (str, tuple)) else _numbers(want)
-    numbers = None if wanted is None else _numbers(got, wanted.shape)
-    if not case and (wanted is None or numbers is not None):
-        return "this is not it, and no mistake that the checker knows; see the hint."
-    verb = "returns" if case else "is"
-    if numbers is None:
-        kind = _text(want) if wanted is None or wanted.ndim else "a number"
-        return f"{at} {verb} {_text(got)}, where {kind} is wanted."
-    if numbers.ndim:
-        off = np.abs(numbers - wanted).max()
-        return f"{at} returns an array that is off by up to {off:.3g}."
-    return f"{at} returns {numbers:.6g}, where {wanted:.6g} is right."
-
-
-def _text(value):
-    """A few words for any object: a number as it is, an array by its shape."""
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, (torch.Tensor, np.ndarray)) and value.ndim:
-        return f"an array {tuple(value.shape)}"
-    if isinstance(value, (int, float, np.generic, torch.Tensor)):
-        return f"{float(value):g}"
-    if isinstance(value, tuple) and all(isinstance(v, (int, float)) for v in value[:5]):
-        return f"({', '.join(map(_text, value[:5]))})"
-    text = str(value) if isinstance(value, (str, BaseException)) else ""
-    lines = text.strip().splitlines() or [f"an object of type {type(value).__name__}"]
-    return lines[0][:70]

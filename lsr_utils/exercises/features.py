@@ -20,39 +20,25 @@ def _ratio(h, y, power=2, pooled=(False, False), overall=False, ddof=0):
 
 
 class E05_1_pencil:
-    """every class counts alike, however many images it has.
-
-    by_image: the large class counts twice in your mean *within*. Take the mean of each
-        class first, and then the mean of the classes (05 section 4).
-    overall_mean: you measured *between* from the mean of all six numbers, which lies
-        nearer to the large class. μ is the mean of the class means (05 section 4).
-    sample_variance: you divided by n − 1. Both parts are plain means (05 section 4).
-    not_squared: these are mean distances. Both parts are means of *squared* distances
-        (05 section 4).
-    upside_down: this is between / within. Tight clusters have a small ratio, so within
-        is above (05 section 4).
+    """every class counts alike, however many images it has (05.4).
+    by_image: the large class counts twice in *within*. Average class means.
+    overall_mean: *between* is measured from all six numbers, not from class means.
+    sample_variance: you divided by n − 1. Both parts are plain means.
+    not_squared: these are mean distances. Both parts are means of *squared* distances.
     """
 
     right, by_image, overall_mean = 3 / 16, 22 / 6 / 16, 3 / (160 / 9)
-    sample_variance, not_squared, upside_down = (2 + 20 / 3) / 2 / 16, 1.5 / 4, 16 / 3
+    sample_variance, not_squared = (2 + 20 / 3) / 2 / 16, 1.5 / 4
 
 
 class E05_1:
-    """mean over the images of a class, then mean over the classes.
-
-    pooled: your *within* is a mean over all images: large classes weigh more. Average
-        within each class first (05 section 4).
-    overall_mean: *between* is measured from the mean of all features. Take the mean of
-        the class means: classes weigh alike (05 section 4).
-    all_by_image: both parts weigh a class by its images, as an analysis of variance
-        does. Here classes weigh alike (05 section 4).
-    not_squared: these are distances; both parts take their squares (05 section 4).
-    sample_variance: you divided by n − 1, which `var` does unless told otherwise. The
-        definition takes plain means (05 section 4).
-    upside_down: this is between / within. Tight clusters have a small ratio, so within
-        is above (05 section 4).
-    of_all: this is within / (within + between), which is one minus a share of variance.
-        The ratio divides by between alone (05 section 4).
+    """mean over the images of a class, then mean over the classes (05.4).
+    pooled: *within* is a mean over all images here. Average within each class first.
+    overall_mean: *between* is measured from all features. Take the class means' mean.
+    all_by_image: both parts weigh a class by its images. Here classes weigh alike.
+    not_squared: these are distances; both parts take their squares.
+    sample_variance: you divided by n − 1, as `var` does. These are plain means.
+    of_all: this is within / (within + between). Divide by between alone.
     """
 
     right = lambda h, y: _ratio(h, y)
@@ -61,7 +47,6 @@ class E05_1:
     all_by_image = lambda h, y: _ratio(h, y, overall=True, pooled=(True, True))
     not_squared = lambda h, y: _ratio(h, y, power=1)
     sample_variance = lambda h, y: _ratio(h, y, ddof=1)
-    upside_down = lambda h, y: 1 / _ratio(h, y)
     of_all = lambda h, y: _ratio(h, y) / (1 + _ratio(h, y))
 
     def cases():
@@ -85,19 +70,12 @@ def _plane_by(axes):
 
 
 class E05_2:
-    """an exact picture: origin in the plane, two axes of length one at right angles.
-
-    through_zero: the origin is missing. The plane crosses the templates and not the
-        zero of the feature space: subtract their mean first (05 section 2).
-    leaning: your axes are the two sides, cut to length 1 but not at right angles: the
-        picture is sheared. Take from the second side its part along the first
-        (05 section 2).
-    own_lengths: your axes are at right angles, but not of length 1: the two coordinates
-        have different units (05 section 2).
-    skew: these are the numbers of sides to walk, coordinates in a slanted basis. A
-        projection onto orthonormal axes gives distances (05 section 2).
-    mirrored: right but for a sign. QR may point an axis either way: turn them so that b
-        lies to the right of a, and c above (05 section 2).
+    """an exact picture: origin in the plane, two orthonormal axes (05.2).
+    through_zero: the plane crosses the templates, not zero: subtract their mean first.
+    leaning: your axes are not at right angles: the picture is sheared.
+    own_lengths: your axes are at right angles, but their length is not 1.
+    skew: these are coordinates in a slanted basis. Take orthonormal axes.
+    mirrored: right but for a sign: turn b to the right of a, and c above.
     """
 
     right = lambda *case: _plane(*case)
@@ -115,23 +93,15 @@ class E05_2:
 
 
 class E05_2_bound:
-    """the gap fixes the least product of the two lengths.
-
-    gap: this is the gap, ln 41. The product of lengths may be smaller by (K−1)/K
-        (05 section 8).
-    upside_down: K/(K−1) stands on the side of the lengths: gap ≤ K/(K−1)·‖w‖‖μ‖. Solve
-        for the product (05 section 8).
-    six_classes: this is the bound for six classes. Here there are ten (05 section 8).
-    others: this is for ε over the K−1 others. PyTorch spreads it over all K
-        (01 section 3).
-    one_length: this is one length, if both were alike. The product was asked for
-        (05 section 8).
+    """the gap fixes the least product of the two lengths (05.8).
+    gap: this is the gap, ln 41. The product may be smaller by (K−1)/K.
+    upside_down: gap ≤ K/(K−1)·‖w‖‖μ‖: solve for the product.
     """
 
     right = 0.9 * optimal_gap(0.2, 10)
     gap, upside_down = right / 0.9, right / 0.81
     six_classes = 5 / 6 * optimal_gap(0.2, 6)
-    others, one_length = 0.9 * optimal_gap(0.2, 10, "others"), right**0.5
+    others = 0.9 * optimal_gap(0.2, 10, "others")
 
 
 def _angles(means, centred=1, size=torch.abs, ideal=lambda k: -1 / (k - 1), own=0):
@@ -141,18 +111,12 @@ def _angles(means, centred=1, size=torch.abs, ideal=lambda k: -1 / (k - 1), own=
 
 
 class E05_3:
-    """zero for the corners of a simplex, and for nothing else.
-
-    not_centred: the means are seen from the zero of the feature space. Subtract their
-        mean first: the simplex has its centre there (05 section 7).
-    orthogonal: you compared with right angles, cosine 0. K equal angles can be wider
-        than that: −1/(K−1) (05 section 7).
-    one_over_k: you compared with −1/K. K unit vectors that sum to zero have cosines of
-        −1/(K−1) (05 section 7).
-    with_itself: your mean holds the K cosines of a vector with itself. Take pairs of
-        different classes (05 section 7).
-    signed: angles too wide and too narrow cancel in your mean. Take the distance of
-        each cosine before averaging (05 section 7).
+    """zero for the corners of a simplex, and for nothing else (05.7).
+    not_centred: the means are seen from zero. Subtract their mean first.
+    orthogonal: you compared with the cosine 0. K equal angles are wider: −1/(K−1).
+    one_over_k: you compared with −1/K. K unit vectors of sum 0 have −1/(K−1).
+    with_itself: K cosines of a vector with itself are in your mean. Leave them out.
+    signed: too wide and too narrow cancel. Take distances before averaging.
     """
 
     right = lambda means: _angles(means)
@@ -173,15 +137,10 @@ def _arc(eps, k, *shares, one=1):
 
 
 class E05_3_arc:
-    """the logarithm of the smoothed target bends the way.
-
-    straight: this is the segment: the shares λ and 1 − λ of the whole gap. The network
-        fits probabilities, and half a share is more than half the way (05 section 10).
-    without_floor: the third class has probability ε/K, and so has each of the two on
-        top of its share: the 1 in the logarithm is missing (05 section 10).
-    log_target: these are ln q′ of the two classes. Subtract ln q′ of the third: both
-        coordinates are *above c* (05 section 10).
-    exchanged: a and b are exchanged: λ is the share of a (05 section 10).
+    """the logarithm of the smoothed target bends the way (05.10).
+    straight: this is straight: half a share is more than half the way.
+    without_floor: each of the two has ε/K on top of its share: the 1 is missing.
+    log_target: these are ln q′ of two classes. Subtract ln q′ of the third.
     """
 
     right = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam)
@@ -189,4 +148,3 @@ class E05_3_arc:
     straight = lambda lam, eps, k: _arc(eps, k, 1) * torch.tensor([lam, 1 - lam])
     without_floor = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam, one=0)
     log_target = lambda lam, eps, k: _arc(eps, k, lam, 1 - lam) + math.log(eps / k)
-    exchanged = lambda lam, eps, k: _arc(eps, k, 1 - lam, lam)

@@ -15,17 +15,7 @@ def _half(d, *, ddof=1, root=True, quantile=0.975, normal=False, share=0.0):
 
 
 class E04_half:
-    """it is that of paired_difference.
-
-    numpys_spread: the standard deviation divides by S, numpy's default. A sample's
-        divides by S − 1: ddof=1 (04 section 1).
-    of_one_pair: the spread of single differences lacks its √S. The interval is for
-        their mean (04 section 1).
-    normal: 1.96 is the normal distribution's. With few pairs the spread is uncertain as
-        well: Student's t with S − 1 degrees of freedom (04 section 1).
-    one_sided: this leaves 5 % on *each* side, which is a 90 % interval. Use the
-        quantile at 0.975 (04 section 1).
-    """
+    """it is that of paired_difference (04.1)."""
 
     tol = 1e-4  # 1.96 is 1.959964
     right = lambda d: _half(d)
@@ -37,15 +27,11 @@ class E04_half:
 
 
 class E04_best:
-    """each network is kept at the step of its own least validation NLL.
-
-    largest: this is the step of the *largest* NLL. Lower is better (04 section 5).
-    over_networks: this compares networks, one answer a step. Compare the steps of each
-        network: axis 1 (04 section 5).
-    the_least: this is the NLL itself. Wanted is *where* it is least, a column number:
-        argmin (04 section 5).
-    one_for_all: one step for all networks. Each stops where its own NLL is least
-        (04 section 5).
+    """each network is kept at the step of its own least validation NLL (04.5).
+    largest: this is the step of the *largest* NLL. Lower is better.
+    over_networks: this compares networks. Compare the steps of each: axis 1.
+    the_least: this is the NLL itself. Wanted is *where* it is least: argmin.
+    one_for_all: one step for all networks. Each stops at its own least NLL.
     """
 
     right = lambda nll: nll.argmin(1)
@@ -62,12 +48,9 @@ ONE_HOT = np.array([95.8, 97.4, 96.5, 98.3, 97.0])
 
 
 class E04_1_follows:
-    """the spread of each arm holds what both share; only the differences tell.
-
-    no_difference: two intervals may overlap while every single pair gains. Whether
-        there is a difference is asked of the *differences* (04 section 1).
-    a_gain: a higher mean is not enough. How much the *differences* spread is
-        not in these numbers (04 section 1).
+    """the spread of each arm holds what both share; only the differences tell (04.1).
+    no_difference: two intervals may overlap while every single pair gains.
+    a_gain: a higher mean is not enough: how much do the *differences* spread?
     """
 
     right, no_difference, a_gain = "cab"
@@ -86,19 +69,9 @@ def _unpaired(a, b):
 
 
 class E04_1_interval:
-    """every pair gains, and the interval is far from 0.
-
-    independent: this interval is for two *independent* groups. Both networks of a seed
-        share their start and batches: take differences first (04 section 1).
-    normal: 1.96 is the normal distribution's. With five pairs it is Student's t with
-        four degrees of freedom, 2.78 (04 section 1).
-    numpys_spread: the standard deviation divides by 5, numpy's default. A sample's
-        divides by 4: ddof=1 (04 section 1).
-    of_one_pair: the spread of single differences lacks its √5. The interval is for
-        their mean (04 section 1).
-    reversed: this is one-hot minus smoothed: a gain shows as a loss (04 section 1).
-    one_sided: this leaves 5 % on *each* side, which is a 90 % interval. Use the
-        quantile at 0.975 (04 section 1).
+    """every pair gains, and the interval is far from 0 (04.1).
+    independent: for two *independent* groups. Take differences of pairs first.
+    reversed: this is one-hot minus smoothed: a gain shows as a loss.
     """
 
     right = _interval(SMOOTHED, ONE_HOT)
@@ -111,28 +84,19 @@ class E04_1_interval:
 
 
 class E04_2_speaks:
-    """an interval speaks of what was drawn anew, and of nothing else.
-
-    population: the images were the same for all twenty seeds, so the spread cannot know
-        what other images would do (04 section 2).
-    one_more_pair: that range is √S times wider: it is about one more pair, and not
-        about the mean of pairs (04 section 2).
+    """an interval speaks of what was drawn anew, and of nothing else (04.2).
+    population: the images were the same for all twenty seeds.
+    one_more_pair: a range for one more pair is √S times wider than for the mean.
     """
 
     right, population, one_more_pair = "abc"
 
 
 class E04_2:
-    """a split counts once, and overlapping splits count for less than their number.
-
-    as_independent: these are the gains of the splits as if they were independent. They
-        share images: put 1/S + n_test/n_train in place of 1/S (04 section 2).
-    all_pairs: seeds of one split share its images and are no further splits. Average
-        over the seeds first (04 section 2).
-    upside_down: the share is upside down: n_test / n_train. Few training images are
-        what makes a small sample of splits (04 section 2).
-    numpys_spread: the standard deviation divides by S, numpy's default. A sample's
-        divides by S − 1: ddof=1 (04 section 2).
+    """a split counts once, and overlapping splits count for less (04.2).
+    as_independent: splits share images: put 1/S + n_test/n_train in place of 1/S.
+    all_pairs: seeds of one split share its images. Average over the seeds first.
+    upside_down: the share is upside down: n_test / n_train.
     """
 
     right = lambda d, train, test: _half(d.mean(1), share=test / train)
@@ -153,16 +117,11 @@ def _report(choose, look, zero=True):
 
 
 class E04_3:
-    """chosen on validation data, reported on test data, with ε = 0 in the running.
-
-    test_set: this column was chosen by its *test* accuracy: luck took part in the
-        choice and then in the report. Choose on validation data (04 section 5).
-    validation_gain: the choice is right; the gain is that of the validation data it was
-        chosen by, and a winner looks better there than it is (04 section 5).
-    accuracy: the choice is right; the second number is an accuracy. A gain is a
-        difference from ε = 0, column 0, on the same seeds (04 section 1).
-    without_zero: ε = 0 was not among the candidates. Keep it in the list, or you will
-        smooth where nothing gains (04 section 5).
+    """chosen on validation data, reported on test data, with ε = 0 (04.5).
+    test_set: this column was chosen by its *test* accuracy: use validation data.
+    validation_gain: the choice is right; the gain is that of the validation data.
+    accuracy: the second number is an accuracy. A gain is a difference (04.1).
+    without_zero: ε = 0 was not among the candidates. Keep it in the list.
     """
 
     right = lambda validation, test: _report(validation, test)
@@ -178,12 +137,9 @@ class E04_3:
 
 
 class E04_3_fair:
-    """five tries against one: the best of five is partly luck.
-
-    fair: each got what its author found reasonable, but not the same number of tries:
-        the best of five is partly luck (04 section 5).
-    for_the_rival: a fixed value may be a good one, but it is one try, and smoothing had
-        five (04 section 5).
+    """five tries against one: the best of five is partly luck (04.5).
+    fair: not the same number of tries: the best of five is partly luck.
+    for_the_rival: a fixed value is one try, and smoothing had five.
     """
 
     right, fair, for_the_rival = "bac"

@@ -12,17 +12,11 @@ GB = 4096 * 32_000 / 1e9  # of one byte a logit, in 02b-1
 
 
 class E02b_1_moved:
-    """one read and one write, two bytes each.
-
-    read_only: you counted the read. The gradient has as many elements, and each is
-        written once (02b section 1).
-    single: these are eight bytes a logit, as in float32. bfloat16 has two bytes, read
-        once and written once (02b section 1).
-    recomputed: these are six bytes a logit: read twice, written once. That is
-        recompute=True; the default keeps its gradient (02b section 6).
-    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (02b section 1).
-    unfused: these are the twelve passes of the loss in two parts. A fused loss makes
-        one trip (02b section 1).
+    """one read and one write, two bytes each (02b.1).
+    read_only: you counted the read. The gradient is written as well.
+    single: eight bytes a logit, as in float32. In bfloat16 they are two and two.
+    recomputed: six bytes a logit are recompute=True: read twice, written once (02b.6).
+    unfused: twelve passes of the loss in two parts. A fused loss makes one trip.
     """
 
     tol = 1e-2
@@ -31,13 +25,9 @@ class E02b_1_moved:
 
 
 class E02b_1_scaled:
-    """the kept gradient makes a second trip, unless the scale was known.
-
-    unchanged: so many are moved when the upstream gradient is one. Here the kept
-        gradient has to be multiplied: read again, and written again (02b section 6).
-    six: these are six bytes a logit, as with recompute=True. The default has kept a
-        gradient in memory: it is read *and* written once more (02b section 6).
-    binary: these are GiB, of 2³⁰ bytes. Speeds are in GB, of 10⁹ (02b section 1).
+    """the kept gradient makes a second trip, unless the scale was known (02b.6).
+    unchanged: here the kept gradient is multiplied: read and written again.
+    six: six bytes are recompute=True. The kept gradient makes a second trip.
     """
 
     tol = 1e-2
@@ -45,13 +35,10 @@ class E02b_1_scaled:
 
 
 class E02b_1_held:
-    """in place the gradient takes the room of the logits.
-
-    one_copy: that is the default, with a gradient of its own. In place it is written
-        where the logits were (02b section 5).
-    three_copies: these are PyTorch's three copies (02b section 5).
-    moved: so many bytes are *moved*. Nothing new has to be held for that
-        (02b section 5).
+    """in place the gradient takes the room of the logits (02b.5).
+    one_copy: that is the default. In place it is written where the logits were.
+    three_copies: these are PyTorch's three copies.
+    moved: so many bytes are *moved*. Nothing new has to be held for that.
     """
 
     right, one_copy, three_copies, moved = 0.0, 2 * GB, 6 * GB, 4 * GB
@@ -70,18 +57,13 @@ def _merge(a, b, factor=torch.exp, moved=lambda t, n, d: t + n * d):
 
 
 class E02b_2:
-    """each block is moved to the common maximum, s by a factor, t by n steps.
-
-    not_rescaled: the two s are measured from different heights. Bring each to the new
-        maximum first, by the factor e^(m − m′) (02b section 2).
-    upwards: the factor is upside down. The new maximum is larger, so an old sum gets
-        *smaller*: e^(m − m′) (02b section 2).
-    t_added: t is measured from a maximum too: it moves by n(m − m′) (02b section 2).
-    t_scaled: t is a sum of differences and no sum of exponentials: it does not take the
-        factor of s. It moves by n(m − m′) (02b section 2).
-    t_once: t moves by m − m′ for *each* of the n classes seen so far (02b section 2).
-    empty: nan: an empty block has m = −∞, and 0 · (−∞) is nan. Leave out a block
-        without classes (02b section 4).
+    """each block is moved to the common maximum, s by a factor, t by n steps (02b.2).
+    not_rescaled: the two s have different heights: the factor e^(m − m′) is missing.
+    upwards: the new maximum is larger, so an old sum gets *smaller*: e^(m − m′).
+    t_added: t is measured from a maximum too: it moves by n(m − m′).
+    t_scaled: t is no sum of exponentials: it moves by n(m − m′), without a factor.
+    t_once: t moves by m − m′ for *each* of the n classes seen so far.
+    empty: nan: an empty block has m = −∞, and 0 · (−∞) is nan. Leave it out (02b.4).
     """
 
     right = lambda a, b: _merge(a, b)
@@ -99,13 +81,11 @@ class E02b_2:
 
 
 class E02b_2_loss:
-    """three sums and the true logit are enough.
-
-    absolute: z_y is the logit as it is. Measure it from m, as all else (02b section 2).
-    whole_t: t is a sum over the K classes; its mean is wanted (02b section 2).
-    others: ε was not taken from the true class: it weighs 1 − ε (02b section 2).
-    missing: the smooth part is missing: this is the loss of a one-hot label
-        (02b section 2).
+    """three sums and the true logit are enough (02b.2).
+    absolute: z_y is the logit as it is. Measure it from m, as all else.
+    whole_t: t is a sum over the K classes; its mean is wanted.
+    others: ε was not taken from the true class: it weighs 1 − ε.
+    missing: the smooth part is missing: this is the loss of a one-hot label.
     """
 
     right = lambda m, s, t, z, eps, k: log(s) - (1 - eps) * (z - m) - eps * t / k
@@ -123,18 +103,12 @@ def _rows(z, y, lse, up, eps, spread="all"):
 
 
 class E02b_3:
-    """a row is p − q′ times its upstream factor, and an ignored row is zero.
-
-    no_upstream: the factor of the row is missing: the loss is multiplied after the
-        kernel (02b section 6).
-    mean_upstream: the rows got one common factor. Each has its own (02b section 6).
-    hard: this subtracts a one-hot row. The target is smoothed: (1 − ε) where the label
-        is, and ε/K everywhere (02b section 3).
-    others: ε went to the K−1 others; here it is spread over all K (01 section 3).
-    ignored: an ignored row has no label and so no gradient, whatever its logits are
-        (02b section 4).
-    product: nan: an ignored row may hold nan, and 0 · nan is nan. Choose with `where`
-        (02b section 4).
+    """a row is p − q′ times its upstream factor, and an ignored row is zero (02b.6).
+    no_upstream: the upstream factor of the row is missing.
+    mean_upstream: the rows got one common factor. Each has its own.
+    hard: this subtracts a one-hot row. The target is smoothed (02b.3).
+    ignored: an ignored row has no label, and so no gradient (02b.4).
+    product: nan: an ignored row may hold nan, and 0 · nan is nan. Use `where` (02b.4).
     """
 
     right = lambda *case: _rows(*case)
@@ -164,15 +138,11 @@ def _by(how):
 
 
 class E02b_3_chunks:
-    """sums are added up; one division comes last.
-
-    mean_of_means: chunks do not all have the same number of labels, so the mean of
-        their means is another number. Add sums, and divide once (02 section 5).
-    all_rows: you divided by all rows. The mean is over those that have a label
-        (02 section 5).
-    last_lost: the last chunk is shorter, and it is missing (02b section 4).
-    empty_chunk: nan: in one chunk no row has a label, and its mean is 0 / 0. Add sums
-        (02 section 5).
+    """sums are added up; one division comes last (02.5).
+    mean_of_means: this is a mean of means. Add sums, and divide once.
+    all_rows: you divided by all rows. The mean is over those that have a label.
+    last_lost: the last chunk is shorter, and it is missing (02b.4).
+    empty_chunk: nan: in one chunk no row has a label, and its mean is 0 / 0. Add sums.
     """
 
     right = _by(lambda sums, live: sums.sum() / live.sum())

@@ -33,36 +33,24 @@ _Z = _Z + 3 * F.one_hot(_Y, 6)
 
 
 class E02_rows:
-    """the NLL weighs 1−ε, the uniform part ε.
-
-    factor_missing: the NLL counts in full here, so that the label sums to 1 + ε. What
-        the uniform part takes, the NLL has to give (02 section 3).
-    swapped: the weights are the wrong way round: ε belongs to the uniform part
-        (02 section 3).
-    reduced: this is one number. The reduction comes last: keep one loss a row
-        (02 section 3).
+    """the NLL weighs 1−ε, the uniform part ε (02.3).
+    factor_missing: the NLL counts in full here: the label sums to 1 + ε.
+    swapped: the weights are the wrong way round: ε belongs to the uniform part.
     """
 
     right = _loss(_Z, _Y, 0.1, "none")
     factor_missing = _loss(_Z, _Y, 0.1, "none", nll=1)
     swapped = _loss(_Z, _Y, 0.9, "none")
-    reduced = sign(lambda rows: rows.dim() == 0)
 
 
 class E02_grad:
-    """softmax minus label, over the number of rows.
-
-    of_the_sum: this is the gradient of the *sum* of the row losses. For the mean,
-        divide by the number of rows (02 section 4).
-    hard: this is p − q with the one-hot row. The label is smoothed (02 section 4).
-    uphill: this is q′ − p, the push. The gradient points uphill: p − q′ (02 section 4).
-    log: the gradient has the probabilities p, not their logarithms (02 section 4).
+    """softmax minus label, over the number of rows (02.4).
+    hard: this is p − q with the one-hot row. The label is smoothed.
+    log: the gradient has the probabilities p, not their logarithms.
     """
 
     right = _gradient(_Z, _Y)
-    of_the_sum = _gradient(_Z, _Y, divide=False)
     hard = _gradient(_Z, _Y, 0.0)
-    uphill = -right
     log = (_Z.log_softmax(1) - _Z.softmax(1)) / 8 + right
 
 
@@ -70,14 +58,10 @@ class E02_grad:
 
 
 class E02_1_eps:
-    """it is PyTorch's loss with ε/(1+ε), times 1+ε: 0.0909 in place of 0.1.
-
-    unchanged: the row of this class sums to 1+ε, so it is no distribution. Divide it by
-        its sum, then read ε off the other classes (02 section 3).
-    times: the row is ε/K in the others *before* it is divided by its sum 1+ε: ε gets
-        smaller (02 section 3).
-    missing: ε/(1−ε) belongs to a row that sums to 1−ε. This one sums to more than 1
-        (02 section 3).
+    """it is PyTorch's loss with ε/(1+ε), times 1+ε: 0.0909 in place of 0.1 (02.3).
+    unchanged: the row of this class sums to 1+ε: divide it by its sum first.
+    times: the row has ε/K *before* it is divided by its sum 1+ε: ε gets smaller.
+    missing: ε/(1−ε) belongs to a row that sums to 1−ε. This one sums to more than 1.
     """
 
     right = lambda eps, k: eps / (1 + eps)
@@ -88,18 +72,11 @@ class E02_1_eps:
 
 
 class E02_1_loss:
-    """both parts have their share, and the rows are reduced last.
-
-    as_it_was: this is still the copied class, with both mistakes. What do the two parts
-        weigh together, and who reduces them? (02 section 3)
-    factor_missing: the reduction is right now. The NLL still counts in full, so that
-        the label sums to 1 + ε (02 section 3).
-    always_mean: the factor is right now. The uniform part is still a mean, whatever
-        `reduction` says (02 section 3).
-    broadcast: (N,) plus (N, 1) is (N, N): one part kept its axis and the other did not.
-        Look at the shape for "none" (02 section 3).
-    summed_classes: the uniform part sums over the classes. Each class gets ε/K, so it
-        is their mean that weighs ε (02 section 3).
+    """both parts have their share, and the rows are reduced last (02.3).
+    as_it_was: this is still the copied class, with both mistakes.
+    factor_missing: reduced rightly. The NLL counts in full: the label sums to 1 + ε.
+    always_mean: the uniform part is still a mean, whatever `reduction` says.
+    summed_classes: the uniform part sums over the classes. Take their mean.
     """
 
     right = lambda z, y, eps, how: _loss(z, y, eps, how)
@@ -107,7 +84,6 @@ class E02_1_loss:
     as_it_was = lambda z, y, eps, how: _loss(z, y, eps, how, nll=1, mean=True)
     factor_missing = lambda z, y, eps, how: _loss(z, y, eps, how, nll=1)
     always_mean = lambda z, y, eps, how: _loss(z, y, eps, how, mean=True)
-    broadcast = lambda z, y, eps, how: _loss(z, y, eps, how, axis=(None,))
     summed_classes = lambda z, y, eps, how: _loss(z, y, eps, how, uniform=6)
 
 
@@ -132,15 +108,10 @@ def _alone(loss, z, y):
 
 
 class E02_2:
-    """a row does not know its neighbours: alone or in a batch, it costs the same.
-
-    by_mean: this compares means, or sums. They agree for a loss that shares its uniform
-        part over the batch: only its single rows are wrong (02 section 3).
-    signed: a row may be too large and another too small. Take absolute values before
-        you look for the largest (02 section 3).
-    against_pytorch: this compares with PyTorch's loss at ε = 0.1. A loss without
-        smoothing differs from that and has no early mean: compare a row in the batch
-        with the same row alone (02 section 3).
+    """alone or in a batch, a row costs the same (02.3).
+    by_mean: this compares means, or sums. Only the single rows are wrong.
+    signed: a row may be too large or too small. Take absolute values first.
+    against_pytorch: this compares with PyTorch's loss, not with the row alone.
     """
 
     right = lambda loss, z, y: (loss(z, y, "none") - _alone(loss, z, y)).abs().max()
@@ -165,22 +136,14 @@ def _live(parts):
 
 
 class E02_3:
-    """add the sums, add the counts, divide once.
-
-    mean_of_means: this is the mean of the batches' means: a row in a short batch counts
-        for more than one in a long batch, and a batch without labels makes it nan. Add
-        sums and counts (02 section 5).
-    means_that_exist: batches without labels are left out here, rightly. It is still a
-        mean of means: add sums and counts (02 section 5).
-    all_rows: ignored rows count in the divisor here. The mean divides by the rows that
-        have a label (02 section 5).
-    summed: this is the sum. Divide it by the number of rows with a label, of all
-        batches together (02 section 5).
-    per_batch: this divides the sum by the number of batches: it grows with their length
-        (02 section 5).
-    unsmoothed: this is the NLL alone: ε is not used (02 section 3).
-    nan: a batch without any label has the mean 0/0 = nan. Its sum is 0, and so is its
-        count: that is all that is needed (02 section 5).
+    """add the sums, add the counts, divide once (02.5).
+    mean_of_means: a mean of means: short batches count more. Add sums and
+        counts.
+    means_that_exist: still a mean of means, of those that exist: add sums and counts.
+    all_rows: ignored rows count in the divisor here. Count rows that have a label.
+    summed: this is the sum. Divide it by the number of all rows with a label.
+    per_batch: this divides by the number of batches, not of rows.
+    nan: a batch without any label has 0/0 = nan. Its sum is 0, and so is its count.
     """
 
     right = lambda parts, eps: _parts(parts, eps).sum() / _live(parts)
@@ -210,19 +173,11 @@ def _masked(z, y, allowed, eps, count=None, masked=True):
 
 
 class E02a_masked:
-    """ε is shared by the allowed classes, and no forbidden one adds anything.
-
-    impossible: the loss is infinite: forbidden classes still get a share of ε, which
-        they cannot have (02 section 7).
-    divided_by_all: the uniform part leaves forbidden classes out, but still divides by
-        K: what they would have got is lost, and the row sums to less than 1
-        (02 section 7).
-    mask_after: the softmax still runs over all classes, so that p gives mass to
-        forbidden ones. Mask the logits before it (02 section 7).
-    unsmoothed: this is the plain loss over the allowed classes: ε is not used. Share it
-        among them (02 section 7).
-    nan: a row is nan: 0 · (−∞). Take the logarithms of forbidden classes out before you
-        multiply or sum (02 section 7).
+    """ε is shared by the allowed classes, and no forbidden one adds anything (02.7).
+    impossible: infinite: forbidden classes still get a share of ε.
+    divided_by_all: the uniform part divides by K, forbidden classes included.
+    mask_after: the softmax still runs over all classes. Mask the logits first.
+    nan: nan: 0 · (−∞). Take forbidden classes out before you multiply or sum.
     """
 
     right = lambda z, y, allowed, eps: _masked(z, y, allowed, eps)

@@ -18,21 +18,14 @@ def _with(weigh):
 
 
 class E06_1:
-    """each bin weighs as many answers as it has, and an edge belongs to the bin below.
-
-    low_edge: your bins are [l, u): an answer on an edge went to the bin above. Here the
-        edge belongs to the bin below: (l, u] (06 section 2).
-    unweighted: every bin that is not empty weighs alike. Weigh it by its share of the
-        answers (06 section 2).
-    over_bins: you divided by the number of bins, empty ones included. The weights are
-        n_b / N (06 section 2).
-    signed: a bin that is too sure and one that is not sure enough cancel. Take the
-        distance in each bin before adding (06 section 2).
-    one_by_one: this is the mean of |right − confidence| over single answers. Average
-        within a bin first: one answer is never 0.8 right (06 section 2).
-    largest: this is the largest gap of any bin, the MCE (06 section 4).
-    empty_bins: nan: an empty bin has no accuracy, 0 / 0. It weighs nothing, so leave it
-        out (06 section 2).
+    """a bin weighs as many answers as it has, its upper edge included (06.2).
+    low_edge: an answer on an edge went to the bin above. Bins are (l, u].
+    unweighted: bins weigh alike. Weigh each by its share of the answers.
+    over_bins: you divided by the number of bins. The weights are n_b / N.
+    signed: too sure and not sure enough cancel. Take the distance in each bin first.
+    one_by_one: average within a bin first: one answer is never 0.8 right.
+    largest: this is the largest gap of any bin, the MCE (06.4).
+    empty_bins: nan: an empty bin has no accuracy, 0 / 0. Leave it out.
     """
 
     right = _ece
@@ -51,34 +44,21 @@ class E06_1:
 
 
 class E06_2_law:
-    """the cost law tells the price before training.
-
-    upwards: the size is right. Smoothing makes a network *less* sure: conf − acc is
-        below zero (06 section 5).
-    no_floor: you forgot the 1/K. The answer gets its part of ε back (06 section 5).
-    clear: this takes every input as clear, π_max = 1. The accuracy of 85 % says that it
-        is not (06 section 6).
-    six_classes: this is the law at six classes. Here there are ten (06 section 5).
-    others: this is for ε over the K−1 others. PyTorch spreads it over all K
-        (01 section 3).
+    """the cost law tells the price before training (06.5).
+    no_floor: you forgot the 1/K. The answer gets its part of ε back.
+    clear: this takes every input as clear. The accuracy says it is not (06.6).
     """
 
-    right, upwards = -0.2 * (0.85 - 0.1), 0.2 * (0.85 - 0.1)
+    right, others = -0.2 * (0.85 - 0.1), -0.2 * (0.85 - 0.15 / 9)
     no_floor, clear, six_classes = -0.2 * 0.85, -0.2 * 0.9, -0.2 * (0.85 - 1 / 6)
-    others = -0.2 * (0.85 - 0.15 / 9)
 
 
 class E06_2_eps:
-    """what mixes in a constant takes ε(conf − 1/K) off the confidence.
-
-    of_accuracy: you divided by acc − 1/K, the law of a *calibrated* network. Here p
-        itself is mixed, and its mean maximum is conf (06 section 5).
-    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K) (06 section 5).
-    difference: this is conf − acc itself. An ε takes off less than ε (06 section 5).
-    upside_down: this is negative where the network is over-confident, and an ε below
-        zero sharpens. Exchange conf and acc (06 section 8).
-    clamped: right for over-confident networks. For the others the answer is *negative*:
-        the mix has to be undone (06 section 8).
+    """what mixes in a constant takes ε(conf − 1/K) off the confidence (06.5).
+    of_accuracy: you divided by acc − 1/K. What is mixed has the mean conf.
+    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K).
+    difference: this is conf − acc itself. An ε takes off less than ε.
+    clamped: for others than over-confident networks it is *negative* (06.8).
     """
 
     right = lambda conf, acc, k: (conf - acc) / (conf - 1 / k)
@@ -86,7 +66,6 @@ class E06_2_eps:
     of_accuracy = lambda conf, acc, k: (conf - acc) / (acc - 1 / k)
     no_floor = lambda conf, acc, k: (conf - acc) / conf
     difference = lambda conf, acc, k: conf - acc
-    upside_down = lambda conf, acc, k: (acc - conf) / (conf - 1 / k)
     clamped = lambda conf, acc, k: max(0.0, (conf - acc) / (conf - 1 / k))
 
 
@@ -114,37 +93,25 @@ def _answers(seed, *, sharp):
 
 
 class E06_3_slope:
-    """a warm network has a slope below zero, a too sharp one above.
-
-    untempered: p is the softmax of z, whatever T is. Divide by T first (06 section 7).
-    turned: the sign is turned: at the labels' logit the NLL *falls* with β
-        (06 section 7).
-    total: this is the sum over the rows. The NLL is a mean (06 section 7).
-    in_T: this is the slope in T, with its factor −1/T². The exercise asks for β = 1/T
-        (06 section 7).
-    divided: the logits outside the softmax are divided by T as well. d(βz)/dβ is z
-        (06 section 7).
+    """a warm network has a slope below zero, a too sharp one above (06.7).
+    untempered: p is the softmax of z, whatever T is. Divide by T first.
+    in_T: this is the slope in T, with −1/T². It is asked for in β = 1/T.
+    divided: the logits outside the softmax are divided by T too. d(βz)/dβ is z.
     """
 
     right = lambda z, y, T: _slope(z, y, T)
     cases = lambda: [(*_answers(1, sharp=1.0), 2.0), (*_answers(2, sharp=3.0), 0.5)]
     untempered = lambda z, y, T: _slope(z, y, T, at=1)
-    turned = lambda z, y, T: -_slope(z, y, T)
-    total = lambda z, y, T: len(y) * _slope(z, y, T)
     in_T = lambda z, y, T: -_slope(z, y, T) / T**2
     divided = lambda z, y, T: _slope(z, y, T) / T
 
 
 class E06_3:
-    """the temperature with the least NLL, and with no other virtue.
-
-    inverse: this is β = 1/T. The logits are *divided* by T (06 section 7).
-    gap_closed: this makes conf − acc zero. The temperature has the least NLL, which
-        listens most to the sure and wrong (06 section 10).
-    wrong_half: the search ran to an end of its interval: above zero, the slope says
-        that T is too small, so that the *upper* half stays (06 section 7).
-    coarse: near, but not there: halve more often, or search until the interval is
-        short (06 section 7).
+    """the temperature with the least NLL, and with no other virtue (06.7).
+    inverse: this is β = 1/T. The logits are *divided* by T.
+    gap_closed: this closes conf − acc. The temperature has the least NLL (06.10).
+    wrong_half: ran to an end of its interval. Above zero, the *upper* half stays.
+    coarse: near, but not there: search until the interval is short.
     """
 
     tol = 1e-3

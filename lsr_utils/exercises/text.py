@@ -15,17 +15,12 @@ def _encode(words, vocabulary, length, *, unknown=1, padding=0, start=False):
 
 
 class E09_1:
-    """ids, cut to the length or filled up with 0.
-
-    unknown_as_padding: an unknown word got 0, the id of padding, as if it were not
-        there. Unknown is 1 (09 section 2).
-    left_out: unknown words were left out. They keep their place, as 1 (09 section 2).
-    padded_with_one: the end is filled with 1, which says "unknown word". Padding is 0
-        (09 section 2).
-    padded_in_front: the zeros belong behind the words (09 section 2).
-    cut_in_front: you kept the *last* words of a long question (09 section 2).
-    uncut: longer than `length`: the rows must all have one length to be stacked
-        (09 section 2).
+    """ids, cut to the length or filled up with 0 (09.2).
+    unknown_as_padding: an unknown word got 0, the id of padding. It is 1.
+    left_out: unknown words were left out. They keep their place, as 1.
+    padded_with_one: the end is filled with 1, which says "unknown". Padding is 0.
+    padded_in_front: the zeros belong behind the words.
+    cut_in_front: you kept the *last* words of a long question.
     """
 
     right = lambda *case: _encode(*case)
@@ -34,9 +29,6 @@ class E09_1:
     padded_with_one = lambda *case: _encode(*case, padding=1)
     padded_in_front = lambda *case: _encode(*case, start="pad")
     cut_in_front = lambda *case: _encode(*case, start="cut")
-    uncut = lambda words, vocabulary, length: _encode(
-        words, vocabulary, max(length, len(words))
-    )
 
     def cases():
         known = {w: i for i, w in enumerate("<pad> <unk> ? what is the a who".split())}
@@ -52,17 +44,12 @@ def _bag(ids, vectors, first=1, divisor=None, outside=0):
 
 
 class E09_2:
-    """padding adds nothing, and does not count.
-
-    by_length: the sum is right, but you divided by L: a short question gets a short
-        vector, and its length leaks into the mean (09 section 3).
-    plain_mean: this is the mean over all L places, the vector of padding included: it
-        is a row of `vectors` like any other (09 section 3).
-    padding_added: you counted the words, but the sum holds the vector of padding
-        (09 section 3).
-    unknown_out: unknown words are words: id 1 has a trained vector too (09 section 2).
-    empty: nan or infinite: a question without words is divided by its 0 words. Divide
-        by at least 1 (09 section 3).
+    """padding adds nothing, and does not count (09.3).
+    by_length: you divided by L, not by the number of words.
+    plain_mean: this is the mean over all L places, padding included.
+    padding_added: you counted the words, but the sum holds the vector of padding.
+    unknown_out: unknown words are words: id 1 has a trained vector too (09.2).
+    empty: nan: no words, and divided by its 0 words. Divide by at least 1.
     """
 
     right = lambda *case: _bag(*case)
@@ -86,20 +73,13 @@ def _alike(counts, own=1, left=1, across=1):
 
 
 class E09_3_alike:
-    """every row sums to 1, and only the wrong types are re-weighted.
-
-    with_diagonal: you normalised whole rows, right answers included. A good network
-        would leave the others next to nothing (09 section 8).
-    columns: you divided by column sums. A row is a true type: its *row* has to be a
-        distribution (09 section 8).
-    transposed: you read the table the other way round: `counts[a, b]` has the true type
-        a in its row (09 section 8).
-    no_own_share: the true type got nothing of s. It keeps its 1/K, so that only the
-        others differ from label smoothing (09 section 8).
-    too_much: the rows sum to 1 + 1/K: the others share what is left, 1 − 1/K
-        (09 section 8).
-    never_wrong: nan: a type that was never mixed up has no proportions, 0 / 0. Spread
-        evenly over its others (09 section 8).
+    """every row sums to 1, and only the wrong types are re-weighted (09.8).
+    with_diagonal: you normalised whole rows. Leave the right answers out.
+    columns: you divided by column sums. A row is a true type: *rows* sum to 1.
+    transposed: `counts[a, b]` has the true type a in its row.
+    no_own_share: the true type got nothing of s. It keeps its 1/K.
+    too_much: the rows sum to 1 + 1/K: the others share 1 − 1/K.
+    never_wrong: nan: a type never mixed up has no proportions, 0 / 0. Spread evenly.
     """
 
     right = lambda counts: _alike(counts)
@@ -124,16 +104,12 @@ def _towards(z, rows, y, eps, keep=None):
 
 
 class E09_3:
-    """ε goes to the row of the true type.
-
-    transposed: you took a *column* of s. The row of the true type is a distribution:
-        alike[targets] (09 section 8).
-    uniform: s is not used: this is plain label smoothing (09 section 8).
-    no_factor: the true type lost nothing: its part weighs 1 − ε (09 section 8).
-    of_the_answer: you took the row of the type that the network answered. A target is
-        made of the label (09 section 8).
-    s_alone: this is the loss towards s only. The target is (1 − ε) one-hot + ε s
-        (09 section 8).
+    """ε goes to the row of the true type (09.8).
+    transposed: you took a *column* of s. The row is a distribution: alike[y].
+    uniform: s is not used: this is plain label smoothing.
+    no_factor: the true type lost nothing: its part weighs 1 − ε.
+    of_the_answer: this is the row of the network's answer. Take the label's.
+    s_alone: this is the loss towards s only. The target is (1 − ε) one-hot + ε s.
     """
 
     right = lambda z, y, alike, eps: _towards(z, alike[y], y, eps)

@@ -13,19 +13,11 @@ def _gap(z, true):
 
 
 class E03_gap:
-    """the true logit minus the mean of the others, for each image.
-
-    mean_of_all: you took away the mean of *all* logits, the true one among them. That
-        is (K−1)/K of the gap (03 section 4).
-    largest: you took away the largest other logit. The gap of an image is to the *mean*
-        of the others (03 section 4).
-    sum_of_others: the others are summed up. Divide by their number, K−1
-        (03 section 4).
-    divided_by_k: there are K−1 others, not K (03 section 4).
-    reversed: this is others minus true: it falls while the network learns
-        (03 section 4).
-    one_number: one number for all images. The mean over images comes later: keep a
-        gap for each row (03 section 4).
+    """the true logit minus the mean of the others, for each image (03.4).
+    mean_of_all: the mean of *all* logits holds the true one: (K−1)/K of the gap.
+    largest: you took away the largest other logit. Take the *mean* of the others.
+    sum_of_others: the others are summed up. Divide by their number, K−1.
+    divided_by_k: there are K−1 others, not K.
     """
 
     right = _gap
@@ -33,61 +25,36 @@ class E03_gap:
     largest = lambda z, true: true - z.where(z != true[:, None], -math.inf).amax(1)
     sum_of_others = lambda z, true: true - (z.sum(1) - true)
     divided_by_k = lambda z, true: true - (z.sum(1) - true) / z.shape[1]
-    reversed = lambda z, true: -_gap(z, true)
-    one_number = lambda z, true: _gap(z, true).mean()
     cases = lambda: [(z := draw(n, n, k), z[:, 1]) for n, k in ((4, 6), (7, 3))]
 
 
 class E03_1_gap:
-    """ln 25. Twice the ε takes 0.8 off the gap.
-
-    halved: twice the ε does not halve the gap: it stands in a logarithm,
-        ln(1 + K(1−ε)/ε) (01 section 5).
-    unchanged: that is the gap of ε = 0.1. Each ε has its own (03 section 4).
-    others: this is for ε over the K−1 others. PyTorch spreads it over all K
-        (01 section 3).
-    literal: the true class also gets its own ε/K: 0.8333, not 0.8 (01 section 2).
-    ratio: that is how many times more *likely* the true class is. The gap is in
-        logits: take its logarithm (01 section 5).
-    log10: this is the logarithm to base 10. Softmax uses e (01 section 5).
-    probability: this is the probability of the true class. How far apart are the
-        logits that give it? (01 section 5)
+    """ln 25. Twice the ε takes 0.8 off the gap (01.5).
+    halved: the gap does not halve: ε stands in a logarithm, ln(1 + K(1−ε)/ε).
+    unchanged: that is the gap of ε = 0.1. Each ε has its own (03.4).
+    literal: the true class also gets its own ε/K: 0.8333, not 0.8 (01.2).
+    probability: this is a probability. How far apart are the logits?
     """
 
-    right = optimal_gap(0.2, 6)
-    halved = optimal_gap(0.1, 6) / 2
-    unchanged = optimal_gap(0.1, 6)
-    others = optimal_gap(0.2, 6, "others")
-    literal = math.log(24)
-    ratio = 25
-    log10 = math.log10(25)
-    probability = 5 / 6
+    right, others = optimal_gap(0.2, 6), optimal_gap(0.2, 6, "others")
+    halved, unchanged = optimal_gap(0.1, 6) / 2, optimal_gap(0.1, 6)
+    literal, probability = math.log(24), 5 / 6
 
 
 class E03_1_half:
-    """nearly half of the label has to move before the gap is halved.
-
-    doubled: at ε = 0.2 the gap is 3.2, far above 2.0: it does not halve when ε doubles
-        (03 section 4).
-    others: this is for ε over the K−1 others (01 section 3).
+    """nearly half of the label has to move before the gap is halved (03.4).
+    doubled: at ε = 0.2 the gap is 3.2: it does not halve when ε doubles.
     """
 
-    right = 6 / (5 + math.sqrt(55))
-    doubled = 0.2
-    others = 5 / (5 + math.sqrt(55))
+    right, others, doubled = 6 / (5 + 55**0.5), 5 / (5 + 55**0.5), 0.2
 
 
 class E03_2_causes:
-    """none of the three needs a mistake in the code.
-
-    bug: the code need not be wrong. First ask whether training has ended, whether these
-        labels can be fitted, and which ε/… was meant (03 section 8).
-    stopped: P still climbs, and Q does not. More steps help only the one that climbs
-        (03 section 8).
-    labels: P is right on nearly all its labels, so they can be fitted. R is right on
-        all of them (03 section 8).
-    convention: 3.81 is ln 45, what ε/(K−1) asks for. No row of targets at ε = 0.1 asks
-        for 2.5 (01 section 3).
+    """none of the three needs a mistake in the code (03.8).
+    bug: the code need not be wrong. Has training ended? Can labels be fitted?
+    stopped: P still climbs, and Q does not. More steps help only the one that climbs.
+    labels: P is right on nearly all its labels, R on all of them.
+    convention: 3.81 is ln 45, for ε/(K−1). No row at ε = 0.1 gives 2.5 (01.3).
     """
 
     right = "dbc"
@@ -101,23 +68,15 @@ NOISY = 0.9 * 0.8 + 0.1 / 6, 0.9 * 0.04 + 0.1 / 6  # two labels in ten are wrong
 
 
 class E03_2_gap:
-    """wrong labels lower the gap, on top of what ε does.
-
-    clean: ln 55 is for labels that are all right. Average the smoothed rows over the
-        labels that one image may get (03 section 8).
-    no_smoothing: you took 0.8 and 0.04, which are the shares of the labels. Smooth the
-        row as well (01 section 2).
-    all_to_one: the two wrong labels in ten spread over *five* classes: 0.04 for each
-        (03 section 8).
-    ratio: that is how many times more likely the true class is: take its logarithm
-        (01 section 5).
+    """wrong labels lower the gap, on top of what ε does (03.8).
+    clean: ln 55 is for labels that are all right. Average their smoothed rows.
+    no_smoothing: 0.8 and 0.04 are the shares of the labels. Smooth the row (01.2).
+    all_to_one: the two wrong labels in ten spread over *five* classes.
     """
 
     right = math.log(NOISY[0] / NOISY[1])
-    clean = optimal_gap(0.1, 6)
-    no_smoothing = math.log(0.8 / 0.04)
+    clean, no_smoothing = optimal_gap(0.1, 6), math.log(0.8 / 0.04)
     all_to_one = math.log(NOISY[0] / (0.9 * 0.2 + 0.1 / 6))
-    ratio = NOISY[0] / NOISY[1]
 
 
 def _above(floor=lambda eps: minimum_loss(eps, 6), look=lambda curve: curve[-1]):
@@ -128,21 +87,13 @@ def _above(floor=lambda eps: minimum_loss(eps, 6), look=lambda curve: curve[-1])
 
 
 class E03_3:
-    """on a common zero line curves can be compared.
-
-    as_they_are: these are the heights as trained. Each ε has a floor of its own that
-        no network can go below: take it away first (03 section 3).
-    minus_eps: you took ε away. The floor is the entropy of the smoothed row, about four
-        times as much (01 section 4).
-    others: these floors are those of ε over the K−1 others. PyTorch spreads over all K
-        (01 section 3).
-    one_floor: you took the floor of ε = 0.1 from all curves. Every ε has its own
-        (03 section 3).
-    lowest_point: a curve may touch a low point and leave it. Asked is where it *ends*
-        (03 section 3).
-    start: these are the first measurements: the untrained networks (03 section 3).
-    ratio: this divides by the floor, which is 0 at ε = 0. Take it away
-        (03 section 3).
+    """on a common zero line curves can be compared (03.3).
+    as_they_are: these are the heights as trained. Take each ε's own floor away.
+    minus_eps: you took ε away. The floor is the entropy of the smoothed row (01.4).
+    one_floor: you took one floor from all curves. Every ε has its own.
+    lowest_point: asked is where a curve *ends*, not its lowest point.
+    start: these are the first measurements: the untrained networks.
+    ratio: this divides by the floor, which is 0 at ε = 0. Take it away.
     """
 
     right = _above()
@@ -166,17 +117,11 @@ class E03_3:
 
 
 class E03_3_order:
-    """from the floor upwards. The highest curve is not the worst.
-
-    raw_heights: these are the heights as trained, and the order is that of the floors.
-        Compare the distances from the floors (03 section 3).
-    reversed: the other way round: the curve nearest to its floor comes first
-        (03 section 3).
-    best_only: the nearest is right. Now look at the distances of the other three
-        (03 section 3).
+    """from the floor upwards. The highest curve is not the worst (03.3).
+    raw_heights: these are the heights as trained. Compare distances from floors.
+    best_only: the nearest is right. Look at the other three.
     """
 
     right = [0.1, 0.4, 0.2, 0.0]
     raw_heights = [0.0, 0.1, 0.2, 0.4]
-    reversed = right[::-1]
     best_only = sign(lambda said: float(said[0]) == 0.1)

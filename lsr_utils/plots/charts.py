@@ -49,8 +49,7 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     value, arm  : the measure to draw, the column that tells the arms apart
     titles      : name to the panel's title, the finding
     ylabel      : of the difference, with its unit after ``factor`` (100 for points)
-    returns     : matplotlib Figure, three panels a row, two where there are four; a
-                  filled mark is a difference that holds, an empty one "no difference"
+    returns     : matplotlib Figure; an empty mark is "no difference"
     """
     columns = 2 if len(comparisons) == 4 else min(3, len(comparisons))
     arms = {str(name) for table in comparisons.values() for name in table[arm]}

@@ -127,7 +127,7 @@ def test_a_week(tmp_path, browser):
             assert page.evaluate("document.body.dataset.seen") == "%|", "no bar"
             reader.saves(work / FIRST)
         with course.notebook(page, f"work/{EXERCISE}"):
-            reader.runs_all("00-3: not done yet")
+            reader.runs_all("00-3: nothing written yet")
             reader.write(work / EXERCISE, ANSWER, PANEL)
             reader.waits_for("00-2: right")
             reader.saves(work / EXERCISE)
