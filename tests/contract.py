@@ -1,9 +1,7 @@
 """What a notebook of this course promises, as one function: ``problems(notebook)``.
 
-nbval compares outputs, but passes a notebook that was never executed, one whose stored
-output is an error, and any figure. This contract closes those holes, and holds every
-notebook to one anatomy: lectures and deep dives to that of a page for a room, older
-lessons to that of a card.
+nbval passes a notebook that was never executed, a stored error, and any figure; this
+does not, and holds every notebook to one anatomy.
 """
 
 import ast
@@ -17,18 +15,24 @@ import re
 import folding
 import nbformat
 import tidy
-from claim_numbers import unheld
 from notebook_files import (
     calls,
     claims,
     code_cells,
+    definitions,
     figures,
     has_card,
     output_text,
+    prose,
     prose_cells,
     tags,
 )
 
+# The comparisons of a claim's sentence, which its condition has to make.
+COMPARES = re.compile(
+    r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
+    r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
+)
 MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
 WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
@@ -55,8 +59,8 @@ WORDS = re.compile(r"(?s)<details><summary>[^<]*</summary>(.*)</details>")
 def problems(notebook, number, kind=None):
     """Every way in which a notebook breaks the contract, as sentences.
 
-    number : of a lesson or its exercises, as "02"; of a deep dive, as "02b"
-    kind   : None for a lesson, else the folder it lies in, "solutions" or "exercises"
+    number : as "02"; of a deep dive, as "02b"
+    kind   : None for a lesson, else its folder, "solutions" or "exercises"
     """
     found = [common(notebook), _folds(notebook), _captions(notebook)]
     if kind:
@@ -107,9 +111,7 @@ def _execution(notebook):
             png = "".join(data.get("image/png", PNG + "=").split())
             path = ABSOLUTE_PATH.search(text)
             about = output.get("metadata", {})
-            foreign = (
-                set(about) - {"image/png"} | set(about.get("image/png", {})) - ABOUT
-            )
+            foreign = {*about} - {"image/png"} | {*about.get("image/png", {})} - ABOUT
             for found, words in [
                 (output.output_type == "error", "an error"),
                 (output.get("name") == "stderr", "stderr"),
@@ -140,12 +142,10 @@ def _cells(notebook):
     for cell in code:
         source, lines = cell.source, cell.source.splitlines()
         most = 200 if folding.is_folded(cell) else MAX_LINES
+        wide = max(map(len, lines), default=0) > MAX_COLUMNS
         for found, words in [
             (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
-            (
-                max(map(len, lines), default=0) > MAX_COLUMNS,
-                f"is wider than {MAX_COLUMNS} columns",
-            ),
+            (wide, f"is wider than {MAX_COLUMNS} columns"),
             (NBVAL.search(source), "speaks to nbval in its code; use a tag"),
             (ABSOLUTE_PATH.search(source), "names an absolute path"),
             (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),
@@ -164,8 +164,7 @@ def _prose(notebook, number=None):
 
 
 def _headings(notebook):
-    prose = "\n".join(cell.source for cell in prose_cells(notebook))
-    return re.findall(r"(?m)^## (.*)", prose)
+    return re.findall(r"(?m)^## (.*)", prose(notebook))
 
 
 def _top(notebook, number):
@@ -204,7 +203,7 @@ def _page(notebook, number):
 def _fill_ins(notebook, number):
     """A line that a reader writes is handed to its check, and nothing else reads it."""
     code = code_cells(notebook)
-    own = {"check", *(n.name for c in code for n in _functions(c))}
+    own = {"check", *(name for c in code for name, _ in definitions(c.source))}
     for before, cell in zip([None, *code], code, strict=False):
         if "answer" in tags(cell) and "fill-in" not in tags(before or cell):
             yield f"cell {cell.id} answers nothing"
@@ -227,10 +226,6 @@ def _fill_ins(notebook, number):
                 yield f"cell {other.id} reads {read}, which a reader may leave open"
 
 
-def _functions(cell):
-    return [n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef)]
-
-
 def _left_open(cell):
     """The names that `...` stands for: values, and functions that return it."""
     for node in ast.parse(cell.source).body:
@@ -246,10 +241,10 @@ def _card(notebook, number):
     rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
     if rows != CARD:
         yield f"has a card with the rows {rows}"
-    prose = "\n".join(cell.source for cell in prose_cells(notebook))
     lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
     # The minutes on the card follow from the length, so that they stay true.
-    minutes = len(re.findall(r"\w+", prose)) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
+    words = len(re.findall(r"\w+", prose(notebook)))
+    minutes = words / WORDS_A_MINUTE + lines / LINES_A_MINUTE
     said = re.search(r"read (\d+), run under 1 \|", "\n".join(rest))
     if not said or abs(int(said[1]) / minutes - 1) > 0.2:
         yield f"does not say 'read N, run under 1' with N near {minutes:.0f}"
@@ -332,6 +327,29 @@ def _folds(notebook):
         yield "calls a cell folded, and no cell follows"
 
 
+def unheld(cell):
+    """The comparisons of claims whose number neither condition nor code has."""
+    others = [n for n in ast.parse(cell.source).body if not isinstance(n, ast.Expr)]
+    for call in calls(cell, "claim"):
+        sentence = getattr(call.args[1], "value", ast.unparse(call.args[1]))
+        held = set(_numbers([*call.args[2:], *others]))
+        for said in COMPARES.finditer(sentence):
+            spelled = {"half": 0.5, "a point": 1.0}.get(said[1])
+            value = spelled or abs(float(said[1].replace(",", "")))
+            same = {value, 100 * value, value / 100}  # a share may be said in per cent
+            if not any(abs(a - b) <= 1e-9 * b for a in same for b in held):
+                yield sentence, said[0]
+
+
+def _numbers(nodes):
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, (int, float)):
+            yield abs(float(value))
+        if isinstance(value, str):  # of a query
+            yield from map(float, re.findall(r"\d+(?:\.\d+)?", value))
+
+
 def _claims(notebook, number):
     expected = 0
     for cell in code_cells(notebook):
@@ -389,10 +407,10 @@ def _exercises(notebook, number, kind):
     if [name for name in sections if name != "Mini-project"] != wanted:
         yield f"has the sections {list(sections)}"
     for name, level in zip(wanted, LEVELS, strict=True):
-        prose = sections.get(name, "")
-        if not re.search(rf"(?m)^{level} · \d+ minutes$", prose):
+        text = sections.get(name, "")
+        if not re.search(rf"(?m)^{level} · \d+ minutes$", text):
             yield f"exercise {name} does not say '{level} · N minutes'"
-        if "<details><summary>Hint" not in prose:
+        if "<details><summary>Hint" not in text:
             yield f"exercise {name} has no folded hint"
         if set(asked.get(name, [])) != {name}:
             yield f"exercise {name} checks {asked.get(name)}"
