@@ -6,16 +6,15 @@ import xml.etree.ElementTree as ElementTree
 from urllib.parse import unquote
 
 import mistune
-import nbformat
 from nbconvert.filters.strings import add_anchor
-from notebook_files import number
+from notebook_files import code_cells, number, prose_cells, read
 
 PROSE = mistune.create_markdown(renderer="ast", plugins=["table"])
 
 
 def links(text):
     """All links and images of a Markdown text, as (words, address), code left out."""
-    return list(_walk(PROSE(text)))
+    return [*_walk(PROSE(text))]
 
 
 def _walk(tokens):
@@ -42,13 +41,10 @@ def text_of(page):
     """The Markdown of a page; of a notebook, that of its prose and its outputs."""
     if page.suffix != ".ipynb":
         return page.read_text(encoding="utf-8")
-    texts = []
-    for cell in nbformat.read(page, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            texts.append(cell.source)
-        for output in cell.get("outputs", []):
-            texts.append(output.get("data", {}).get("text/markdown", ""))
-    return "\n\n".join(texts)
+    notebook = read(page)
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    shown = [output.get("data", {}).get("text/markdown", "") for output in outputs]
+    return "\n\n".join([*(cell.source for cell in prose_cells(notebook)), *shown])
 
 
 def broken(page, root):

@@ -16,52 +16,41 @@ def folded(*sources, tags=()):
     return [folding.is_folded(cell) for cell in cells]
 
 
-@pytest.mark.parametrize(
-    ("source", "tags", "wanted"),
-    [
-        ("x = 1", [], False),
-        ("x = 1", ["hide-input"], True),
-        ("x = 1", ["experiment"], True),
-        ("x = 1", ["checks"], True),
-        ("x = 1", ["simple:a.b", "nbval-ignore-output"], False),
-        ("x = 1", ["experiment", "show-input"], False),
-        (DRAW, [], True),
-        (DRAW, ["show-input"], False),
-        ("lsr.sliders.BarSliders({}, frame)", [], True),
-        (DRAW + "\nx = 1", [], False),
-        ("print(len(x))\n" + DRAW, [], False),
-        ("claim('01-1', 'a', x > 1)\n" + DRAW, [], False),
-        ("lsr.guess('a', guess, x)\n" + DRAW, [], False),
-        ("show", [], False),
-    ],
-)
-def test_one_cell(source, tags, wanted):
-    assert folded(source, tags=tags) == [wanted]
+FOLDED = [
+    *(("x = 1", tags) for tags in (["hide-input"], ["experiment"], ["checks"])),
+    *((DRAW, []), ("lsr.sliders.BarSliders({}, frame)", [])),
+]
+OPEN = [
+    *(("x = 1", []), ("x = 1", ["simple:a.b", "nbval-ignore-output"])),
+    *(("x = 1", ["experiment", "show-input"]), (DRAW, ["show-input"]), ("show", [])),
+    *((DRAW + "\nx = 1", []), ("print(len(x))\n" + DRAW, [])),
+    ("claim('01-1', 'a', x > 1)\n" + DRAW, []),
+    ("lsr.guess('a', guess, x)\n" + DRAW, []),
+]
 
 
-@pytest.mark.parametrize(
-    ("later", "wanted"),
-    [
-        (["print(rows)"], False),
-        (["def f():\n    return rows"], False),
-        (["[x for x in rows]"], False),
-        (["rows += [2]"], False),
-        (["rows[0] = 2"], False),
-        (["for rows in rows:\n    pass"], True),  # a loop is taken to bind it first
-        (["rows = rows + [1]"], False),
-        (["rows = [2]\nprint(rows)"], True),
-        (["def f(rows):\n    return rows"], True),
-        (["def f():\n    rows = 1\n    return rows"], True),
-        (["[rows for rows in (1, 2)]"], True),
-        (["show(plt.plot(rows), alt='a')"], True),  # what only draws may read it
-        (["x = 1", "print(rows)"], False),
-        (["rows = 1", "print(rows)"], True),
-        (["def f():\n    rows = 1", "print(rows)"], False),
-        (["print(table)"], False),
-    ],
-)
-def test_a_cell_whose_names_are_read_later_does_not_only_draw(later, wanted):
-    assert folded("table['x'] = 1\n" + DRAW, *later)[0] is wanted
+@pytest.mark.parametrize(("source", "tags"), FOLDED + OPEN)
+def test_one_cell(source, tags):
+    assert folded(source, tags=tags) == [(source, tags) in FOLDED]
+
+
+READ = [  # by later cells: what draws `rows` is open
+    *(["print(rows)"], ["def f():\n    return rows"], ["[x for x in rows]"]),
+    *(["rows += [2]"], ["rows[0] = 2"], ["rows = rows + [1]"], ["print(table)"]),
+    *(["x = 1", "print(rows)"], ["def f():\n    rows = 1", "print(rows)"]),
+]
+UNREAD = [
+    ["for rows in rows:\n    pass"],  # a loop is taken to bind it first
+    ["show(plt.plot(rows), alt='a')"],  # what only draws may read it
+    *(["rows = [2]\nprint(rows)"], ["rows = 1", "print(rows)"]),
+    *(["def f(rows):\n    return rows"], ["def f():\n    rows = 1\n    return rows"]),
+    ["[rows for rows in (1, 2)]"],
+]
+
+
+@pytest.mark.parametrize("later", READ + UNREAD)
+def test_a_cell_whose_names_are_read_later_does_not_only_draw(later):
+    assert folded("table['x'] = 1\n" + DRAW, *later)[0] is (later in UNREAD)
 
 
 def test_only_checks_have_a_covered_output_and_old_marks_go():

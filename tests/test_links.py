@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_files import ROOT, notebook_paths, number
 from page_links import broken, links, text_of
 
@@ -31,14 +31,10 @@ def test_every_page_is_linked_from_another():
 def test_broken_links_are_reported(tmp_path):
     page = tmp_path / "page.md"
     (tmp_path / "there.md").write_text("# A heading, *here*\n")
-    (tmp_path / "03_a.ipynb").write_text(
-        """{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
-        {"cell_type": "markdown", "id": "a", "metadata": {},
-         "source": "# 03 · A\\n## 1. A part\\n[a](#1.-A-part) [b](b.md)"},
-        {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": 1,
-         "source": "'[no](c.md)'", "outputs": [{"output_type": "display_data",
-          "metadata": {}, "data": {"text/markdown": "[d](#1.-Gone)"}}]}]}"""
-    )
+    prose = new_markdown_cell("# 03 · A\n## 1. A part\n[a](#1.-A-part) [b](b.md)")
+    shown = new_output("display_data", {"text/markdown": "[d](#1.-Gone)"})
+    cells = [prose, new_code_cell("'[no](c.md)'", outputs=[shown])]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "03_a.ipynb")
     page.write_text(
         "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
         "[03 §1](03_a.ipynb#1.-A-part) [d](https://example.org/x) `[no](link)` "
@@ -60,7 +56,5 @@ def test_a_deep_dive_is_named_by_the_letter_of_its_title(tmp_path):
         assert number(path) == {"03_a": "03b", "04_a": "04?"}[name]
     page, address = tmp_path / "page.md", "(deep/03_a.ipynb#1.-A-part)"
     page.write_text(f"[03b §1]{address} [03a §1]{address} [03 §1]{address}")
-    assert [problem.split()[-2:] for problem in broken(page, tmp_path)] == [
-        ["03a", "§1"],
-        ["03", "§1"],
-    ]
+    problems = [problem.split()[-2:] for problem in broken(page, tmp_path)]
+    assert problems == [["03a", "§1"], ["03", "§1"]]
