@@ -365,42 +365,18 @@ def planted(name):
     raise SystemExit(f"No notebook has a place for {name!r}.")
 
 
-class Judge:
-    """A copy of the checkout, and what fails in it without a fault."""
-
-    def __init__(self, folder):
-        self.copy = Copy(folder)
-        self.failing = functools.cache(self._failing)
-
-    def _failing(self, *tests):
-        if found := self.copy.failing(tests, 900):
-            print("left out, as they fail without a fault:", *found, flush=True)
-        return found
-
-    def catching(self, path, text):
-        """The first test that fails with the fault and passes without, or None."""
-        name = path.relative_to(ROOT).as_posix()
-        for tests in (TESTS[:1], [name], TESTS[1:]):
-            without = [o for test in self.failing(*tests) for o in ("--deselect", test)]
-            target = self.copy.root / name
-            whole = target.read_bytes()
-            target.write_text(text, encoding="utf-8")
-            found = self.copy.failing(tests, 900, "-x", *without)
-            target.write_bytes(whole)
-            if found:
-                return found[0]
-        return None
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS))
     chosen, missed = parser.parse_args().only, 0
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(folder)
+        checkout = Copy(folder)
+        left_out = functools.cache(checkout.passing)
         for name in chosen:
             path, text = planted(name)
-            found = judge.catching(path, text)
+            file = path.relative_to(ROOT).as_posix()
+            rounds = [(t, left_out(*t)) for t in (TESTS[:1], [file], TESTS[1:])]
+            found = checkout.judged(file, text, rounds)
             missed += not found
             print(f"{name} ({path.stem}): {found or 'NOT CAUGHT'}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} faults are caught.")
