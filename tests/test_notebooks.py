@@ -9,13 +9,11 @@ import subprocess
 import sys
 
 import contract
-import matplotlib.pyplot as plt
 import notebook_files
 import pytest
-import seaborn as sns
 import torch
 from contract import code_cells
-from notebook_files import LESSONS, ROOT, by_number, notebook_paths, number, read
+from notebook_files import LESSONS, ROOT, notebook_paths, number, read
 from prose_numbers import missing_numbers
 from torch.testing import assert_close
 
@@ -156,18 +154,3 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
         expected = getattr(getattr(lsr, module), function)(*arguments)
         ours = torch.as_tensor(names[shown](*arguments), dtype=torch.float64)
         assert_close(ours, torch.as_tensor(expected), rtol=0, atol=1e-8)
-
-
-# What figures show that a notebook draws itself ------------------------------------
-
-
-@pytest.mark.usefixtures("course_style")
-def test_bands_over_networks_hold_the_middle_nine_tenths():
-    code = "\n".join(cell.source for cell in code_cells(by_number("05")))
-    (band,) = re.findall(r"^band = (.*)$", code, re.MULTILINE)
-    band, values = ast.literal_eval(band), [k**2 for k in range(101)]
-    _, axis = plt.subplots()
-    sns.lineplot(x=[0] * 101 + [1] * 101, y=[*values, *values], ax=axis, **band)
-    heights = axis.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (5**2, 95**2)
-    assert axis.lines[0].get_ydata() == pytest.approx([sum(values) / 101] * 2)
