@@ -34,9 +34,7 @@ COMPARES = re.compile(
     r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
 )
 MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
-WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
-CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
@@ -68,8 +66,9 @@ def problems(notebook, number, kind=None):
     else:
         found += [_top(notebook, number), _claims(notebook, number)]
         found += [_predictions(notebook, number)]
-        own = (_prose, _card) if has_card(notebook) else (_page, _fill_ins)
-        found += [rule(notebook, number) for rule in own]
+        found += [_prose(notebook)] if has_card(notebook) else []
+        found += [] if has_card(notebook) else [_page(notebook, number)]
+        found += [_fill_ins(notebook)]
     return sum(map(list, found), [])
 
 
@@ -154,12 +153,12 @@ def _cells(notebook):
                 yield f"cell {cell.id} {words}"
 
 
-def _prose(notebook, number=None):
+def _prose(notebook):
     code = code_cells(notebook)
     if len(code) > MAX_CODE_CELLS:
         yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
-        if cell in code and (before is None or before.cell_type != "markdown"):
+        if cell in code and before not in prose_cells(notebook):
             yield f"cell {cell.id} has no prose before it"
 
 
@@ -200,7 +199,7 @@ def _page(notebook, number):
             yield f"has a section without a number, {heading!r}"
 
 
-def _fill_ins(notebook, number):
+def _fill_ins(notebook):
     """A line that a reader writes is handed to its check, and nothing else reads it."""
     code = code_cells(notebook)
     own = {"check", *(name for c in code for name, _ in definitions(c.source))}
@@ -233,32 +232,6 @@ def _left_open(cell):
         if isinstance(value, ast.Constant) and value.value is ...:
             targets = getattr(node, "targets", [node])
             yield from (getattr(n, "name", getattr(n, "id", None)) for n in targets)
-
-
-def _card(notebook, number):
-    """The anatomy of an older lesson, which begins with a card."""
-    rest = notebook.cells[0].source.splitlines()[1:]
-    rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
-    if rows != CARD:
-        yield f"has a card with the rows {rows}"
-    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
-    # The minutes on the card follow from the length, so that they stay true.
-    words = len(re.findall(r"\w+", prose(notebook)))
-    minutes = words / WORDS_A_MINUTE + lines / LINES_A_MINUTE
-    said = re.search(r"read (\d+), run under 1 \|", "\n".join(rest))
-    if not said or abs(int(said[1]) / minutes - 1) > 0.2:
-        yield f"does not say 'read N, run under 1' with N near {minutes:.0f}"
-    headings, ending = _headings(notebook), ["Recap", "Exercises", "References"]
-    if number == "00":  # the door has nothing to exercise
-        ending.remove("Exercises")
-    if headings[-len(ending) :] != ending:
-        yield f"ends with {headings[-3:]}, not with {', '.join(ending)}"
-    for cell in prose_cells(notebook):
-        if cell.source.startswith("## Recap"):
-            if len(re.findall(r"(?m)^- ", cell.source)) != 3:
-                yield "does not recap in three bullets"
-            if "| symbol | variable | meaning |" not in cell.source:
-                yield "has no table of symbols in its recap"
 
 
 def _captions(notebook):

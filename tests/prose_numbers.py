@@ -2,8 +2,7 @@
 
 import re
 
-from contract import output_text, prose_cells
-from notebook_files import tags
+from notebook_files import output_text, prose_cells, tags
 
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
