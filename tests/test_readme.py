@@ -6,8 +6,8 @@ import claims
 import pytest
 import yaml
 from notebook_files import LESSONS, ROOT, number, read
-from page_links import links
 from prose_numbers import unprinted
+from test_links import links
 
 import course
 
