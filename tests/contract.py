@@ -244,10 +244,7 @@ def _captions(notebook):
 
 
 def _pictures(notebook):
-    """What stands beside a picture is of this picture, and all of it is there.
-
-    Outputs that are not compared may be older: of those, what they have is looked at.
-    """
+    """What stands beside a picture is of it; of outputs not compared, what there is."""
     for cell in code_cells(notebook):
         older = IGNORE in tags(cell)
         for output, after in zip(cell.outputs, [*cell.outputs[1:], {}], strict=False):

@@ -134,10 +134,7 @@ class Copy:
         return [option for test in failing for option in ("--deselect", test)]
 
     def judged(self, name, text, rounds):
-        """The first test that notices this text of a file, or None.
-
-        rounds : (tests, options that leave some out), one run after another
-        """
+        """The first test that notices this text of a file; rounds: (tests, options)."""
         path = self.root / name
         before = path.read_bytes()
         path.write_text(text, encoding="utf-8")

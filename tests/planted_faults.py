@@ -107,11 +107,6 @@ def prose(notebook, pattern):
     return next(c for c in prose_cells(notebook) if re.search(pattern, c.source))
 
 
-def prose_changed(cell, pattern, text):
-    """A fault: a text in the first cell of prose that holds a pattern."""
-    return lambda notebook: replaced(prose(notebook, cell), pattern, text)
-
-
 def claim_changed(pattern, text):
     return lambda notebook: replaced(claims(notebook)[0], pattern, text)
 
@@ -165,6 +160,21 @@ STATE = {"application/vnd.jupyter.widget-state+json": {}}
 CLAIM = r"(claim\(\s*(\"[^\"]+\"),\s*((?:\"[^\"]+\"\s*)+),\s*)"
 CONDITION = CLAIM + r"[^()]*(?:\([^()]*\)[^()]*)*\)"
 
+LINK, FIGURE = r"\.ipynb\)", r"\*\*Figure 1\."
+PROSE = {  # name: what a cell of prose holds, and what becomes of a text in it
+    "a figure numbered wrongly": (FIGURE, "Figure 1", "Figure 9"),
+    "a link to a file that is not there": (LINK, LINK, "_old.ipynb)"),
+    "a link to a heading that is not there": (LINK, LINK, ".ipynb#Nowhere)"),
+    "a number in prose that no cell printed": (FIGURE, "$", " It gains 7.7777 points."),
+    "the question under the title gone": (r"\?\*\*", r"\*\*[^*]+\?\*\*", "A lecture."),
+    "a hint gone": ("<details>", r"(?s)<details>.*</details>", ""),
+    "a solution changed without its exercise": ("(?m)^## ", "$", "\n\nOne more."),
+}
+for name, (holds, *change) in PROSE.items():
+    FAULTS[name] = lambda nb, holds=holds, change=change: replaced(
+        prose(nb, holds), *change
+    )
+
 FAULTS |= {
     # outputs
     "an output deleted": lambda nb: printed(nb)[0].outputs.clear(),
@@ -205,9 +215,6 @@ FAULTS |= {
         {"text/html": html(told(nb)[1]).replace("</summary>", "</summary>No ")}
     ),
     "the words under a figure gone": lambda nb: told(nb)[0].outputs.remove(told(nb)[1]),
-    "a figure numbered wrongly": prose_changed(
-        r"\*\*Figure 1\.", "Figure 1", "Figure 9"
-    ),
     # execution
     "a cell run twice": lambda nb: code_cells(nb)[1].update(execution_count=7),
     "code changed and not run": lambda nb: printed(nb)[0].update(
@@ -240,27 +247,11 @@ FAULTS |= {
         r"claim\((\s*)\"(\w+)-1\"", r'claim(\1"\2-77"'
     ),
     # prose
-    "a link to a file that is not there": prose_changed(
-        r"\.ipynb\)", r"\.ipynb\)", "_old.ipynb)"
-    ),
-    "a link to a heading that is not there": prose_changed(
-        r"\.ipynb\)", r"\.ipynb\)", ".ipynb#Nowhere)"
-    ),
-    "a number in prose that no cell printed": prose_changed(
-        r"\*\*Figure 1\.", "$", " It gains 7.7777 points."
-    ),
     "a number that only a figure in words says": only_in_words,
-    "the question under the title gone": prose_changed(
-        r"\?\*\*", r"\*\*[^*]+\?\*\*", "A lecture."
-    ),
     # exercises and solutions
     "an answer left in an exercise": lambda nb: replaced(
         code(nb, lambda cell: "raise NotImplementedError" in cell.source),
         "raise NotImplementedError", "return 0.5",
-    ),
-    "a hint gone": prose_changed("<details>", r"(?s)<details>.*</details>", ""),
-    "a solution changed without its exercise": prose_changed(
-        r"(?m)^## ", r"$", "\n\nOne more question."
     ),
     "a solution that is wrong": lambda nb: replaced(
         code(nb, lambda cell: "# solution" in cell.source),
@@ -316,14 +307,9 @@ def a_whole_figure_replaced(notebook):
 
 @fault
 def a_curve_recoloured_in_the_stored_digest(notebook):
-    lines = next(
-        lines
-        for lines in (
-            o.metadata["image/png"].get("drawn", []) for o in pictures(notebook)
-        )
-        if any(map(BLACK.match, lines))
-    )
-    k = next(k for k, line in enumerate(lines) if BLACK.match(line))
+    drawn = (o.metadata["image/png"].get("drawn", []) for o in pictures(notebook))
+    places = ((lines, k) for lines in drawn for k in range(len(lines)))
+    lines, k = next((lines, k) for lines, k in places if BLACK.match(lines[k]))
     lines[k] = lines[k][: -len("0 0 0")] + "900 0 0"
 
 

@@ -1,7 +1,4 @@
-"""The shape of a lecture as its reader sees it, folded cells aside.
-
-python tests/shape.py          a table of all lectures and deep dives
-"""
+"""The shape of a lecture as its reader sees it; as a program, a table of all."""
 
 import ast
 import collections

@@ -103,9 +103,3 @@ def answers(address):
     except urllib.error.URLError:
         return False
     return True
-
-
-def test_lab_without_a_place_to_write(whole, tmp_path):
-    (tmp_path / "file").touch()
-    env = variables(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "file" / "data"))
-    one_sentence(course(whole, "lab", env=env), "Not a directory", "JUPYTER_DATA_DIR")
