@@ -171,24 +171,21 @@ PULLED = np.eye(K)[0] + EPS / K
 NOISE = np.full((K, K), 0.2 / 5) + np.eye(K) * (0.8 - 0.2 / 5)
 SMOOTH = np.full((K, K), EPS / K) + np.eye(K) * (1 - EPS)
 KEPT, BOTH = (np.linalg.eigvalsh(m).min() for m in (NOISE, NOISE @ SMOOTH))
+BACK = np.linalg.inv(NOISE)[0, 1] * K
 P = [0.6, 0.4] @ np.stack([ROW, np.roll(ROW, 1)])
 RIGHT = np.arange(101)
 EXACT = (stats.binom.pmf(RIGHT, 100, 0.8) * abs(RIGHT / 100 - 0.8)).sum()
 MOVED = 8192 * 128256 * 4
+LOST, POWER = K * PULLED[1] / PULLED.sum(), np.log(1.5) / np.log(P[0] / P[1])
+SUM, PRICE = TEXT_ROW.sum(), 100 * EPS * (0.78 - 1 / K)
 ANSWERS = [  # the numbers of each model answer, computed
-    {"0.98333": TEXT_ROW.sum(), "0.12": 0.02 * K}
-    | {"0.101695": TEXT_ROW[1] / TEXT_ROW.sum() * K},
+    {"0.98333": SUM, "0.12": 0.02 * K, "0.101695": TEXT_ROW[1] / SUM * K},
     {"0.420956": stats.entropy(ROW), "0.916667": ROW[0], "4.0073": best_gap(smoothed)},
-    {"1.1": PULLED.sum(), "0.0909": K * PULLED[1] / PULLED.sum()}
-    | {"4.1109": np.log(PULLED[0] / PULLED[1])},
+    {"1.1": PULLED.sum(), "0.0909": LOST, "4.1109": np.log(PULLED[0] / PULLED[1])},
     {"10.002": best_gap(penalised), "1.7918": np.log(K)},
-    {"0.24": 1 - KEPT, "0.76": KEPT, "0.684": BOTH, "0.316": 1 - BOTH}
-    | {"-0.3158": np.linalg.inv(NOISE)[0, 1] * K},
-    {"0.556667": P[0], "0.376667": P[1], "0.016667": P[2]}
-    | {
-        "1.0380": np.log(1.5) / np.log(P[0] / P[1]),
-        "-6.13": -100 * EPS * (0.78 - 1 / K),
-    },
+    {"0.24": 1 - KEPT, "0.76": KEPT, "0.684": BOTH, "0.316": 1 - BOTH, "-0.3158": BACK},
+    {"0.556667": P[0], "0.376667": P[1], "0.016667": P[2], "1.0380": POWER}
+    | {"-6.13": -PRICE},
     {"3.3394": 5 / 6 * np.log(55)},
     {"0.0319": np.sqrt(2 * 0.8 * 0.2 / (np.pi * 100)), "0.0318": EXACT},
     {"2.093": stats.t.ppf(0.975, 19), "12.55": np.sqrt((1 / 20 + 783 / 100) * 20)},
@@ -223,7 +220,7 @@ def test_numbers_in_the_short_answers():
         "the target, 0.4210": stats.entropy(ROW),
         "equals the target: 4.0073": np.log(55),
         "0.9 · 0.76 = 0.316": 1 - 0.9 * 0.76,
-        "= 6.1 points": 100 * EPS * (0.78 - 1 / K),
+        "= 6.1 points": PRICE,
     }.items():
         assert words in table, words
         written = re.findall(r"\d+\.\d+", words)[-1]
