@@ -83,6 +83,10 @@ def test_refresh_twice_leaves_no_diff(course, monkeypatch, capsys):
     assert renewed[3]["outputs"] != cells[3]["outputs"]
 
 
+def test_what_repeats_the_notebooks_is_up_to_date():
+    assert tool.repeat(write=False) == [], "run `python3 course.py refresh 00`"
+
+
 def test_refresh_renews_what_repeats_the_notebooks(course, quick, capsys):
     claim = "def claim(name, text):\n    print(f'✓ {name}  {text}')\n\n\n"
     one = claim + "claim('01-1', 'one is one')"
