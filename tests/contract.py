@@ -1,9 +1,7 @@
 """What a notebook of this course promises, as one function: ``problems(notebook)``.
 
-nbval compares outputs, but passes a notebook that was never executed, one whose stored
-output is an error, and any figure. This contract closes those holes, and holds every
-notebook to one anatomy: lectures and deep dives to that of a page for a room, older
-lessons to that of a card.
+nbval passes a notebook that was never executed, a stored error, and any figure; this
+does not, and holds every notebook to one anatomy.
 """
 
 import ast
@@ -17,22 +15,26 @@ import re
 import folding
 import nbformat
 import tidy
-from claim_numbers import unheld
 from notebook_files import (
     calls,
     claims,
     code_cells,
+    definitions,
     figures,
     has_card,
     output_text,
+    prose,
     prose_cells,
     tags,
 )
 
+# The comparisons of a claim's sentence, which its condition has to make.
+COMPARES = re.compile(
+    r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
+    r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
+)
 MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
-WORDS_A_MINUTE, LINES_A_MINUTE = 180, 12
 IGNORE = "nbval-ignore-output"
-CARD = ["After this you can", "Needs", "Minutes", "Device", "Previous / next"]
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
 ABSOLUTE_PATH = re.compile(r"(?<![\w.<\\/:-])/(?:[\w.-]+/)+[\w.-]+|\b[A-Za-z]:\\\w")
@@ -55,8 +57,8 @@ WORDS = re.compile(r"(?s)<details><summary>[^<]*</summary>(.*)</details>")
 def problems(notebook, number, kind=None):
     """Every way in which a notebook breaks the contract, as sentences.
 
-    number : of a lesson or its exercises, as "02"; of a deep dive, as "02b"
-    kind   : None for a lesson, else the folder it lies in, "solutions" or "exercises"
+    number : as "02"; of a deep dive, as "02b"
+    kind   : None for a lesson, else its folder, "solutions" or "exercises"
     """
     found = [common(notebook), _folds(notebook), _captions(notebook)]
     if kind:
@@ -64,8 +66,9 @@ def problems(notebook, number, kind=None):
     else:
         found += [_top(notebook, number), _claims(notebook, number)]
         found += [_predictions(notebook, number)]
-        own = (_prose, _card) if has_card(notebook) else (_page, _fill_ins)
-        found += [rule(notebook, number) for rule in own]
+        found += [_prose(notebook)] if has_card(notebook) else []
+        found += [] if has_card(notebook) else [_page(notebook, number)]
+        found += [_fill_ins(notebook)]
     return sum(map(list, found), [])
 
 
@@ -107,9 +110,7 @@ def _execution(notebook):
             png = "".join(data.get("image/png", PNG + "=").split())
             path = ABSOLUTE_PATH.search(text)
             about = output.get("metadata", {})
-            foreign = (
-                set(about) - {"image/png"} | set(about.get("image/png", {})) - ABOUT
-            )
+            foreign = {*about} - {"image/png"} | {*about.get("image/png", {})} - ABOUT
             for found, words in [
                 (output.output_type == "error", "an error"),
                 (output.get("name") == "stderr", "stderr"),
@@ -140,12 +141,10 @@ def _cells(notebook):
     for cell in code:
         source, lines = cell.source, cell.source.splitlines()
         most = 200 if folding.is_folded(cell) else MAX_LINES
+        wide = max(map(len, lines), default=0) > MAX_COLUMNS
         for found, words in [
             (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
-            (
-                max(map(len, lines), default=0) > MAX_COLUMNS,
-                f"is wider than {MAX_COLUMNS} columns",
-            ),
+            (wide, f"is wider than {MAX_COLUMNS} columns"),
             (NBVAL.search(source), "speaks to nbval in its code; use a tag"),
             (ABSOLUTE_PATH.search(source), "names an absolute path"),
             (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),
@@ -154,18 +153,17 @@ def _cells(notebook):
                 yield f"cell {cell.id} {words}"
 
 
-def _prose(notebook, number=None):
+def _prose(notebook):
     code = code_cells(notebook)
     if len(code) > MAX_CODE_CELLS:
         yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
-        if cell in code and (before is None or before.cell_type != "markdown"):
+        if cell in code and before not in prose_cells(notebook):
             yield f"cell {cell.id} has no prose before it"
 
 
 def _headings(notebook):
-    prose = "\n".join(cell.source for cell in prose_cells(notebook))
-    return re.findall(r"(?m)^## (.*)", prose)
+    return re.findall(r"(?m)^## (.*)", prose(notebook))
 
 
 def _top(notebook, number):
@@ -201,10 +199,10 @@ def _page(notebook, number):
             yield f"has a section without a number, {heading!r}"
 
 
-def _fill_ins(notebook, number):
+def _fill_ins(notebook):
     """A line that a reader writes is handed to its check, and nothing else reads it."""
     code = code_cells(notebook)
-    own = {"check", *(n.name for c in code for n in _functions(c))}
+    own = {"check", *(name for c in code for name, _ in definitions(c.source))}
     for before, cell in zip([None, *code], code, strict=False):
         if "answer" in tags(cell) and "fill-in" not in tags(before or cell):
             yield f"cell {cell.id} answers nothing"
@@ -227,10 +225,6 @@ def _fill_ins(notebook, number):
                 yield f"cell {other.id} reads {read}, which a reader may leave open"
 
 
-def _functions(cell):
-    return [n for n in ast.parse(cell.source).body if isinstance(n, ast.FunctionDef)]
-
-
 def _left_open(cell):
     """The names that `...` stands for: values, and functions that return it."""
     for node in ast.parse(cell.source).body:
@@ -238,32 +232,6 @@ def _left_open(cell):
         if isinstance(value, ast.Constant) and value.value is ...:
             targets = getattr(node, "targets", [node])
             yield from (getattr(n, "name", getattr(n, "id", None)) for n in targets)
-
-
-def _card(notebook, number):
-    """The anatomy of an older lesson, which begins with a card."""
-    rest = notebook.cells[0].source.splitlines()[1:]
-    rows = [line.split("**")[1] for line in rest if line.startswith("| **")]
-    if rows != CARD:
-        yield f"has a card with the rows {rows}"
-    prose = "\n".join(cell.source for cell in prose_cells(notebook))
-    lines = sum(len(cell.source.splitlines()) for cell in code_cells(notebook))
-    # The minutes on the card follow from the length, so that they stay true.
-    minutes = len(re.findall(r"\w+", prose)) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
-    said = re.search(r"read (\d+), run under 1 \|", "\n".join(rest))
-    if not said or abs(int(said[1]) / minutes - 1) > 0.2:
-        yield f"does not say 'read N, run under 1' with N near {minutes:.0f}"
-    headings, ending = _headings(notebook), ["Recap", "Exercises", "References"]
-    if number == "00":  # the door has nothing to exercise
-        ending.remove("Exercises")
-    if headings[-len(ending) :] != ending:
-        yield f"ends with {headings[-3:]}, not with {', '.join(ending)}"
-    for cell in prose_cells(notebook):
-        if cell.source.startswith("## Recap"):
-            if len(re.findall(r"(?m)^- ", cell.source)) != 3:
-                yield "does not recap in three bullets"
-            if "| symbol | variable | meaning |" not in cell.source:
-                yield "has no table of symbols in its recap"
 
 
 def _captions(notebook):
@@ -276,10 +244,7 @@ def _captions(notebook):
 
 
 def _pictures(notebook):
-    """What stands beside a picture is of this picture, and all of it is there.
-
-    Outputs that are not compared may be older: of those, what they have is looked at.
-    """
+    """What stands beside a picture is of it; of outputs not compared, what there is."""
     for cell in code_cells(notebook):
         older = IGNORE in tags(cell)
         for output, after in zip(cell.outputs, [*cell.outputs[1:], {}], strict=False):
@@ -330,6 +295,29 @@ def _folds(notebook):
                 yield f"cell {cell.id} covers a figure"
     if spoken_of:
         yield "calls a cell folded, and no cell follows"
+
+
+def unheld(cell):
+    """The comparisons of claims whose number neither condition nor code has."""
+    others = [n for n in ast.parse(cell.source).body if not isinstance(n, ast.Expr)]
+    for call in calls(cell, "claim"):
+        sentence = getattr(call.args[1], "value", ast.unparse(call.args[1]))
+        held = set(_numbers([*call.args[2:], *others]))
+        for said in COMPARES.finditer(sentence):
+            spelled = {"half": 0.5, "a point": 1.0}.get(said[1])
+            value = spelled or abs(float(said[1].replace(",", "")))
+            same = {value, 100 * value, value / 100}  # a share may be said in per cent
+            if not any(abs(a - b) <= 1e-9 * b for a in same for b in held):
+                yield sentence, said[0]
+
+
+def _numbers(nodes):
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, (int, float)):
+            yield abs(float(value))
+        if isinstance(value, str):  # of a query
+            yield from map(float, re.findall(r"\d+(?:\.\d+)?", value))
 
 
 def _claims(notebook, number):
@@ -391,10 +379,10 @@ def _exercises(notebook, number, kind):
     if [name for name in sections if name != "Mini-project"] != wanted:
         yield f"has the sections {list(sections)}"
     for name, level in zip(wanted, LEVELS, strict=True):
-        prose = sections.get(name, "")
-        if not re.search(rf"(?m)^{level} · \d+ minutes$", prose):
+        text = sections.get(name, "")
+        if not re.search(rf"(?m)^{level} · \d+ minutes$", text):
             yield f"exercise {name} does not say '{level} · N minutes'"
-        if "<details><summary>Hint" not in prose:
+        if "<details><summary>Hint" not in text:
             yield f"exercise {name} has no folded hint"
         if set(asked.get(name, [])) != {name}:
             yield f"exercise {name} checks {asked.get(name)}"

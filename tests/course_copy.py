@@ -122,7 +122,8 @@ def whole_course(folder):
 def notebook(path, *cells, tagged=()):
     """Write a notebook of these code cells; nbval ignores the output of `tagged`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = nbformat.v4.new_notebook()
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     for number, source in enumerate(cells):
         made.cells.append(nbformat.v4.new_code_cell(source, id=f"c{number}"))
         if number in tagged:

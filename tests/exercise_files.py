@@ -31,10 +31,7 @@ def answers(path):
 
 
 def fill_ins():
-    """Of the lines to fill in, in lectures: {"solutions": {name: answer}, ...}.
-
-    The right answer is what the cell that checks the reader's line assigns first.
-    """
+    """Of the lines to fill in: right is what the cell after assigns first."""
     found = {"solutions": {}, "exercises": {}}
     for path in LESSONS:
         cells = code_cells(read(path))
@@ -47,9 +44,7 @@ def fill_ins():
             (call,), first = calls(cell, "check"), ast.parse(cell.source).body[0]
             name, line = call.args[0].value, call.args[1].id
             right = getattr(first, "name", None) or first.targets[0].id
-            found["solutions"][name], found["exercises"][name] = (
-                names[right],
-                names[line],
-            )
+            found["solutions"][name] = names[right]
+            found["exercises"][name] = names[line]
     plt.close("all")
     return found

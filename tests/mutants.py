@@ -5,16 +5,10 @@
     python tests/mutants.py --only stats-ddof holm-order
     python tests/mutants.py --jobs 4 --quick     four at a time, the named tests alone
 
-The list is ``mutants.json``. Each mutant has an id, a kind, a sentence that says what
-is broken, and ``old``: what the first edition's tests made of it. ``file``, ``find``
-and ``replace`` say how to break the package as it is now (a text of several lines is a
-list of lines; ``find`` occurs exactly once in the file), ``tests`` which tests or
-notebooks to ask first. When code moves, those four change; the others stay. A mutant
-of what the package no longer has says so in ``gone`` instead, and counts nowhere.
-
-In a copy of the checkout one mutant after another is written, tested in a process of
-its own, and taken back. If the named tests pass, all other unit tests of the package
-are asked. A mutant that no test notices has survived.
+In ``mutants.json`` ``file``, ``find`` (which occurs once in it) and ``replace`` say how
+to break the package, ``tests`` which tests or notebooks to ask first, ``old`` what the
+first edition's tests made of it. A mutant of what the package no longer has says so in
+``gone``. If the named tests pass, all other unit tests of the package are asked.
 
 Exit status: 0 when nine in ten are killed, and every one that the first edition's tests
 killed; 1 when not; 2 when a mutant cannot be made.
@@ -40,10 +34,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutants.json"
 FOLDERS = ("lsr_utils", "tests", "data", "notebooks", "tools")
 SHARE = 0.9  # of the mutants that must be killed
-PATIENCE = 900, 3600  # seconds for the named tests, and for all others
+PATIENCE = 1800  # seconds, for one run of pytest
 
-# A plugin of pytest in every copy. The course's conftest drops PYTHONPATH, so it is set
-# after that: kernels of notebooks and other processes import the copy too.
+# A plugin of pytest in every copy. The course's conftest drops PYTHONPATH: it is set
+# after that, so that kernels and other processes import the copy too.
 PROOF = """
 import os
 import pathlib
@@ -71,9 +65,9 @@ def mutants():
     """The list, with texts of several lines joined: a list of dicts."""
     found = json.loads(LIST.read_text(encoding="utf-8"))
     for mutant in found:
-        for name in ("find", "replace"):
-            if isinstance(mutant.get(name), list):
-                mutant[name] = "\n".join(mutant[name])
+        lists = {name: v for name, v in mutant.items() if isinstance(v, list)}
+        lists.pop("tests", None)
+        mutant.update((name, "\n".join(lines)) for name, lines in lists.items())
     return found
 
 
@@ -126,35 +120,27 @@ class Copy:
             process.kill()
             process.communicate()
             return ["time-out"]
-        if process.returncode == 0:
-            return []
+        status = process.returncode
         found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output)
-        if process.returncode < 0 or (process.returncode == 1 and not found):
-            return found or [f"a crash (exit status {process.returncode})"]
-        if process.returncode not in (1, 2) or not found:
+        if status > 1 and not (status == 2 and found):
             raise Broken(f"pytest failed:\n{output[-2000:]}")
-        return found
+        return found or ([f"a crash (exit status {status})"] if status else [])
 
-    def passing(self, tests, patience):
-        """Options that leave out those of these tests that fail without a mutant."""
-        failing = self.failing(tests, patience)
+    def passing(self, *tests):
+        """Options that leave out those of these tests that fail without a fault."""
+        failing = self.failing(tests, PATIENCE)
         for test in failing:
-            print(f"left out, as it fails without a mutant: {test}", flush=True)
+            print(f"left out, as it fails without a fault: {test}", flush=True)
         return [option for test in failing for option in ("--deselect", test)]
 
-    def judged(self, mutant, rounds):
-        """The first test that notices the mutant, or None.
-
-        rounds : (tests, seconds, options that leave some out), one run after another
-        """
-        path = self.root / mutant["file"]
+    def judged(self, name, text, rounds):
+        """The first test that notices this text of a file; rounds: (tests, options)."""
+        path = self.root / name
         before = path.read_bytes()
+        path.write_text(text, encoding="utf-8")
+        runs = (self.failing(tests, PATIENCE, "-x", *left) for tests, left in rounds)
         try:
-            path.write_text(mutated(mutant, self.root), encoding="utf-8")
-            for tests, patience, options in rounds:
-                if found := self.failing(tests, patience, "-x", *options):
-                    return found[0]
-            return None
+            return next((found[0] for found in runs if found), None)
         finally:
             path.write_bytes(before)
 
@@ -176,7 +162,7 @@ def run(chosen, jobs, quick):
     def judge(mutant, rounds):
         copy, start = copies.get(), time.monotonic()
         try:
-            test = copy.judged(mutant, rounds)
+            test = copy.judged(mutant["file"], mutated(mutant, copy.root), rounds)
             outcome = "SURVIVED" if test is None else f"killed by {test}"
         except Broken as reason:
             outcome = f"broken: {reason}"
@@ -193,14 +179,13 @@ def run(chosen, jobs, quick):
         for _ in range(min(jobs, len(chosen))):
             copy = Copy(folders.enter_context(tempfile.TemporaryDirectory()))
             copies.put(copy)
-        options = copy.passing(named, PATIENCE[1])
-        rounds = [[([t], PATIENCE[0], options) for t in m["tests"]] for m in chosen]
+        left_out = copy.passing(*named)
+        rounds = [[([t], left_out) for t in m["tests"]] for m in chosen]
         list(pool.map(judge, chosen, rounds))
         left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
         if left and not quick:
             print(f"all unit tests are asked about {len(left)}", flush=True)
-            tests = unit_tests()
-            every = tests, PATIENCE[1], copy.passing(tests, PATIENCE[1])
+            every = unit_tests(), copy.passing(*unit_tests())
             list(pool.map(judge, left, [[every]] * len(left)))
     return outcomes
 
@@ -225,39 +210,38 @@ def summary(chosen, outcomes):
     return 1 if lost or killed < SHARE * len(chosen) else 0
 
 
+def possible(mutant):
+    """Whether the mutant can be judged here; it says why not."""
+    if "gone" in mutant:
+        print(f"{mutant['id']}: gone, as {mutant['gone']}")
+        return False
+    try:
+        mutated(mutant)
+    except (Broken, OSError, SyntaxError) as reason:
+        print(f"{mutant['id']}: broken: {reason}")
+        sys.exit(2)
+    if (needs := mutant.get("needs")) and importlib.util.find_spec(needs) is None:
+        print(f"{mutant['id']}: skipped, it needs {needs}")
+        return False
+    return True
+
+
 def main():
+    known = {mutant["id"]: mutant for mutant in mutants()}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", nargs="+", metavar="ID", help="these mutants alone")
+    more = {"choices": known, "metavar": "ID", "default": list(known)}
+    parser.add_argument("--only", nargs="+", help="these mutants alone", **more)
     parser.add_argument("--list", action="store_true", help="say what the mutants are")
     parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--quick", action="store_true", help="the named tests alone")
     options = parser.parse_args()
-    chosen = mutants()
-    if options.only:
-        unknown = set(options.only) - {mutant["id"] for mutant in chosen}
-        if unknown:
-            parser.error(f"no mutant is called {', '.join(sorted(unknown))}")
-        chosen = [mutant for mutant in chosen if mutant["id"] in options.only]
+    chosen = [known[name] for name in options.only]
     if options.list:
         for mutant in chosen:
             print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
             print(f"    first edition: {mutant['old']}")
         return 0
-    there = []
-    for mutant in chosen:
-        needs = mutant.get("needs")
-        if "gone" in mutant:
-            print(f"{mutant['id']}: gone, as {mutant['gone']}")
-            continue
-        try:
-            mutated(mutant)
-        except (Broken, OSError, SyntaxError) as reason:
-            print(f"{mutant['id']}: broken: {reason}")
-            return 2
-        if needs and importlib.util.find_spec(needs) is None:
-            print(f"{mutant['id']}: skipped, it needs {needs}")
-        else:
-            there.append(mutant)
+    there = [mutant for mutant in chosen if possible(mutant)]
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return summary(there, run(there, options.jobs, options.quick)) if there else 0

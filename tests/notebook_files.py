@@ -27,10 +27,7 @@ def read(path):
 
 @functools.cache
 def number(path):
-    """The two digits of a lesson's file name; of a deep dive with its title's letter.
-
-    A deep dive whose title does not begin as its file name does has a "?" for it.
-    """
+    """The two digits of a file name; of a deep dive with its title's letter, or "?"."""
     digits = path.name[:2]
     if path.parent.name != "deep":
         return digits
@@ -61,6 +58,10 @@ def prose_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
+def prose(notebook):
+    return "\n".join(cell.source for cell in prose_cells(notebook))
+
+
 def output_text(output):
     """All text of an output, whatever its kind."""
     data = output.get("data", {})
@@ -80,7 +81,7 @@ def calls(cell, name):
 
 
 def claims(cell):
-    """What a cell claims, as (id, condition); an id that is not written out is None."""
+    """What a cell claims: (id, condition); an id that is not written out is None."""
     for call in calls(cell, "claim") if cell.cell_type == "code" else []:
         first, _, condition = call.args
         yield getattr(first, "value", None), condition
@@ -110,10 +111,7 @@ def without_docstring(tree):
 
 
 def run_cells(cells):
-    """Names defined by cells, run one after another without their bare calls.
-
-    Bare calls print, claim or display; what is wanted here is what a cell defines.
-    """
+    """Names defined by cells; bare calls, which print or claim, are left out."""
     names = {}
     for cell in cells:
         tree = ast.parse(cell.source)

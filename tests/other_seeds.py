@@ -3,9 +3,8 @@
     python tests/other_seeds.py                    all notebooks that name their seeds
     python tests/other_seeds.py 03 04              some of them
 
-A notebook binds ``SEEDS`` and, where there are any, ``SPLITS`` in its first code cell.
-Here they are bound to two other ranges, the notebook runs, and each claim says whether
-it held. What a recorded run says does not change; its recorder has seeds of its own.
+``SEEDS`` and ``SPLITS``, which the first code cell binds, get other ranges, and
+each claim says whether it held. What a recorded run says does not change.
 """
 
 import re
@@ -13,7 +12,7 @@ import sys
 
 import nbclient
 import nbformat
-from notebook_files import LESSONS, number, read
+from notebook_files import LESSONS, code_cells, number, read
 
 STARTS = 0, 1000, 2000
 BOUND = re.compile(r"(?m)^(SEEDS|SPLITS) = range\((\d+)\)$")
@@ -30,20 +29,16 @@ lsr.claim = lsr.notebook.claim = claim
 def verdicts(path, start):
     """What each claim of a notebook says with seeds from `start` on, by its id."""
     notebook = read(path)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.source = BOUND.sub(
-                lambda found: f"{found[1]} = range({start}, {start + int(found[2])})",
-                cell.source,
-            )
+    for cell in code_cells(notebook):
+        cell.source = BOUND.sub(
+            lambda found: f"{found[1]} = range({start}, {start + int(found[2])})",
+            cell.source,
+        )
     notebook.cells.insert(0, nbformat.v4.new_code_cell(LISTEN))
     where = {"metadata": {"path": str(path.parent)}}
     nbclient.NotebookClient(notebook, timeout=900, resources=where).execute()
-    said = "".join(
-        output.get("text", "")
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    )
+    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    said = "".join(output.get("text", "") for output in outputs)
     found = re.findall(r"CLAIM (\S+) (\w+) (True|False) (.*)", said)
     return {name: (by, holds == "True", words) for name, by, holds, words in found}
 
@@ -51,7 +46,7 @@ def verdicts(path, start):
 def main(numbers):
     failed = 0
     for path in LESSONS:
-        code = "\n".join(c.source for c in read(path).cells if c.cell_type == "code")
+        code = "\n".join(cell.source for cell in code_cells(read(path)))
         if not BOUND.search(code) or numbers and number(path) not in numbers:
             continue
         print(path.stem, flush=True)

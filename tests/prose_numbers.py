@@ -2,8 +2,7 @@
 
 import re
 
-from contract import output_text, prose_cells
-from notebook_files import tags
+from notebook_files import output_text, prose_cells, tags
 
 NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
@@ -27,9 +26,8 @@ LEFT_OUT = ("## References", "## Exercises, deeper, next")
 def missing_numbers(notebook):
     """Numbers of the prose that no output holds, as (cell id, number).
 
-    Left out: the card, references, minutes of what comes next, cells tagged "reported"
-    (figures from papers), and what only names a place (notebooks, sections, figures,
-    years of papers).
+    Left out: the card, references, cells tagged "reported" (figures from papers), and
+    what only names a place.
     """
     values, missing = _values(notebook.cells), []
     for cell in prose_cells(notebook)[1:]:
@@ -48,11 +46,10 @@ def unprinted(text, cells):
 
 
 def _unseen(text, values):
-    return [
-        number
-        for number, percent in _numbers(text)
-        if not any(_agree(number, value, percent) for value in values)
-    ]
+    def agrees(number, percent):
+        return any(_agree(number, value, percent) for value in values)
+
+    return [number for number, per in _numbers(text) if not agrees(number, per)]
 
 
 def _values(cells):

@@ -1,18 +1,12 @@
-"""The shape of a lecture as its reader sees it, folded cells aside.
-
-python tests/shape.py          a table of all lectures and deep dives
-"""
+"""The shape of a lecture as its reader sees it; as a program, a table of all."""
 
 import ast
 import collections
 import re
 import statistics
-import sys
 
-from notebook_files import LECTURES, ROOT, read, tags
-
-sys.path.insert(0, str(ROOT / "tools"))
-import folding  # noqa: E402
+import folding
+from notebook_files import LECTURES, code_cells, definitions, prose_cells, read, tags
 
 LECTURE = {
     "cells": 18, "lines": 160, "median": 6, "longest": 15, "words": 1800,
@@ -30,11 +24,11 @@ GUESS = re.compile(r"(?m)^guess\w* = None")
 
 def measured(notebook):
     """What a reader meets: {what: how many}, by the names of LECTURE."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = code_cells(notebook)
     seen = [cell for cell in code if not folding.is_folded(cell)]
     teach = [cell for cell in seen if _teaches(cell)]
     lengths = [_lines(cell) for cell in teach]
-    prose = [_plain(c.source) for c in notebook.cells if c.cell_type == "markdown"]
+    prose = [_plain(cell.source) for cell in prose_cells(notebook)]
     numbers = [
         len(NUMBER.findall(text))
         for cell in code
@@ -86,27 +80,22 @@ def problems(notebook, number):
     for name, cells in assigned(notebook).items():
         if len(cells) > 1:
             yield f"binds {name} in the cells {', '.join(cells)}"
-    for cell in notebook.cells:
-        if folding.calls(_code(cell), "guess") and not folding.has_covered_output(cell):
+    for cell in code_cells(notebook):
+        if folding.calls(cell.source, "guess") and not folding.has_covered_output(cell):
             yield f"cell {cell.id} shows what a guess is compared with"
 
 
 def assigned(notebook):
     """The cells that bind each name at their top level; loops and guesses aside."""
     cells = collections.defaultdict(list)
-    for cell in notebook.cells:
-        names = set()
-        for statement in ast.parse(_code(cell)).body:
-            if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-                names.add(statement.name)
-            elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+    for cell in code_cells(notebook):
+        names = {name for name, _ in definitions(cell.source)}
+        for statement in ast.parse(cell.source).body:
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 targets = getattr(statement, "targets", None) or [statement.target]
-                nodes = [node for target in targets for node in ast.walk(target)]
-                names |= {
-                    node.id
-                    for node in nodes
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-                }
+                nodes = [n for target in targets for n in ast.walk(target)]
+                nodes = [n for n in nodes if isinstance(n, ast.Name)]
+                names |= {n.id for n in nodes if isinstance(n.ctx, ast.Store)}
         for name in names - {"_"}:
             cells[name].append(cell.id)
     return cells
@@ -116,10 +105,6 @@ def _is_panel(line):
     """Whether a line of a figure's digest begins axes that have a scale or a name."""
     bare = r"x '' (?:\S+ \S+ )?\[(?:'', )*(?:'')?\] "
     return line.startswith("x ") and not re.match(bare, line)
-
-
-def _code(cell):
-    return cell.source if cell.cell_type == "code" else ""
 
 
 def _teaches(cell):
@@ -157,17 +142,13 @@ def _said(output):
         return ""
     if html:
         return re.sub(r"(?s)<style.*?</style>|<[^>]*>", " ", html)
-    return output.get("text", "") or data.get(
-        "text/markdown", data.get("text/plain", "")
-    )
+    plain = data.get("text/markdown", data.get("text/plain", ""))
+    return output.get("text", "") or plain
 
 
 def _has_picture(cell):
-    outputs = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return any(
-        "image/png" in data or "<script" in data.get("text/html", "")
-        for data in outputs
-    )
+    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return any("image/png" in d or "<script" in d.get("text/html", "") for d in shown)
 
 
 if __name__ == "__main__":

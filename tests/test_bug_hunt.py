@@ -1,9 +1,4 @@
-"""The mistakes shown in deep dive 02a are caught by the tests that it names.
-
-Each broken loss is taken from the page itself and given to the named test of
-``test_losses.py``, which has to fail; so has the page's own test of the mistake. The
-page's right loss passes both.
-"""
+"""Mistakes shown in deep dive 02a are caught by the tests that it names."""
 
 import pytest
 import test_losses

@@ -54,9 +54,8 @@ def test_the_tables_of_numbers(rows):
         two, other = rows[name]
         found = [plain(two[1]), plain(two[3])]
         assert found == pytest.approx([c[which] for c in conventions], abs=5e-5)
-        assert [*map(plain, other)] == pytest.approx(
-            [v[which] for v in values], abs=5e-4
-        )
+        wanted = [value[which] for value in values]
+        assert [*map(plain, other)] == pytest.approx(wanted, abs=5e-4)
 
 
 def test_advice_rests_on_claims_and_names_what_did_not_help(rows):

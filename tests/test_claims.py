@@ -1,7 +1,4 @@
-"""CLAIMS.md holds every claim of the course once, by what it rests on.
-
-(That its links lead somewhere, test_links.py tests.)
-"""
+"""CLAIMS.md holds every claim of the course once, by what it rests on."""
 
 import ast
 import collections
@@ -42,9 +39,7 @@ def made():
                 section = [section, *re.findall(r"(?m)\A## (.+)", cell.source)][-1]
                 continue
             for call in contract.calls(cell, "claim"):
-                words = {
-                    word.arg: ast.literal_eval(word.value) for word in call.keywords
-                }
+                words = {w.arg: ast.literal_eval(w.value) for w in call.keywords}
                 assert words.keys() <= {"kind", "by"}
                 name, sentence = (ast.literal_eval(value) for value in call.args[:2])
                 printed = "".join(map(contract.output_text, cell.outputs))
@@ -61,19 +56,10 @@ def made():
 def test_every_claim_stands_on_the_page_once_as_its_call_says(rows, made):
     assert claims.repeated()[claims.PAGE].decode() == PAGE, "run `course.py refresh 00`"
     assert len(rows) == len(made) >= 150
-    for part, name, sentence, kind, place, file, anchor, cell in rows:
+    for part, name, sentence, *kind_place_file, anchor, cell in rows:
         sentence = sentence.replace("\\|", "|").replace("&lt;", "<")
-        row = (
-            part,
-            name,
-            sentence,
-            kind,
-            place,
-            file,
-            urllib.parse.unquote(anchor),
-            cell,
-        )
-        assert row == made[name][0]
+        place = (*kind_place_file, urllib.parse.unquote(anchor), cell)
+        assert (part, name, sentence, *place) == made[name][0]
 
 
 def test_claims_are_in_reading_order_and_counted_at_the_head(rows):
@@ -92,9 +78,7 @@ def test_claims_are_in_reading_order_and_counted_at_the_head(rows):
     assert len(marked) >= 3 and set(marked) == {"harm"}
 
 
-READS_A_RECORD = re.compile(
-    r"\brecorded(?:_folder|\.run|\.networks|\.folder)|by_interpreter\("
-)
+READS_A_RECORD = re.compile(r"\brecorded(_folder|\.(run|networks|folder))|by_interp")
 
 
 def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, made):
@@ -107,14 +91,14 @@ def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, m
             assert READS_A_RECORD.search(code), path.name
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("✓ 00-2", "✗ 00-2", r"claims .*'00-2'.* and prints .*: run"),
-        ("00-2", "00-1", "claims made twice: 00-1"),
-        ("image/png", "image/x", "00_one_picture.ipynb stores no figure"),
-    ],
-)
+MISFITS = [
+    ("✓ 00-2", "✗ 00-2", r"claims .*'00-2'.* and prints .*: run"),
+    ("00-2", "00-1", "claims made twice: 00-1"),
+    ("image/png", "image/x", "00_one_picture.ipynb stores no figure"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), MISFITS)
 def test_what_does_not_fit_is_an_error(tmp_path, old, new, words):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "README.md").touch()

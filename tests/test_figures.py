@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 
+import course_copy
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -44,31 +45,16 @@ def curves(first=x**2, second=x, **options):
     return draw
 
 
-def bars(heights, labels="abc"):
-    return lambda axes: axes.bar(list(labels), heights)
-
-
-def points(colours):
-    return lambda axes: axes.scatter(x, x**2, c=colours)
-
-
-def picture(array):
-    return lambda axes: axes.imshow(array)
+def calls(name, *arguments, **options):
+    return lambda axes: getattr(axes, name)(*arguments, **options)
 
 
 def words(*texts, x=0.5):
-    def draw(axes):
-        for k, text in enumerate(texts):
-            axes.text(x, k / 4, text)
-        axes.set_title("Accuracy rises")
-
-    return draw
+    return lambda axes: [axes.text(x, k / 4, text) for k, text in enumerate(texts)]
 
 
 def spike(height):
-    values = x.copy()
-    values[7] = height
-    return curves(first=values)
+    return curves(first=np.where(np.arange(60) == 7, height, x))
 
 
 GRID = np.arange(9.0).reshape(3, 3)
@@ -77,11 +63,11 @@ CHANGES = {
     "another colour": (curves(color="red"), curves(color="green")),
     "a curve moved": (curves(), curves(second=x * 0.9 + 0.05)),
     "one point moved": (spike(1.0), spike(0.6)),
-    "a curve less": (curves(), lambda axes: axes.plot(x, x)),
-    "a bar lower": (bars([1, 2, 3]), bars([1, 1.8, 3])),
-    "bars named otherwise": (bars([1, 2, 3]), bars([1, 2, 3], "acb")),
-    "points recoloured": (points(x), points(x[::-1])),
-    "an image turned": (picture(GRID), picture(GRID.T)),
+    "a curve less": (curves(), calls("plot", x, x)),
+    "a bar lower": (calls("bar", [1, 2], [1, 2]), calls("bar", [1, 2], [1, 1.8])),
+    "bars named otherwise": (calls("bar", "ab", [1, 2]), calls("bar", "ac", [1, 2])),
+    "points recoloured": (calls("scatter", x, x, c=x), calls("scatter", x, x, c=-x)),
+    "an image turned": (calls("imshow", GRID), calls("imshow", GRID.T)),
     "another scale": (curves(), lambda axes: [curves()(axes), axes.set_yscale("log")]),
     "other ticks": (curves(), lambda axes: [curves()(axes), axes.set_ylim(-1, 2)]),
     "words swapped": (words("hard", "smoothed"), words("smoothed", "hard")),
@@ -100,7 +86,7 @@ def test_a_change_of_what_is_drawn_is_seen(change):
 def test_rounding_is_no_change():
     noise = np.random.default_rng(0).normal(0, 2e-3, 60)
     assert not differences(curves(), curves(second=x + noise))
-    assert not differences(picture(GRID), picture(GRID + 1e-3))
+    assert not differences(calls("imshow", GRID), calls("imshow", GRID + 1e-3))
 
 
 ODD = {
@@ -122,9 +108,8 @@ ODD = {
 def test_whatever_a_reader_draws_can_be_described(kind):
     plt.close("all")
     ODD[kind]()
-    figure = plt.gcf()
-    figure.savefig(io.BytesIO())
-    lines = drawn(figure)
+    plt.gcf().savefig(io.BytesIO())
+    lines = drawn(plt.gcf())
     plt.close("all")
     numbers = [line.partition(" | ")[2].split() for line in lines]
     assert all(-100 <= int(number) <= 1100 for line in numbers for number in line)
@@ -141,10 +126,8 @@ lsr.show(figure, "A line that {verb}.")
 
 def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     """The stored picture is of other values; the printed text is the same."""
-    path = tmp_path / "drawing.ipynb"
-    cell = nbformat.v4.new_code_cell(DRAWS.format(values="[1, 2, 3]", verb="rises"))
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    nbformat.write(notebook, path)
+    before = DRAWS.format(values="[1, 2, 3]", verb="rises")
+    path = course_copy.notebook(tmp_path / "drawing.ipynb", before)
     execute = [sys.executable, ROOT / "tools" / "refresh.py", path]
     subprocess.run(execute, check=True, capture_output=True)
 
@@ -156,13 +139,14 @@ def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     assert about.alt == "A line that rises."
     assert "A line that rises." in notebook.cells[0].outputs[1].data["text/html"]
 
-    def verdict():
+    test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]
+    test = [sys.executable, *test, "--rootdir", ROOT, "-c", "pyproject.toml", path]
+    after = DRAWS.format(values="[3, 2, 1]", verb="rises")
+    for source, code, words in (
+        (before, 0, "1 passed"),
+        (after, 1, "figure 1, Line2D"),
+    ):
+        notebook.cells[0].source = source
         nbformat.write(notebook, path)
-        test = ["pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", "--rootdir"]
-        command = [sys.executable, "-m", *test, ROOT, "-c", "pyproject.toml", path]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-    assert verdict().returncode == 0
-    notebook.cells[0].source = DRAWS.format(values="[3, 2, 1]", verb="rises")
-    done = verdict()
-    assert done.returncode == 1 and "figure 1, Line2D" in done.stdout
+        done = subprocess.run(test, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == code and words in done.stdout

@@ -1,19 +1,14 @@
 """Pages for teaching: minutes, claims, places; the examination's numbers recomputed."""
 
 import re
-import sys
 
+import claims
 import contract
 import notebook_files
 import numpy as np
 import pytest
 from notebook_files import ROOT, read
 from scipy import optimize, special, stats
-
-import course
-
-sys.path.insert(0, str(ROOT / "tools"))
-import claims  # noqa: E402
 
 TEACHING = ROOT / "notebooks" / "teaching"
 PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.md"))]
@@ -58,24 +53,17 @@ def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(
         assert {found[:2] for found, _ in places(where)} == {number}
     if number in ("03", "07", "05", "06"):  # in halves, which name sections
         named = [int(n) for n in re.findall(r"(?<!§)\b\d+\b", row[2])]
-        prose = "\n".join(c.source for c in contract.prose_cells(LESSONS[number]))
-        assert 0 < max(named) <= max(map(int, re.findall(r"(?m)^## (\d+)\.", prose)))
-
-
-PLANS = {
-    "### 45 minutes": 45,
-    "### 90 minutes": 90,
-    "#### Lecture 1: the target and its loss": 90,
-    "#### Lecture 2: training": 90,
-    "#### Lecture 3: uncertain labels, and the representation": 90,
-    "#### Lecture 4: confidence, and the cost of the loss": 90,
-}
+        sections = re.findall(r"(?m)^## (\d+)\.", contract.prose(LESSONS[number]))
+        assert 0 < max(named) <= max(map(int, sections))
 
 
 def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
+    plans = re.findall(r"(?m)^(?:### \d+ minutes|#### Lecture \d: .+)$", TEXT)
     shown = []
-    for heading, total in PLANS.items():
+    assert plans[:2] == ["### 45 minutes", "### 90 minutes"] and len(plans) == 6
+    for heading in plans:
         table = rows(part(heading))
+        total = 45 if heading == "### 45 minutes" else 90
         assert sum(int(minutes) for _, minutes, _ in table) == total, heading
         found = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
         assert len(found) == len(set(found)) >= 10, heading
@@ -122,23 +110,6 @@ def test_sections_said_to_read_a_record_or_to_have_sliders_do():
     assert len(places(line)) >= 8
     for place in places(line):
         assert re.search(r"\brecorded(_folder|\.\w+)?[(\[]", code[place]), place
-
-
-def test_commands_name_what_exists():
-    commands = re.findall(r"`(?:\w+=\S+ )*(python\S* [^`]+)`", TEXT)
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL):
-        commands += block.splitlines()
-    for command in commands:
-        if "course.py" in command:
-            assert command.split("course.py ")[1].split()[0] in course.COMMANDS
-        elif "-m pip download" in command:
-            # The same extras and the same set-up tool as `course.py` installs.
-            environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
-            assert re.search(r'"\.\[(.+)\]"', command)[1] in environment
-            project = (ROOT / "pyproject.toml").read_text("utf-8")
-            assert re.search(r'"(setuptools[^"]+)"', command)[1] in project
-        else:
-            assert (ROOT / re.fullmatch(r"python3? (\S+\.py).*", command)[1]).is_file()
 
 
 def numbers(number, cell_id, columns):
@@ -195,38 +166,39 @@ def penalised(g):
     return -np.log(p[0]) + 0.1 * (p * np.log(p)).sum()
 
 
+TEXT_ROW = np.array([0.9, *[EPS / K] * 5])  # of the text, which does not sum to one
+PULLED = np.eye(K)[0] + EPS / K
+NOISE = np.full((K, K), 0.2 / 5) + np.eye(K) * (0.8 - 0.2 / 5)
+SMOOTH = np.full((K, K), EPS / K) + np.eye(K) * (1 - EPS)
+KEPT, BOTH = (np.linalg.eigvalsh(m).min() for m in (NOISE, NOISE @ SMOOTH))
+BACK = np.linalg.inv(NOISE)[0, 1] * K
+P = [0.6, 0.4] @ np.stack([ROW, np.roll(ROW, 1)])
+RIGHT = np.arange(101)
+EXACT = (stats.binom.pmf(RIGHT, 100, 0.8) * abs(RIGHT / 100 - 0.8)).sum()
+MOVED = 8192 * 128256 * 4
+LOST, POWER = K * PULLED[1] / PULLED.sum(), np.log(1.5) / np.log(P[0] / P[1])
+SUM, PRICE = TEXT_ROW.sum(), 100 * EPS * (0.78 - 1 / K)
+ANSWERS = [  # the numbers of each model answer, computed
+    {"0.98333": SUM, "0.12": 0.02 * K, "0.101695": TEXT_ROW[1] / SUM * K},
+    {"0.420956": stats.entropy(ROW), "0.916667": ROW[0], "4.0073": best_gap(smoothed)},
+    {"1.1": PULLED.sum(), "0.0909": LOST, "4.1109": np.log(PULLED[0] / PULLED[1])},
+    {"10.002": best_gap(penalised), "1.7918": np.log(K)},
+    {"0.24": 1 - KEPT, "0.76": KEPT, "0.684": BOTH, "0.316": 1 - BOTH, "-0.3158": BACK},
+    {"0.556667": P[0], "0.376667": P[1], "0.016667": P[2], "1.0380": POWER}
+    | {"-6.13": -PRICE},
+    {"3.3394": 5 / 6 * np.log(55)},
+    {"0.0319": np.sqrt(2 * 0.8 * 0.2 / (np.pi * 100)), "0.0318": EXACT},
+    {"2.093": stats.t.ppf(0.975, 19), "12.55": np.sqrt((1 / 20 + 783 / 100) * 20)},
+    {"4.20": MOVED / 1e9, "1.05": MOVED / 4e12 * 1e3},
+]
+
+
 def test_numbers_of_the_model_answers():
-    assert len(QUESTIONS) == 10
-    for question, answer in zip(QUESTIONS, PARTS, strict=True):
+    questions = zip(QUESTIONS, PARTS, ANSWERS, strict=True)
+    for number, (question, answer, values) in enumerate(questions, start=1):
         assert question.splitlines()[0] == answer.splitlines()[0]
         assert re.search(r"§\d+\].*\d\d[a-z]?-\d+", answer)
-    text = np.array([0.9, *[EPS / K] * 5])
-    share = (text / text.sum())[1]
-    says(1, {"0.98333": text.sum(), "0.12": 0.02 * K, "0.101695": share * K})
-    says(2, {"0.420956": stats.entropy(ROW), "0.916667": ROW[0]})
-    says(2, {"4.0073": best_gap(smoothed)})
-    t = np.eye(K)[0] + EPS / K
-    lost = K * t[1] / t.sum()
-    says(3, {"1.1": t.sum(), "0.0909": lost, "4.1109": np.log(t[0] / t[1])})
-    says(4, {"10.002": best_gap(penalised), "1.7918": np.log(K)})
-    noise = np.full((K, K), 0.2 / 5) + np.eye(K) * (0.8 - 0.2 / 5)
-    smooth = np.full((K, K), EPS / K) + np.eye(K) * (1 - EPS)
-    kept = np.linalg.eigvalsh(noise).min()  # the share of a row that is kept
-    both = np.linalg.eigvalsh(noise @ smooth).min()
-    says(5, {"0.24": 1 - kept, "0.76": kept, "0.684": both, "0.316": 1 - both})
-    says(5, {"-0.3158": np.linalg.inv(noise)[0, 1] * K})
-    p = [0.6, 0.4] @ np.stack([ROW, np.roll(ROW, 1)])
-    power = np.log(1.5) / np.log(p[0] / p[1])
-    says(6, {"0.556667": p[0], "0.376667": p[1], "0.016667": p[2], "1.0380": power})
-    says(6, {"-6.13": -100 * EPS * (0.78 - 1 / K)})
-    says(7, {"3.3394": 5 / 6 * np.log(55)})
-    right = np.arange(101)
-    exact = (stats.binom.pmf(right, 100, 0.8) * abs(right / 100 - 0.8)).sum()
-    says(8, {"0.0319": np.sqrt(2 * 0.8 * 0.2 / (np.pi * 100)), "0.0318": exact})
-    factor = np.sqrt((1 / 20 + 783 / 100) / (1 / 20))
-    says(9, {"2.093": stats.t.ppf(0.975, 19), "12.55": factor})
-    moved = 8192 * 128256 * 4
-    says(10, {"4.20": moved / 1e9, "1.05": moved / 4e12 * 1e3})
+        says(number, values)
 
 
 def test_6_the_example_is_that_of_notebook_07():
@@ -248,7 +220,7 @@ def test_numbers_in_the_short_answers():
         "the target, 0.4210": stats.entropy(ROW),
         "equals the target: 4.0073": np.log(55),
         "0.9 · 0.76 = 0.316": 1 - 0.9 * 0.76,
-        "= 6.1 points": 100 * EPS * (0.78 - 1 / K),
+        "= 6.1 points": PRICE,
     }.items():
         assert words in table, words
         written = re.findall(r"\d+\.\d+", words)[-1]

@@ -9,23 +9,11 @@ import subprocess
 import sys
 
 import contract
-import matplotlib.pyplot as plt
+import notebook_files
 import pytest
-import seaborn as sns
 import torch
 from contract import code_cells
-from notebook_files import (
-    LESSONS,
-    ROOT,
-    by_number,
-    cells_tagged,
-    definitions,
-    notebook_paths,
-    number,
-    read,
-    tags,
-    without_docstring,
-)
+from notebook_files import LESSONS, ROOT, notebook_paths, number, read
 from prose_numbers import missing_numbers
 from torch.testing import assert_close
 
@@ -38,21 +26,17 @@ def test_lesson_keeps_the_contract_and_its_numbers_stand_in_an_output(path):
     assert missing_numbers(read(path)) == []
 
 
-def test_no_number_is_given_to_two_lessons():
-    assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
+def run(*command, **options):
+    options = {"cwd": ROOT, "capture_output": True, "text": True, **options}
+    return subprocess.run(command, **options)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
-def test_the_list_names_every_notebook_that_git_keeps():
+def test_the_list_names_every_notebook_that_git_keeps_and_no_number_stands_twice():
     """What notebooks/SHA256SUMS does not name counts as a reader's, and has no test."""
-    done = subprocess.run(
-        ["git", "ls-files", "notebooks/*.ipynb"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    listed = {path.relative_to(ROOT).as_posix() for path in notebook_paths()}
-    assert set(done.stdout.splitlines()) == listed
+    kept = run("git", "ls-files", "notebooks/*.ipynb").stdout.splitlines()
+    assert set(kept) == {p.relative_to(ROOT).as_posix() for p in notebook_paths()}
+    assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
 
 
 def test_notebooks_of_another_package_are_refused(tmp_path):
@@ -61,26 +45,22 @@ def test_notebooks_of_another_package_are_refused(tmp_path):
     for name in ("conftest.py", "pyproject.toml", "tools/command.py", lesson):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "notebooks"],
-        cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(tmp_path)),
-        capture_output=True, text=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "notebooks"]
+    done = run(*command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "Notebooks would import lsr_utils from" in done.stderr
     assert str(ROOT / "lsr_utils") in done.stderr
 
 
 def test_what_is_not_compared_is_listed():
-    command = [sys.executable, "-m", "pytest", "--uncompared"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = run(sys.executable, "-m", "pytest", "--uncompared")
     *lines, last = done.stdout.splitlines()
     listed = [tuple(re.findall(r"^(\S+): .+\(cell (\S+)\)$", line)) for line in lines]
     assert done.returncode == 0 and listed == [
         ((path.relative_to(ROOT).as_posix(), cell.id),)
         for path in notebook_paths()
         for cell in code_cells(read(path))
-        if contract.IGNORE in tags(cell)
+        if contract.IGNORE in notebook_files.tags(cell)
     ]
     assert re.fullmatch(rf"Outputs of {len(lines)} of \d+ cells are .+\.", last)
 
@@ -88,11 +68,10 @@ def test_what_is_not_compared_is_listed():
 def test_claims_named_in_prose_exist():
     cells = [cell for path in LESSONS for cell in read(path).cells]
     made = {name for cell in cells for name, _ in contract.claims(cell)}
-    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    prose = "\n".join(contract.prose(read(path)) for path in LESSONS)
     prose = re.sub(r"[Ee]xercises? \d\d-\d|\bto \d\d-\d+", "", prose)
     named = set(re.findall(r"(?<![\w/.-])\d\d[a-z]?-\d+(?![\w-])", prose))
-    print(named - made)
-    assert named and named <= made
+    assert named and named - made == set()
 
 
 # What is shown, and what the package does ----------------------------------------
@@ -102,7 +81,7 @@ def shown_cells(prefix):
     return [
         pytest.param(name, cell, id=name)
         for path in LESSONS
-        for name, cell in cells_tagged(read(path), prefix)
+        for name, cell in notebook_files.cells_tagged(read(path), prefix)
     ]
 
 
@@ -112,9 +91,9 @@ def test_shown_code_is_the_package_code(name, cell):
     package = {}
     for pattern in (f"{module}.py", f"{module}/*.py"):
         for path in (ROOT / "lsr_utils").glob(pattern):
-            package |= definitions(path.read_text(encoding="utf-8"))
-    shown = dict(definitions(cell.source))[function]
-    trees = map(without_docstring, (shown, package[function]))
+            package |= notebook_files.definitions(path.read_text(encoding="utf-8"))
+    shown = dict(notebook_files.definitions(cell.source))[function]
+    trees = map(notebook_files.without_docstring, (shown, package[function]))
     assert len({ast.dump(tree) for tree in trees}) == 1
 
 
@@ -126,10 +105,7 @@ SAME_CALLS = {  # what a notebook calls it, and arguments to call both with
     "targets.smooth_distribution": ("smooth", [(P, e) for e in (0.0, 0.1, 0.7, 1.0)]),
     "calibration.expected_calibration_error": ("ece", [(P, Y, n) for n in (2, 10, 15)]),
     "calibration.ece_floor": ("floor_of", [(P, n) for n in (10, 15)]),
-    "calibration.fit_temperature": (
-        "temperature_of",
-        [(scale * Z, HALF) for scale in (0.5, 1.0, 3.0)],
-    ),
+    "calibration.fit_temperature": ("temperature_of", [(Z / 2, HALF), (3 * Z, HALF)]),
 }
 
 
@@ -167,7 +143,7 @@ def check_template_plane(names):
 @pytest.mark.parametrize(("name", "cell"), shown_cells("simple:"))
 def test_simple_form_gives_the_numbers_of_the_package(name, cell):
     names = {"torch": torch, "lsr": lsr}
-    for _, tree in definitions(cell.source):
+    for _, tree in notebook_files.definitions(cell.source):
         exec(compile(ast.Module([tree], type_ignores=[]), cell.id, "exec"), names)
     module, function = name.split(".")
     if name not in SAME_CALLS:
@@ -177,28 +153,3 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
         expected = getattr(getattr(lsr, module), function)(*arguments)
         ours = torch.as_tensor(names[shown](*arguments), dtype=torch.float64)
         assert_close(ours, torch.as_tensor(expected), rtol=0, atol=1e-8)
-
-
-def test_docstrings_name_a_section_that_exists():
-    for path in sorted((ROOT / "lsr_utils").rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        for words in re.findall(r"Taught\s+in\s+(\d\d[a-z]?\s+section[^.]*)\.", text):
-            taught, *sections = re.findall(r"\d+[a-z]?", words)
-            cells = contract.prose_cells(by_number(taught))
-            wanted = f"## {sections[-1]}. "
-            assert any(wanted in cell.source for cell in cells), f"{path.name} {words}"
-
-
-# What figures show that a notebook draws itself ------------------------------------
-
-
-@pytest.mark.usefixtures("course_style")
-def test_bands_over_networks_hold_the_middle_nine_tenths():
-    code = "\n".join(cell.source for cell in code_cells(by_number("05")))
-    (band,) = re.findall(r"^band = (.*)$", code, re.MULTILINE)
-    band, values = ast.literal_eval(band), [k**2 for k in range(101)]
-    _, axis = plt.subplots()
-    sns.lineplot(x=[0] * 101 + [1] * 101, y=[*values, *values], ax=axis, **band)
-    heights = axis.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (5**2, 95**2)
-    assert axis.lines[0].get_ydata() == pytest.approx([sum(values) / 101] * 2)

@@ -1,9 +1,12 @@
 """The files that say what is installed, how it is run and how it is cited."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
+import zipfile
 
 import pytest
 import yaml
@@ -20,12 +23,9 @@ except ModuleNotFoundError:
     import tomli as tomllib
 
 PLACES = [
-    {"sys_platform": system, "os_name": name, "platform_system": platform}
-    for system, name, platform in (
-        ("linux", "posix", "Linux"),
-        ("darwin", "posix", "Darwin"),
-        ("win32", "nt", "Windows"),
-    )
+    {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+    {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+    {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
 ]
 
 
@@ -106,27 +106,72 @@ def test_python_version_licence_and_citation_are_the_same_everywhere():
     for words in ("MIT License", "CC BY 4.0", "creativecommons.org/licenses/by/4.0"):
         assert words in text("LICENSE")
     data = TOML["tool"]["setuptools"]["package-data"]
-    assert data.pop("lsr_utils.data")  # tests/test_wheel.py looks inside
+    assert data.pop("lsr_utils.data")  # the wheel says the rest
     assert data == {"lsr_utils": ["*.js", "*.mplstyle"], "lsr_utils.fused": ["*.cpp"]}
+
+
+# -- The wheel: all that its functions read, without the checkout --------------------
+
+READS = """
+import pathlib
+import lsr_utils as lsr
+from lsr_utils import datasets, fused, plots, recorded, sliders, style
+
+here = pathlib.Path(lsr.__file__).parent
+assert here.parent.name == "installed", here
+assert len(datasets.load("questions").y) > 100
+for table in here.glob("data/recorded/*.json"):
+    assert recorded.run(table.stem)
+assert len(recorded.networks("animals").grid) > 1
+style.use()
+shown = sliders.BarSliders({"a": [1]}, lambda a: ([1.0], {}), {"a": 1}, "key")
+assert "<script" in shown._repr_mimebundle_()["text/html"]
+assert (here / "fused" / "cpu.cpp").stat().st_size
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source, ignored = folder / "source", shutil.ignore_patterns("__pycache__")
+    for name in ("lsr_utils", "data"):
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = "pip wheel --no-deps --no-build-isolation --no-index --quiet".split()
+    command = [sys.executable, "-m", *build, "--wheel-dir", folder, source]
+    subprocess.run(command, capture_output=True, cwd=folder, check=True)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_what_the_package_reads_is_inside(wheel, tmp_path):
+    wheel.extractall(tmp_path / "installed")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-c", READS]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True)
+
+
+def test_every_module_is_inside_and_nothing_else(wheel):
+    names = wheel.namelist()
+    ours = {p.relative_to(ROOT).as_posix() for p in (ROOT / "lsr_utils").rglob("*.py")}
+    assert ours == {name for name in names if name.endswith(".py")}
+    folders = {name.split("/")[0] for name in names}
+    assert folders == {"lsr_utils", next(f for f in folders if "dist-info" in f)}
+    kinds = {name.rpartition(".")[2] for name in names if name.startswith("lsr_utils/")}
+    assert kinds == {"py", "js", "cpp", "mplstyle", "md", "csv", "json", "npz"}
 
 
 # -- README and CONTRIBUTING ---------------------------------------------------------
 
-BLOCKS = re.findall(
-    r"(?ms)^```bash\n(.*?)^```", text("README.md") + text("CONTRIBUTING.md")
-)
-LINES = sorted(
-    {line.partition(" #")[0].rstrip() for line in "".join(BLOCKS).split("\n")}
-)
+BOTH = text("README.md") + text("CONTRIBUTING.md")
+BLOCKS = "".join(re.findall(r"(?ms)^```bash\n(.*?)^```", BOTH))
+LINES = sorted({line.partition(" #")[0].rstrip() for line in BLOCKS.split("\n")})
 OURS = [line for line in LINES if line.startswith("python3 course.py ")]
 # How to run what would not end by itself, or takes long: test_course.py asks a real
 # server for its page, tests/browser and test_slides.py make slides and site.
-SHORT = {
-    "lab": ["--version"],
-    "slides": ["--help"],
-    "site": ["--help"],
-    "test --only": ["units", "--version"],
-}
+SHORT = {"lab": ["--version"], "slides": ["--help"], "site": ["--help"]}
+SHORT["test --only"] = ["units", "--version"]
 
 
 @pytest.fixture(scope="module")
@@ -148,13 +193,11 @@ def test_readme_command_runs(command, copy):
 
 def test_the_test_command_compares_notebooks_with_what_is_stored(copy):
     path = copy / "notebooks" / "00_one_picture.ipynb"
-    stored = path.read_text(encoding="utf-8")
-    try:
-        path.write_text(stored.replace('"2"', '"3"'), encoding="utf-8")
-        said = course(copy, "test", "-n", "0", "--only", "notebooks").stdout
-        assert "Cell 0: Cell outputs differ" in said and "1 passed" in said
-    finally:
-        path.write_text(stored, encoding="utf-8")
+    stored = path.read_bytes()
+    path.write_bytes(stored.replace(b'"2"', b'"3"'))
+    said = course(copy, "test", "-n", "0", "--only", "notebooks").stdout
+    path.write_bytes(stored)
+    assert "Cell 0: Cell outputs differ" in said and "1 passed" in said
 
 
 def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test():

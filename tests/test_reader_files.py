@@ -1,16 +1,84 @@
-"""What readers have beside the course: their copies in `work`, and scratch files."""
+"""What readers have: copies in `work`, scratch files, and what an editor adds."""
+
+import copy
 
 import command
 import course_copy
 import lab
+import nbformat
 import pytest
+import tidy
 from course_copy import course
 
 FIRST, SECOND = "00_one_picture.ipynb", "01_more.ipynb"
+EXERCISE = "exercises/01_label_exercises.ipynb"
 SCRATCH = [
     *("00_one_picture-Copy1.ipynb", "Untitled.ipynb", "05_without_a_card.ipynb"),
     *(".ipynb_checkpoints/00_one_picture-checkpoint.ipynb", "deep/02_mine.ipynb"),
 ]
+
+# The reader's copies: tools/lab ---------------------------------------------------
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A reader's folder with copies of two notebooks, the course's folder, `give`."""
+    source, work = tmp_path / "notebooks", tmp_path / "work"
+    (source / "exercises").mkdir(parents=True)
+    for name in (FIRST, EXERCISE):
+        (source / name).write_text("edition 1")
+
+    def give():
+        return lab.give(sorted(source.rglob("*.ipynb")), source, work)
+
+    assert give() == []
+    return work, source, give
+
+
+def test_copies_follow_the_course_while_nobody_touches_them(given):
+    work, source, give = given
+    assert {(work / name).read_text() for name in (FIRST, EXERCISE)} == {"edition 1"}
+    (work / EXERCISE).write_text("my answer")
+    assert give() == []  # nothing newer: nothing to say
+    for name in (FIRST, EXERCISE):
+        (source / name).write_text("edition 2")
+    for _ in range(2):  # said at each opening
+        assert give() == [EXERCISE]
+        assert (work / EXERCISE).read_text() == "my answer"
+        assert (work / FIRST).read_text() == "edition 2"
+    # One that was removed or renamed is made anew.
+    (work / EXERCISE).rename(work / "mine.ipynb")
+    assert give() == [] and (work / EXERCISE).read_text() == "edition 2"
+    assert (work / "mine.ipynb").read_text() == "my answer"
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", "3"])
+def test_without_the_record_a_changed_copy_counts_as_the_readers(given, record):
+    work, _, give = given
+    (work / FIRST).write_text("mine")
+    (work / lab.GIVEN).write_text(record)
+    assert give() == [FIRST] and (work / FIRST).read_text() == "mine"
+
+
+def test_an_interrupted_copy_leaves_the_old_one(given, monkeypatch):
+    work, source, give = given
+    (source / FIRST).write_text("edition 2")
+
+    def half(there, content):
+        there.write_text("edi")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(work), "write_bytes", half)
+        with pytest.raises(KeyboardInterrupt):
+            give()
+    assert (work / FIRST).read_text() == "edition 1"
+    names = {path.name for path in work.iterdir()}
+    assert names == {FIRST, "exercises", lab.GIVEN}
+    assert give() == [] and (work / FIRST).read_text() == "edition 2"
+
+
+# What readers leave beside the course ------------------------------------------------
 
 
 @pytest.fixture
@@ -39,7 +107,7 @@ def test_lab_opens_copies_where_they_can_be_written(listed, monkeypatch, capsys)
 
     assert opens(root, f"work/{FIRST}") == ""
     names = {path.name for path in work.iterdir()}
-    assert names == {FIRST, SECOND, "SHA256SUMS", ".given.json"}
+    assert names == {FIRST, SECOND, "SHA256SUMS", lab.GIVEN}
     (work / SECOND).write_text("my answer")
     course_copy.notebook(listed / SECOND, "2 + 2")
     said = opens(root, f"work/{FIRST}")
@@ -59,7 +127,7 @@ def test_lab_opens_copies_where_they_can_be_written(listed, monkeypatch, capsys)
 
 def test_scratch_files_are_no_lectures(listed):
     ours = [listed / FIRST, listed / SECOND]
-    assert command.files(listed.parent, "*.ipynb") == command.lectures(listed.parent)
+    assert command.files(listed.parent, "*.ipynb") == ours
     assert command.lectures(listed.parent) == ours
 
 
@@ -73,3 +141,47 @@ def test_scratch_files_are_not_tested_and_that_is_said(tmp_path):
     assert all((name in said) != name.startswith(".") for name in SCRATCH)
     drafts = course(whole, "test", "-n0", f"notebooks/{SCRATCH[1]}")
     assert "1 failed" in drafts.stdout, "a notebook that is named is tested"
+
+
+# What editors add: tools/tidy --------------------------------------------------------
+
+
+def saved_elsewhere():
+    """A notebook as JupyterLab, VS Code and Colab leave it, and the course's own."""
+    made = nbformat.v4.new_output
+    slides = {"slideshow": {"slide_type": "slide"}, "tags": ["experiment"]}
+    outputs = [made("stream", text="done\n"), made("display_data", {"image/png": ""})]
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata=slides, outputs=outputs)
+    metadata = nbformat.from_dict(tidy.METADATA)
+    ours = nbformat.v4.new_notebook(cells=[cell], metadata=metadata)
+    theirs = copy.deepcopy(ours)
+    theirs.metadata.update(colab={"provenance": []}, vscode={"interpreter": {}})
+    theirs.metadata.update(kernelspec={"name": "venv", "display_name": ".venv (3.12)"})
+    theirs.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {}}
+    theirs.metadata.language_info.update({"version": "3.12.1", "mimetype": "text/x"})
+    (cell,) = theirs.cells
+    cell.metadata.update({"ExecuteTime": {}, "executionInfo": {}, "scrolled": True})
+    bar = {tidy.VIEW: {"model_id": "1"}, "text/plain": "  0%|  | 0/1500"}
+    cell.outputs[1:1] = [made("display_data", bar), made("display_data", {})]
+    cell.outputs[3].data[tidy.VIEW] = {"model_id": "2"}
+    return nbformat.from_dict(theirs), ours
+
+
+def test_what_editors_leave_in_a_notebook_goes():
+    theirs, ours = saved_elsewhere()
+    tidy.tidy(theirs)
+    assert nbformat.writes(theirs) == nbformat.writes(ours)
+
+
+def test_saving_an_open_notebook_changes_nothing_that_the_reader_did_not():
+    theirs, ours = saved_elsewhere()
+    del theirs.metadata["colab"], theirs.metadata["vscode"]
+    theirs.cells = copy.deepcopy(ours.cells)
+    theirs.cells[0].metadata["collapsed"] = True
+    tidy.before_saving(model={"type": "notebook", "content": theirs}, path="")
+    assert nbformat.writes(theirs) == nbformat.writes(ours)
+    other = {"language_info": {"name": "julia", "version": "1"}}
+    model = {"type": "notebook", "content": {"metadata": copy.deepcopy(other)}}
+    tidy.before_saving(model=model, path="")
+    assert model["content"]["metadata"] == other
+    tidy.before_saving(model={"type": "file", "content": "text"}, path="")

@@ -6,8 +6,8 @@ import claims
 import pytest
 import yaml
 from notebook_files import LESSONS, ROOT, number, read
-from page_links import links
 from prose_numbers import unprinted
+from test_links import links
 
 import course
 
@@ -81,13 +81,23 @@ def test_the_picture_is_light_alone_and_described_as_in_its_notebook():
 
 
 def test_commands_in_the_text_name_what_exists():
-    text = (TEXT + MORE).replace("\n", " ")
+    pages = (ROOT / "notebooks" / "teaching").rglob("*.md")
+    text = TEXT + MORE + "".join(page.read_text(encoding="utf-8") for page in pages)
+    lines = "\n".join(re.findall(r"(?s)```bash\n(.*?)```", text)).splitlines()
+    text = re.sub(r"(?s)```.*?```", "", text).replace("\n", " ")
     short = re.findall(r"`course\.py\s+(\w+)", text)
-    for command in re.findall(r"`((?:py|python3?(?:\.\d+)?) [^`]+)`", text):
-        _, script, *arguments = command.split()
-        assert (ROOT / script).is_file(), command
-        short += arguments[:1] if script == "course.py" else []
+    for line in [*lines, *re.findall(r"`([^`]+)`", text)]:
+        found = re.match(r"(?:\w+=\S+ )*py(?:thon[\d.]*)? (\S+) (.*)", f"{line} ")
+        script, arguments = found.groups() if found else ("-m", "")
+        assert script == "-m" or (ROOT / script).is_file(), line
+        short += arguments.split()[:1] if script == "course.py" else []
     assert len(short) >= 3 and set(short) <= set(course.COMMANDS)
+    (download,) = (line for line in lines if "-m pip download" in line)
+    # The same extras and the same set-up tool as `course.py` installs.
+    environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
+    assert re.search(r'"\.\[(.+)\]"', download)[1] in environment
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert re.search(r'"(setuptools[^"]+)"', download)[1] in project
 
 
 def test_bibtex_says_what_the_citation_file_says():

@@ -1,4 +1,4 @@
-"""Set-up by `course.py`: from nothing, in every state, and with what can be amiss."""
+"""Set-up by `course.py`: from nothing, in every state, anywhere, with what is amiss."""
 
 import ast
 import os
@@ -82,57 +82,93 @@ def test_set_up(tmp_path):
 
 
 EDITORS = "home = /usr/bin"  # the pyvenv.cfg of an environment that an editor made
+REFUSED = [
+    (None, "setup", ["No network: pip cannot reach", "CONTRIBUTING.md"]),
+    (None, "tset", ["'tset'", "did you mean 'test'?"]),
+    (".venv/pyvenv.cfg", "lab", ["not made by course.py", "rename or remove"]),
+    (".venv", "test", [".venv was not made by course.py"]),
+]
 
 
-@pytest.mark.parametrize(
-    ("prepared", "arguments", "words"),
-    [
-        (None, ["setup"], ["No network: pip cannot reach", "CONTRIBUTING.md"]),
-        (None, ["tset"], ["'tset'", "did you mean 'test'?"]),
-        (".venv/pyvenv.cfg", ["lab"], ["not made by course.py", "rename or remove"]),
-        (".venv", ["test"], [".venv was not made by course.py"]),
-    ],
-)
-def test_refused_in_one_sentence(prepared, arguments, words, tmp_path):
+@pytest.mark.parametrize(("prepared", "command", "words"), REFUSED)
+def test_refused_in_one_sentence(prepared, command, words, tmp_path):
     folder = tiny_course(tmp_path / "course")
     if prepared:
         (folder / prepared).parent.mkdir(exist_ok=True)
         (folder / prepared).write_text(EDITORS)
     before = {path.name for path in folder.iterdir()}
-    result = course(folder, *arguments, env=variables(tmp_path, **NOWHERE))
+    result = course(folder, command, env=variables(tmp_path, **NOWHERE))
     one_sentence(result, *words)
     assert {path.name for path in folder.iterdir()} <= before | {".venv.lock"}
     assert not prepared or (folder / prepared).read_text() == EDITORS
 
 
 @pytest.fixture
-def read_only():
-    if os.name == "nt":
-        pytest.skip("takes POSIX modes")
-    command = [sys.executable]
-    if os.geteuid() == 0:  # root writes anywhere, unless this right is taken away
-        if not shutil.which("setpriv"):
-            pytest.skip("root, and no setpriv to take root's right to write away")
-        command = ["setpriv", "--bounding-set=-dac_override", *command]
+def closed(tmp_path):
+    """Folders are closed; returns a command's beginning that may not write there."""
+    root = os.name == "posix" and os.geteuid() == 0
+    if os.name == "nt" or (root and not shutil.which("setpriv")):
+        pytest.skip("takes POSIX modes, and setpriv where this user is root")
 
-    def run(folder, *arguments):
-        folder.chmod(0o555)
-        try:
-            return course(folder, *arguments, before=command)
-        finally:
-            folder.chmod(0o755)
+    def close(*folders):
+        for place in (p for folder in folders for p in (folder, *folder.rglob("*"))):
+            if place.is_dir() and not place.is_symlink():
+                place.chmod(0o555)
+        rights = ("setpriv", "--bounding-set=-dac_override") if root else ()
+        return (*rights, sys.executable)
 
-    return run
+    yield close
+    for place in (tmp_path, *(p for p, *_ in os.walk(tmp_path))):
+        os.chmod(place, 0o755)  # else they cannot be removed
 
 
-def test_without_write_permission_a_ready_course_runs_and_no_other(read_only, tmp_path):
-    empty = tiny_course(tmp_path / "empty")
-    result = read_only(empty, "test")
+def test_what_is_somebody_elses_stays_and_lsr_venv_names_another_place(
+    closed, tmp_path
+):
+    wheels = str(course_copy.tiny_wheels(tmp_path / "wheels"))
+    folder, theirs = tiny_course(tmp_path / "课程"), tmp_path / "theirs"
+    theirs.mkdir()
+    for name in ("pyvenv.cfg", "course-is-ready.json"):
+        (theirs / name).write_text("{}")
+    (folder / ".venv").symlink_to(theirs)
+    env = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels, LC_ALL="C")
+    one_sentence(course(folder, "site", env=env), "not made by course.py", "LSR_VENV")
+    assert len([*theirs.iterdir()]) == 2
+
+    (folder / ".venv.lock").unlink()
+    before = closed(folder)
+    env["LSR_VENV"] = str(tmp_path / "my envs" / "course")
+    made = course(folder, "site", env=env, before=before)
+    assert made.stdout.endswith("tiny\n") and env["LSR_VENV"] in made.stderr
+    again = course(folder, "site", env=env, before=before)
+    assert (again.stdout, again.stderr) == ("tiny\n", "")
+
+    # Another copy of the course in the same place: each runs its own package.
+    other = tiny_course(tmp_path / "other")
+    (other / "lsr_utils" / "__init__.py").write_text("NAME = 'other'\n")
+    for place, name in ((other, "other"), (folder, "tiny")):
+        result = course(place, "site", env=env, before=before)
+        assert result.stdout.endswith(f"{name}\n") and "Updating" in result.stderr
+
+
+def test_what_cannot_be_written_is_said_and_a_ready_course_runs(closed, tmp_path):
+    empty, home = tiny_course(tmp_path / "empty"), tmp_path / "home"
+    home.mkdir()
+    whole = course_copy.whole_course(tmp_path / "course")
+    before, env = closed(empty, home, whole), variables(home)
+    result = course(empty, "test", before=before)
     one_sentence(result, "Permission denied", str(empty), "copy the course")
     assert not (empty / ".venv").exists()
-    ready = course_copy.whole_course(tmp_path / "ready")
-    result = read_only(ready, "test", "--version")
+    result = course(whole, "test", "--version", before=before)
     assert result.returncode == 0 and "course.py" not in result.stderr, result.stderr
+    for tool in ("slides", "site"):
+        result = course(whole, tool, env=env, before=before)
+        one_sentence(result, f"{tool}: ", "Permission denied", "build", "by --to")
+    result = course(whole, "lab", env=env, before=before)
+    one_sentence(result, "lab: ", "Permission denied", str(home), "JUPYTER_DATA_DIR")
+    env["LSR_VENV"] = str(home / "course")
+    result = course(whole, "lab", env=env, before=before)
+    one_sentence(result, "Permission denied", str(home), "LSR_VENV")
 
 
 OLD = """import platform, runpy, sys
@@ -154,21 +190,20 @@ def test_python_too_old(tmp_path):
     assert imported == {"difflib", "os", "platform", "sys"}
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ("Retrying NameResolutionError\nERROR: No matching torch\n", "No network: "),
-        ("/x/python: No module named ensurepip\n", "No module named ensurepip;"),
-        ("", "Set-up failed;"),
-    ],
-)
-def test_what_pip_says_becomes_one_sentence(said, words, monkeypatch):
+PIP_SAYS = {
+    "Retrying NameResolutionError\nERROR: No matching torch\n": "No network: ",
+    "/x/python: No module named ensurepip\n": "No module named ensurepip;",
+    "": "Set-up failed;",
+}
+
+
+@pytest.mark.parametrize("said", PIP_SAYS)
+def test_what_pip_says_becomes_one_sentence(said, monkeypatch):
     failed = subprocess.CompletedProcess([], 1, stderr=said.encode())
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(SystemExit) as caught:
         environment.inside("pip", "install", "a")
-    sentence = str(caught.value)
-    assert words in sentence and "\n" not in sentence and sentence.endswith(".md.")
+    assert re.fullmatch(f".*{PIP_SAYS[said]}.*\\.md\\.", str(caught.value))
 
 
 def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):

@@ -13,12 +13,9 @@ def test_a_page_is_as_long_as_its_room_allows(number):
     assert not list(shape.problems(read(LECTURES[number]), number))
 
 
-def code(source, *outputs, tags=(), folded=False):
-    cell = nbformat.v4.new_code_cell(source, outputs=list(outputs))
-    cell.metadata["tags"] = list(tags)
-    if folded:
-        cell.metadata["jupyter"] = {"source_hidden": True}
-    return cell
+def code(source, *outputs, tags=(), **jupyter):
+    metadata = {"tags": list(tags), "jupyter": jupyter}
+    return nbformat.v4.new_code_cell(source, outputs=[*outputs], metadata=metadata)
 
 
 def printed(text):
@@ -26,27 +23,23 @@ def printed(text):
 
 
 def picture(panels=1):
-    about = {"alt": "", "drawn": ["x 'step' [] 0 |", "y '' [] 0 |"] * panels}
+    about = {"image/png": {"drawn": ["x 'step' [] 0 |", "y '' [] 0 |"] * panels}}
     data = {"image/png": "", "text/plain": "Figure"}
-    about = {"image/png": about}
     return nbformat.v4.new_output("display_data", data, metadata=about)
 
 
-def prose(text):
-    return nbformat.v4.new_markdown_cell(text)
+prose = nbformat.v4.new_markdown_cell
 
 
 def lecture():
     """A page that has all and too much of nothing."""
-    guess = code('lsr.guess("it", guess_it, 4)', printed("4"))
-    guess.metadata["jupyter"] = {"outputs_hidden": True}
     cells = [
         prose("# 01 · The label\n\n*New words*: gap, floor"),
         code("import lsr_utils as lsr\n\ndevice = lsr.setup()", printed("torch 2.13")),
         code("x = 1\nlsr.show(x)", picture()),
         prose("**Figure 1.** It falls from 3 to 1.5."),
         code("guess_it = None  # 1 or 4"),
-        guess,
+        code('lsr.guess("it", guess_it, 4)', printed("4"), outputs_hidden=True),
         code("y = 2\nlsr.show(y)", picture()),
     ]
     return nbformat.v4.new_notebook(cells=cells)
@@ -65,7 +58,7 @@ TOO_MUCH = {
     "claims": [code("claim(1)")] * 6,
     "guesses": [code(f"guess_{k} = None") for k in range(4)],
     "fill-ins": [code(f"my_{k} = ...", tags=["fill-in"]) for k in range(3)],
-    "folded lines": [code("1\n" * 201, folded=True)],
+    "folded lines": [code("1\n" * 201, source_hidden=True)],
     "figures": [code(f"z{k} = 1", picture()) for k in range(4)],
     "panels": [code("z = 1", picture(4))],
     "binds x": [code("x = 2")],
@@ -104,7 +97,6 @@ def test_links_formulas_and_covered_outputs_are_no_numbers_on_the_page():
     notebook = lecture()
     notebook.cells += [
         prose("See [03 §4](03_x.ipynb#4.-It), $1+2+3+4+5+6$, `1, 2, 3, 4, 5, 6`."),
-        code("checks()", printed(NUMBERS)),
+        code("checks()", printed(NUMBERS), outputs_hidden=True),
     ]
-    notebook.cells[-1].metadata["jupyter"] = {"outputs_hidden": True}
     assert not list(shape.problems(notebook, "01"))

@@ -38,17 +38,17 @@ LONG = "\n".join(f"x{n} = {n}" for n in range(blocks.LINES_SHOWN + 1))
 CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nprint(x)"
 
 
-@pytest.mark.parametrize(
-    ("cell", "shown"),
-    [
-        (code(CHECKED, "✓ 01-1  x\n1\n"), "x = f(1)\nprint(x)"),
-        (code("show(figure, alt='what it shows')\nx = 1", "1"), ""),
-        (code("x = 1\nclaim('1', 'a', x)\nclaim('2', 'b', x)", "1"), ""),
-        (code(LONG, "1"), ""),
-        (code(LONG, "1", "simple:losses.loss"), LONG),
-        (code("x = 1", "1", "simple:losses.loss", "hide-input"), ""),
-    ],
-)
+SHOWN = [
+    (code(CHECKED, "✓ 01-1  x\n1\n"), "x = f(1)\nprint(x)"),
+    (code("show(figure, alt='what it shows')\nx = 1", "1"), ""),
+    (code("x = 1\nclaim('1', 'a', x)\nclaim('2', 'b', x)", "1"), ""),
+    (code(LONG, "1"), ""),
+    (code(LONG, "1", "simple:losses.loss"), LONG),
+    (code("x = 1", "1", "simple:losses.loss", "hide-input"), ""),
+]
+
+
+@pytest.mark.parametrize(("cell", "shown"), SHOWN)
 def test_which_code_is_shown_beside_its_result(cell, shown):
     expected = [("code", shown)] if shown else []
     assert shown_and_said(cell)[0] == [*expected, ("text", "1")]
@@ -164,10 +164,10 @@ def test_a_browser_that_is_not_there_or_does_not_print(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
     browser = tmp_path / "mine"
     monkeypatch.setenv("CHROMIUM", "mine")
-    for script, words in (
-        ("echo why >&2; exit 1", ": why"),
-        ("exit 0", "0 pages, not"),
-    ):
+    for script, words in {
+        "echo w >&2; exit 1": ": w",
+        "exit 0": "0 pages, not",
+    }.items():
         browser.write_text(f"#!/bin/sh\n{script}\n")
         browser.chmod(0o755)
         with pytest.raises(Problem, match=words):

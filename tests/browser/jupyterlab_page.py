@@ -21,6 +21,7 @@ SHORT_TRAININGS = ROOT / "tests" / "browser" / "short_trainings.py"
 PATIENCE = 300_000  # milliseconds for one notebook, on a slow machine
 # Long notebooks are drawn in parts; here the whole has to be there to be looked at.
 SETTINGS = '{"windowingMode": "none"}'
+TROUBLE = "[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']"
 # No cell has a number or an output before. At the end all have a number, or one has
 # failed and the rest was given up.
 FINISHED = """() => {
@@ -28,13 +29,11 @@ FINISHED = """() => {
     .map(prompt => prompt.textContent.trim());
   const state = document.querySelector('.jp-Notebook-ExecutionIndicator');
   // JupyterLab draws an error as it draws what was written to stderr.
-  const failed = document.querySelector(
-    '[data-mime-type$="jupyter.error"], [data-mime-type$="jupyter.stderr"]') !== null;
+  const failed = document.querySelector("TROUBLE") !== null;
   return state && state.dataset.status === 'idle' &&
     !prompts.some(text => text.includes('*')) &&
     (failed || prompts.every(text => /^\\[\\d+\\]:$/.test(text)));
-}"""
-TROUBLE = "[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']"
+}""".replace("TROUBLE", TROUBLE)
 # PyTorch's build for CUDA says so where there is no GPU, and compiles for the CPU.
 HARMLESS = "No CUDA runtime is found"
 
@@ -61,9 +60,8 @@ class Lab:
         settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
         settings.mkdir(parents=True, exist_ok=True)
         (settings / "tracker.jupyterlab-settings").write_text(SETTINGS)
-        env = variables(
-            self.folder, LSR_THREADS="1", LSR_DEVICE="cpu", TQDM_DISABLE="0"
-        )
+        env = variables(self.folder, LSR_THREADS="1", LSR_DEVICE="cpu")
+        env |= {"TQDM_DISABLE": "0"}
         env["JUPYTERLAB_SETTINGS_DIR"] = str(self.folder / "settings")
         command = [
             *(sys.executable, *self.program, "--no-browser", "--allow-root"),
@@ -71,9 +69,8 @@ class Lab:
             *("--IdentityProvider.token=open", "--LabApp.news_url=None"),
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
-        self.server = subprocess.Popen(
-            command, env=env, cwd=self.course, stderr=self.log
-        )
+        options = {"env": env, "cwd": self.course, "stderr": self.log}
+        self.server = subprocess.Popen(command, **options)
         wait_until(lambda: self._asked("status"), seconds=120)
         return self
 

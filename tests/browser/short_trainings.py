@@ -1,7 +1,6 @@
 """At the start of each kernel of the tests in JupyterLab: fleets train little.
 
-nbval compares what comes of a training; here it is what a reader then sees. Nineteen of
-twenty steps are left out, and a claim that does not hold then is no failure.
+Nineteen of twenty steps are left out; a claim that then does not hold is no failure.
 """
 
 

@@ -30,9 +30,10 @@ OUTSIDE = """() => {
 
 @pytest.fixture
 def open_deck(decks, open_page):
-    return lambda path: open_page(
-        (decks / f"{path.stem}.html").as_uri(), "body.started"
-    )
+    def address(path):
+        return (decks / f"{path.stem}.html").as_uri()
+
+    return lambda path: open_page(address(path), "body.started")
 
 
 def outside_the_frame(page):

@@ -5,6 +5,7 @@ import shutil
 import nbformat
 import pytest
 from browser_tools import LECTURES, ROOT, move_sliders, stored
+from course_copy import notebook
 from jupyterlab_page import Lab
 
 
@@ -49,10 +50,7 @@ def test_what_is_folded_is_closed_and_opens_at_a_click(lab, page):
 
 def test_a_failing_cell_is_noticed(lab, page):
     sources = ("1 + 1", "raise ValueError('on purpose')", "2 + 2")
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    nbformat.write(notebook, lab.course / "notebooks" / "failing.ipynb")
+    notebook(lab.course / "notebooks" / "failing.ipynb", *sources)
     with lab.notebook(page, "notebooks/failing.ipynb"):
         outcome = lab.run_all(page)
     assert len(outcome["trouble"]) == 1 and "on purpose" in outcome["trouble"][0]

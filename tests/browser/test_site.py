@@ -63,7 +63,7 @@ def test_page(name, site, open_site):
 
 # One page of each kind: what is not a notebook, and the first of each folder of them.
 FIRST = {path.parent: name_of(path) for path in reversed(NOTEBOOKS)}
-# Code is the larger part of a page, and takes most of the time: it is looked at on one.
+# Code takes most of the time: it is looked at on one page.
 WHOLE = "notebooks/deep/02_fused_kernel"
 NARROW = {"width": 390, "height": 844}
 KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS})]
@@ -71,20 +71,13 @@ KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS})]
 
 @pytest.mark.parametrize(("name", "size"), [*KINDS, ("index", NARROW), (WHOLE, NARROW)])
 def test_no_serious_barrier(name, size, open_site, axe):
-    code = name == WHOLE and not size
-    assert serious(open_site(name, **size), axe, code) == []
-
-
-def serious(page, axe, code=False):
+    page = open_site(name, **size)
     page.evaluate(axe)
-    context = "document" if code else "{exclude: ['div.highlight']}"
-    rules = "{resultTypes: ['violations']}"
-    found = page.evaluate(f"axe.run({context}, {rules})")["violations"]
-    return [
-        (rule["id"], rule["nodes"][0]["html"][:120])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
+    whole = name == WHOLE and not size
+    context = "document" if whole else "{exclude: ['div.highlight']}"
+    found = page.evaluate(f"axe.run({context}, {{resultTypes: ['violations']}})")
+    found = [r for r in found["violations"] if r["impact"] in ("serious", "critical")]
+    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
 
 
 def test_search_finds_a_word_and_leads_to_it(open_site):
