@@ -50,7 +50,7 @@ SAYS_FOLDED = re.compile(
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
 PNG = "iVBORw0KGgo"  # how one begins in base 64
-ABOUT = {"alt", "drawn", "sha256"}  # what is kept of a picture beside it
+ABOUT = {"alt", "drawn", "sha256", "width"}  # what is kept of a picture beside it
 WORDS = re.compile(r"(?s)<details><summary>[^<]*</summary>(.*)</details>")
 
 

@@ -5,8 +5,15 @@ import collections
 import re
 import statistics
 
-import folding
-from notebook_files import LECTURES, code_cells, definitions, prose_cells, read, tags
+from notebook_files import (
+    LECTURES,
+    code_cells,
+    definitions,
+    folding,
+    prose_cells,
+    read,
+    tags,
+)  # fmt: skip
 
 LECTURE = {
     "cells": 18, "lines": 160, "median": 6, "longest": 15, "words": 1800,

@@ -125,7 +125,8 @@ def check_fit(names):
     models = [lsr.models.build("mlp", (2,), seed=3).double() for _ in range(2)]
     data = lsr.datasets.SixClass(data.x.double(), data.y, None, data.class_names)
     names["train_network"](models[0], data, eps=0.1, steps=60, seed=5)
-    lsr.training.fit(models[1], data, eps=0.1, steps=60, seed=5, progress=False)
+    options = {"batch_size": 32, "seed": 5, "progress": False}
+    lsr.training.fit(models[1], data, eps=0.1, steps=60, **options)
     for shown, package in zip(*(m.parameters() for m in models), strict=True):
         assert_close(shown, package, rtol=0, atol=1e-9)
 
