@@ -71,7 +71,7 @@ def show(figure, alt):
     # In few colours and without a software version: small, and always the same bytes.
     picture = Image.open(full).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     picture.save(png, "png", optimize=True)
-    data = {"image/png": png.getvalue(), "text/plain": f"{figure}: {alt}"}
+    data = {"image/png": png.getvalue(), "text/plain": f"Figure: {alt}"}
     about = {"alt": alt, "sha256": hashlib.sha256(png.getvalue()).hexdigest()}
     about |= {"drawn": drawn(figure), "width": picture.width // 2}
     plt.close(figure)

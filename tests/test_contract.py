@@ -62,7 +62,7 @@ def about(notebook):
 
 def page():
     """A lecture for a room that keeps the contract."""
-    data, told = {"image/png": PNG, "text/plain": "Figure(6x3): It rises & stops."}, {}
+    data, told = {"image/png": PNG, "text/plain": "Figure: It rises & stops."}, {}
     told["alt"], told["drawn"] = "It rises & stops.", ["x 'step' [] 0 |"]
     told["sha256"] = hashlib.sha256(base64.b64decode(PNG)).hexdigest()
     words = "<details><summary>In words</summary>It rises &amp; stops.</details>"
@@ -246,7 +246,7 @@ def test_a_picture_that_is_not_compared_may_be_older_and_not_other():
     del about(notebook)["sha256"], about(notebook)["drawn"], picture.data["text/plain"]
     assert list(contract._pictures(notebook)) == []
     about(notebook)["sha256"] = "0"
-    picture.data["text/plain"] = "Figure(6x3): A cat."
+    picture.data["text/plain"] = "Figure: A cat."
     assert len(list(contract._pictures(notebook))) == 2
 
 
