@@ -14,7 +14,7 @@ FIRST, SLIDERS = "00_one_picture.ipynb", "01_the_label.ipynb"
 EXERCISE = "exercises/00_one_picture_exercises.ipynb"
 SOLUTION = "solutions/00_one_picture_solutions.ipynb"
 GUESS, ANSWER = "nb00-03", "ex00-06"  # cells
-GUESSED = 'guess_gap = "stops"'
+GUESSED = "guess_sure = 91"
 BAR = """
 from time import sleep
 from lsr_utils.training import progress_bar
@@ -123,7 +123,7 @@ def test_a_week(tmp_path, browser):
             assert "Figure 1." in reader.sees(work / FIRST)
             page.evaluate(LISTEN, "%|")
             reader.write(work / FIRST, GUESS, GUESSED + BAR)
-            reader.runs_all("well predicted")
+            reader.runs_all("you said 91")
             assert page.evaluate("document.body.dataset.seen") == "%|", "no bar"
             reader.saves(work / FIRST)
         with course.notebook(page, f"work/{EXERCISE}"):
@@ -147,7 +147,7 @@ def test_a_week(tmp_path, browser):
 
     with course:
         reader = Reader(page := course.open(browser))
-        left = {FIRST: (GUESSED, "well predicted"), EXERCISE: (PANEL, "00-2: right")}
+        left = {FIRST: (GUESSED, "you said 91"), EXERCISE: (PANEL, "00-2: right")}
         for name, texts in left.items():
             with course.notebook(page, f"work/{name}"):
                 seen = reader.sees(work / name)
