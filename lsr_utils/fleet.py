@@ -28,7 +28,8 @@ SETTINGS = {
     "dropout": (0.0, "[0, 1)"), "redrawn": (0.0, "[0, 1]"),
 }  # fmt: skip
 MEASURES = ("loss", "nll", "accuracy", "gap", "confidence")
-# Of input, when all are evaluated: more would leave a CPU's cache, a third as fast.
+# Of input, when all networks are evaluated. On a CPU more would leave its cache, and
+# convolutions then take three times as long; a GPU is kept busy by so much more.
 VALUES_AT_ONCE, ON_CUDA = 250_000, 16
 CACHED_BYTES, CUDA_BYTES = 48e6, 2e9  # for the networks that are trained at once
 
@@ -92,7 +93,8 @@ def fit_fleet(
     networks = [build(seed=int(seed)).to(sets["train"].x.device) for seed in seeds]
     fleet = Fleet(table, Stacked(networks, torch.as_tensor(which, device="cpu")), sets)
     _check_networks(fleet, networks, which)
-    # Linux then keeps freed memory at hand, which saves up to a fifth of the time.
+    # Linux then keeps memory that is freed, up to twice as much, and every step has it
+    # at hand; to be given it anew, page by page, takes up to a fifth of the time.
     torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
     slices = _slices(fleet, batch_size)
     trainings = [_Training(fleet, s, loss, columns, batch_size) for s in slices]

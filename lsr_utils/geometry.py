@@ -36,7 +36,10 @@ def class_means(features, targets, num_classes=6):
 
 
 def scatter(features, targets, num_classes=6):
-    """Mean squared distances within and between classes, and their ratio: Scatter."""
+    """Traces of the covariance within and between classes, and their ratio: Scatter.
+
+    That is mean squared distances; every class has two samples or more.
+    """
     features, members = _classes(features, targets, num_classes)
     means = _means(features, members)
     within = _mean_of((features - members @ means).square().sum(-1), members)
@@ -46,7 +49,10 @@ def scatter(features, targets, num_classes=6):
 
 
 def class_separation(features, targets, num_classes=6):
-    """R^2 of the classes by cosine distance (Kornblith et al. 2021), at most 1."""
+    """R^2 of the classes by cosine distance: 1 when each class has one direction.
+
+    At length 1 it is between / (within + between) (Kornblith et al. 2021).
+    """
     features = check.finite(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
@@ -55,7 +61,10 @@ def class_separation(features, targets, num_classes=6):
 
 
 def nc1(features, targets, num_classes=6):
-    """First sign (figure 6): trace(W B^+) / K of covariances within and between."""
+    """First sign of neural collapse: trace(W B^+) / K, 0 when every class is one point.
+
+    W and B are the covariance within and between classes (figure 6).
+    """
     features, members = _classes(features, targets, num_classes)
     means, rounding = _means(features, members), _rounding(features)
     _refuse(_centred(means).norm(dim=-1).amax(-1) <= rounding, "class means")
@@ -66,7 +75,10 @@ def nc1(features, targets, num_classes=6):
 
 
 def equal_norms(vectors):
-    """Second sign (figure 2): standard deviation of the centred lengths, a Spread."""
+    """Second sign (figure 2): spread of the lengths of vectors less their mean.
+
+    returns : Spread, standard deviation, and its ratio to the mean length
+    """
     vectors = check.finite(vectors, "vectors")
     lengths = _centred(vectors).norm(dim=-1)
     _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
@@ -115,8 +127,9 @@ def self_duality(weight, features, targets, centred=False):
 def other_templates(weight, features, targets):
     """Is a feature equally far from other templates? (Müller et al. 2019, section 2)
 
-    returns : Others; raw: standard deviation of the K - 1 squared distances; share:
-              their part of the variance of all K, (K - 2) / (K - 1) if own is like them
+    returns : Others; raw is the standard deviation of the K - 1 squared distances, mean
+              over samples; share is their part of the variance of all K, 0 when all are
+              equal, (K - 2) / (K - 1) on average when the own template is like others
     """
     weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)

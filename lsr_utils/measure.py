@@ -47,7 +47,10 @@ def _mark(on_cuda):
 
 
 def peak_bytes(call, device="cpu"):
-    """Most bytes that a second ``call()`` held at once. Taught in notebook 02."""
+    """Most memory, in bytes, that ``call()`` held at once beyond what was there.
+
+    It calls once to warm up and once to measure. Taught in notebook 02.
+    """
     kind = check.one_of(torch.device(device).type, "device", ("cpu", "cuda"))
     call()
     if kind == "cuda":

@@ -154,7 +154,8 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
     options     : of the network, e.g. ``widths=(128, 64)``. Taught in notebook 03.
     """
     network = MODELS[check.one_of(name, "name", MODELS)]
-    # The same weights on every device; torch.manual_seed would reseed the GPUs as well.
+    # On the CPU, whatever the default device: the same weights everywhere. And the CPU
+    # alone is seeded: torch.manual_seed would reseed the GPUs for good.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(check.seed(seed))
         model = network(input_shape, num_classes, **options)

@@ -1,6 +1,7 @@
 """Smoothed target distributions and what follows from them in closed form.
 
-Taught in notebook 01, conversion in deep dive 01a. Two conventions:
+Taught in notebook 01, conversion in deep dive 01a. Two conventions differ in where the
+mass eps goes:
 
 ``spread="all"``     eps / K to each of the K classes, the true one included
                      (Szegedy et al. 2016, eq. 7 to 9; PyTorch, timm)
@@ -62,7 +63,10 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
 
 
 def target_values(eps, num_classes, spread="all"):
-    """Probability of the true class and of each other class, as two floats."""
+    """Probability of the true class and of each other class, as two floats.
+
+    raises : ValueError for eps, spread or num_classes, as the three functions below
+    """
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = check.whole(num_classes, "num_classes", 1)
     check_spread(spread, eps, num_classes)
@@ -79,7 +83,11 @@ def minimum_loss(eps, num_classes, spread="all"):
 
 
 def optimal_gap(eps, num_classes, spread="all"):
-    """Logit of the true class minus any other, in nats; infinite at eps = 0."""
+    """Logit of the true class minus any other, in nats, where the loss is least.
+
+    Infinite at eps = 0: one-hot targets ask for ever larger logits.
+    raises : ValueError for eps, spread or num_classes
+    """
     true, other = target_values(eps, check.whole(num_classes, "num_classes", 2), spread)
     if other == 0:
         return math.inf

@@ -54,7 +54,8 @@ def progress_bar(iterable, total, description, wanted):
 
     off, line = not wanted or os.environ.get("TQDM_DISABLE", "0") not in ("", "0"), None
     if not off and hasattr(get_ipython(), "kernel"):
-        # A widget, tqdm's own bar, shows an error when its notebook is opened again.
+        # tqdm's own bar in notebooks is a widget: a notebook that is saved with one
+        # shows an error when it is opened again. A finished line of text is empty.
         output = display.display({}, raw=True, display_id=True)
 
         def write(text):

@@ -62,7 +62,8 @@ def redraw(targets, rate, draws, num_classes=6):
     rate    : share that becomes another class: a number, or a tensor that broadcasts
     draws   : (...) uniform numbers in [0, 1), one a label
     """
-    away = draws < rate  # such a draw, divided by the rate, is uniform again
+    # A draw below the rate is, divided by it, uniform again: it picks the class.
+    away = draws < rate
     other = (draws / rate * (num_classes - 1)).where(away, 0).long()
     shift = other.clamp_max(num_classes - 2) + 1
     return torch.where(away, (targets + shift) % num_classes, targets)

@@ -23,7 +23,8 @@ LINES_SHOWN = 14
 LINES_PRINTED = 31  # of a result on one slide
 ASIDE = re.compile(r"(?ms)^show\(|\bplt\.|(Bar|Gap|Point)Sliders\(|^claim\(.*^claim\(")
 WORDS_SHOWN = 90  # of prose under a heading
-NOT_FOR_A_ROOM = re.compile(r"✓ \d\d[a-z]?-\d+ |No prediction yet|device: ")
+NOT_FOR_A_ROOM = re.compile(r"✓ \d\d[a-z]?-\d+ |device: ")
+UNGUESSED = re.compile(r"(?m)^○ no guess yet: ")  # a room has voted
 # How the stylesheet sets each kind: pixels around it and for a line; the letters in a
 # line, or what stands for a line.
 SIZES = {
@@ -175,6 +176,7 @@ def outputs_shown(cell):
         else:
             lines = (output.get("text") or data.get("text/plain") or "").splitlines()
             text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).rstrip()
+            text = UNGUESSED.sub("", text)
             lines = text.splitlines()
             slides = math.ceil(len(lines) / LINES_PRINTED) or 1
             size = math.ceil(len(lines) / slides) or 1
