@@ -1,0 +1,125 @@
+"""Networks whose last hidden layer has two units, filmed as they train."""
+
+import base64
+import itertools
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from .. import datasets, style, training
+
+STEPS = (0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000)
+SHOWN = 40  # training images of each class
+FULL = 32767  # 16 bits: half a frame
+
+
+class TwoUnits(nn.Module):
+    """An MLP with two units, without a ReLU, in front of the last layer. Taught in 05.
+
+    features(x) : (N, ...) to (N, 2)
+    """
+
+    def __init__(self, num_classes, pixels=64):
+        super().__init__()
+        sizes, layers = (pixels, 64, 64), [nn.Flatten()]
+        for fan_in, fan_out in itertools.pairwise(sizes):
+            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        self.features = nn.Sequential(*layers, nn.Linear(64, 2))
+        self.head = nn.Linear(2, num_classes)
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+
+def digits(num_classes):
+    """Training and test images of the digits 0, 1, ...: two SixClass. Taught in 05."""
+    parts = datasets.split(datasets.load("digits"), (500, 200, 383), seed=0)
+    return [part[part.y < num_classes] for part in parts[::2]]
+
+
+def borders(weight, bias, middle, half):
+    """Where two logits are equal and largest, within a square frame: (L, 2, 2) ends.
+
+    weight, bias : (K, 2), (K,) arrays; middle : (2,), half : of the frame's side
+    """
+    box = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    ends = []
+    for a, b in itertools.combinations(range(len(weight)), 2):
+        others = [k for k in range(len(weight)) if k not in (a, b)]
+        slope = np.vstack([weight[a] - weight[others], box])
+        level = np.r_[bias[a] - bias[others], half - box @ middle]  # all must be >= 0
+        normal, apart = weight[a] - weight[b], bias[a] - bias[b]
+        foot, along = -apart * normal / (normal @ normal), normal[::-1] * [-1, 1]
+        at, by = slope @ foot + level, slope @ along
+        low = np.max(-at[by > 0] / by[by > 0])
+        high = np.min(-at[by < 0] / by[by < 0])
+        if low < high:
+            ends.append([foot + low * along, foot + high * along])
+    return np.reshape(ends, (-1, 2, 2))
+
+
+@torch.no_grad()
+def _measured(model, eps, train, new):
+    """Loss in nats, accuracies, the least and the mean of the other classes' gaps."""
+    found = training.evaluate(model, train, eps)
+    gaps = training.logit_gap(model(train.x), train.y)
+    least, *others = sorted(gaps[train.y == k].mean().item() for k in train.y.unique())
+    return {
+        "loss": found["loss"], "accuracy": found["accuracy"],
+        "new": training.evaluate(model, new)["accuracy"],
+        "least gap": least, "other gaps": np.mean(others),
+    }  # fmt: skip
+
+
+def trained(num_classes, eps, seed):
+    """Train once: a row a step, with features (N, 2), weight, bias. Taught in 05."""
+    train, new = digits(num_classes)
+    torch.manual_seed(seed)
+    model = TwoUnits(num_classes)
+    loss = nn.CrossEntropyLoss(label_smoothing=eps)
+    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    rows = []
+    for step, batch in enumerate(training.batches(len(train), 32, STEPS[-1] + 1, seed)):
+        if step in STEPS:
+            row = {"classes": num_classes, "eps": eps, "seed": seed, "step": step}
+            row |= _measured(model, eps, train, new)
+            arrays = model.features(train.x), model.head.weight, model.head.bias
+            rows.append((row, *(a.detach().double().numpy() for a in arrays)))
+        optimiser.zero_grad()
+        loss(model(train.x[batch]), train.y[batch]).backward()
+        optimiser.step()
+    return rows
+
+
+def film(seeds):
+    """The runs of ``data/recorded/film.json``: ends of all, the film of the first."""
+    ends, frames, groups = [], [], {}
+    for num_classes, eps in itertools.product((3, 6), style.EPS_GRID):
+        y = digits(num_classes)[0].y
+        shown = torch.cat([(y == k).nonzero()[:SHOWN, 0] for k in y.unique()])
+        groups[f"classes {num_classes}"] = y[shown].tolist()
+        for seed in seeds:
+            rows = trained(num_classes, eps, seed)
+            ends.append(rows[-1][0])
+            if seed == seeds[0]:
+                frames += _frames(rows, shown)
+    return {"networks": pd.DataFrame(ends), "frames": pd.DataFrame(frames)} | groups
+
+
+def _frames(rows, shown):
+    """Rows of one training with points and lines as text, all on one scale."""
+    last = rows[-1][1]
+    middle = (last.max(0) + last.min(0)) / 2
+    half = 1.05 * max(np.abs(h[shown] - middle).max() for _, h, *_ in rows)
+    for row, h, weight, bias in rows:
+        places = h[shown], borders(weight, bias, middle, half)
+        points, lines = (_text((at - middle) / half) for at in places)
+        yield row | {"zoom": half, "points": points, "lines": lines}
+
+
+def _text(places):
+    """Numbers from -1 to 1 as 16-bit integers, little end first, in base64."""
+    whole = np.rint(np.clip(places, -1, 1) * FULL).astype("<i2")
+    return base64.b64encode(whole.tobytes()).decode()
