@@ -6,31 +6,20 @@ import itertools
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
-from .. import datasets, style, training
+from .. import datasets, models, style, training
 
 STEPS = (0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000)
 SHOWN = 40  # training images of each class
 FULL = 32767  # 16 bits: half a frame
 
 
-class TwoUnits(nn.Module):
-    """An MLP with two units, without a ReLU, in front of the last layer. Taught in 05.
+class TwoUnits(models.MLP):
+    """An MLP with two units, and no ReLU behind, as last hidden layer. Taught in 05."""
 
-    features(x) : (N, ...) to (N, 2)
-    """
-
-    def __init__(self, num_classes, pixels=64):
-        super().__init__()
-        sizes, layers = (pixels, 64, 64), [nn.Flatten()]
-        for fan_in, fan_out in itertools.pairwise(sizes):
-            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-        self.features = nn.Sequential(*layers, nn.Linear(64, 2))
-        self.head = nn.Linear(2, num_classes)
-
-    def forward(self, x):
-        return self.head(self.features(x))
+    def __init__(self, num_classes):
+        super().__init__((1, 8, 8), num_classes, widths=(64, 64, 2))
+        self.body = self.body[:-2]  # without the last ReLU and its dropout
 
 
 def digits(num_classes):
@@ -78,7 +67,7 @@ def trained(num_classes, eps, seed):
     train, new = digits(num_classes)
     torch.manual_seed(seed)
     model = TwoUnits(num_classes)
-    loss = nn.CrossEntropyLoss(label_smoothing=eps)
+    loss = torch.nn.CrossEntropyLoss(label_smoothing=eps)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3)
     rows = []
     for step, batch in enumerate(training.batches(len(train), 32, STEPS[-1] + 1, seed)):
@@ -115,11 +104,10 @@ def _frames(rows, shown):
     half = 1.05 * max(np.abs(h[shown] - middle).max() for _, h, *_ in rows)
     for row, h, weight, bias in rows:
         places = h[shown], borders(weight, bias, middle, half)
-        points, lines = (_text((at - middle) / half) for at in places)
-        yield row | {"zoom": half, "points": points, "lines": lines}
-
-
-def _text(places):
-    """Numbers from -1 to 1 as 16-bit integers, little end first, in base64."""
-    whole = np.rint(np.clip(places, -1, 1) * FULL).astype("<i2")
-    return base64.b64encode(whole.tobytes()).decode()
+        at, lines = (np.rint((p - middle) / half * FULL).astype("<i2") for p in places)
+        points = base64.b64encode(at.tobytes()).decode()  # the little end first
+        yield row | {
+            "zoom": half,
+            "points": points,
+            "lines": lines.reshape(-1, 4).tolist(),
+        }
