@@ -19,6 +19,27 @@ def _ratio(h, y, power=2, pooled=(False, False), overall=False, ddof=0):
     return (weights[0][y] * spread).sum() / (weights[1] @ apart)
 
 
+def _spread(own, power=2, ddof=0, mean=torch.sum):
+    squares = mean((own - own.mean(0)).square(), dim=1)
+    return squares.pow(power / 2).sum() / (len(own) - ddof)
+
+
+class E05_spread:
+    """the mean over the images, of squares that are summed over the units.
+
+    by_unit: you averaged over the units, too. A squared distance is a *sum* over them
+        (05 section 4).
+    not_squared: this is the mean distance. Take the mean of its square (05 section 4).
+    sample_variance: you divided by n − 1. This is a plain mean (05 section 4).
+    """
+
+    right = lambda own: _spread(own)
+    by_unit = lambda own: _spread(own, mean=torch.mean)
+    not_squared = lambda own: _spread(own, power=1)
+    sample_variance = lambda own: _spread(own, ddof=1)
+    cases = lambda: [(draw(1, 7, 4) + 1,), (2 * draw(2, 3, 5),)]
+
+
 class E05_1_pencil:
     """every class counts alike, however many images it has.
 

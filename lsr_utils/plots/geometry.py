@@ -30,7 +30,7 @@ def template_plane(planes, points, labels, titles, class_names):
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
             scale = [(p[eps], labels[q][eps]) for q, p in points.items()]
-            _draw_plane(axis, plane, of_eps[eps], labels[part][eps], scale)
+            draw_plane(axis, plane, of_eps[eps], labels[part][eps], scale)
             above = part == next(iter(points))
             axis.set_title(above * f"{textwrap.fill(titles[eps], 28)}\n" + part)
     triples = [plane.triple for plane in planes.values()]
@@ -51,7 +51,7 @@ def template_triples(planes, points, labels, class_names):
     """
     figure, axes = grid(len(planes), 10, style.PANELS[0], 0.92)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
-        _draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
+        draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
         names = ", ".join(str(class_names[k]) for k in plane.triple)
         axis.set_title(names, weight="normal", fontsize=8)
         axis.set(xticks=[], yticks=[])
@@ -79,7 +79,7 @@ def draw_groups(axis, points, labels, class_names):
         )  # fmt: skip
 
 
-def _draw_plane(axis, plane, points, labels, within, small=False):
+def draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; points and labels ``within`` set limits."""
     every = points, labels, plane.templates, plane.centre, plane.directions
     points, labels, templates, centre, directions = map(np.asarray, every)
