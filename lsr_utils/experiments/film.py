@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import datasets, models, style, training
+from .. import datasets, losses, models, style, training
 
 STEPS = (0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000)
 SHOWN = 40  # training images of each class
@@ -41,9 +41,8 @@ def borders(weight, bias, middle, half):
         level = np.r_[bias[a] - bias[others], half - box @ middle]  # all must be >= 0
         normal, apart = weight[a] - weight[b], bias[a] - bias[b]
         foot, along = -apart * normal / (normal @ normal), normal[::-1] * [-1, 1]
-        at, by = slope @ foot + level, slope @ along
-        low = np.max(-at[by > 0] / by[by > 0])
-        high = np.min(-at[by < 0] / by[by < 0])
+        meets = -(slope @ foot + level) / (by := slope @ along)
+        low, high = meets[by > 0].max(), meets[by < 0].min()
         if low < high:
             ends.append([foot + low * along, foot + high * along])
     return np.reshape(ends, (-1, 2, 2))
@@ -82,6 +81,25 @@ def trained(num_classes, eps, seed):
     return rows
 
 
+def least(num_classes, eps, start=0):
+    """Points that move freely in a plane, one a class: least loss, gaps (K,)."""
+    draws, labels = torch.Generator().manual_seed(start), torch.arange(num_classes)
+    free = torch.randn(num_classes, 5, generator=draws, dtype=torch.float64)
+    search = torch.optim.LBFGS([free.requires_grad_()], max_iter=2000)
+
+    def logits():  # of features, templates and biases
+        return free[:, :2] @ free[:, 2:4].T + free[:, 4]
+
+    def loss():
+        search.zero_grad()
+        found = losses.label_smoothing_cross_entropy(logits(), labels, eps)
+        found.backward()
+        return found
+
+    search.step(loss)
+    return loss().item(), training.logit_gap(logits().detach(), labels).sort().values
+
+
 def film(seeds):
     """The runs of ``data/recorded/film.json``: ends of all, the film of the first."""
     ends, frames, groups = [], [], {}
@@ -99,8 +117,7 @@ def film(seeds):
 
 def _frames(rows, shown):
     """Rows of one training with points and lines as text, all on one scale."""
-    last = rows[-1][1]
-    middle = (last.max(0) + last.min(0)) / 2
+    middle = (rows[-1][1].max(0) + rows[-1][1].min(0)) / 2
     half = 1.05 * max(np.abs(h[shown] - middle).max() for _, h, *_ in rows)
     for row, h, weight, bias in rows:
         places = h[shown], borders(weight, bias, middle, half)

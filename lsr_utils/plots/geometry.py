@@ -11,11 +11,11 @@ from .charts import LINE, grid
 
 
 @style.used()
-def template_plane(planes, points, labels, titles, class_names):
+def template_plane(planes, points, labels, titles, class_names, one_scale=False):
     """Features in the plane of three templates: a row a part, a column an eps.
 
-    A column has one scale, equal in both directions, so that right angles are right
-    (Müller, Kornblith & Hinton 2019, section 2). Taught in 05.
+    A column has one scale (or all have), equal in both directions, so that right angles
+    are right (Müller, Kornblith & Hinton 2019, section 2). Taught in 05.
 
     planes      : eps to the ``geometry.TemplatePlane`` of one network
     points      : part to eps to points (N, 2) of that plane
@@ -29,8 +29,10 @@ def template_plane(planes, points, labels, titles, class_names):
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
-            scale = [(p[eps], labels[q][eps]) for q, p in points.items()]
-            draw_plane(axis, plane, of_eps[eps], labels[part][eps], scale)
+            alike = planes if one_scale else [eps]
+            scale = [(p[e], labels[q][e]) for q, p in points.items() for e in alike]
+            at = of_eps[eps], labels[part][eps]
+            _draw_plane(axis, plane, *at, scale, small=one_scale)
             above = part == next(iter(points))
             axis.set_title(above * f"{textwrap.fill(titles[eps], 28)}\n" + part)
     triples = [plane.triple for plane in planes.values()]
@@ -51,7 +53,7 @@ def template_triples(planes, points, labels, class_names):
     """
     figure, axes = grid(len(planes), 10, style.PANELS[0], 0.92)
     for axis, plane, at in zip(axes.flat, planes, points, strict=False):
-        draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
+        _draw_plane(axis, plane, at, labels, [(at, labels)], small=True)
         names = ", ".join(str(class_names[k]) for k in plane.triple)
         axis.set_title(names, weight="normal", fontsize=8)
         axis.set(xticks=[], yticks=[])
@@ -79,7 +81,7 @@ def draw_groups(axis, points, labels, class_names):
         )  # fmt: skip
 
 
-def draw_plane(axis, plane, points, labels, within, small=False):
+def _draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; points and labels ``within`` set limits."""
     every = points, labels, plane.templates, plane.centre, plane.directions
     points, labels, templates, centre, directions = map(np.asarray, every)
