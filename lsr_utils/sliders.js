@@ -85,7 +85,7 @@ PAINT
   const mark = (group, x, y, r, look) => tag('path', {d: shapes[group % 6],
     transform: `translate(${x} ${y}) scale(${r})`, fill: data.colors[group], ...look});
   const at = v => data.steps / 2 * (1 + v / 32767);
-  function paint({points, marks, lines, zoom}) {
+  function paint({points, marks = [], lines, zoom}) {
     let ruler = '';
     if (zoom) {  // a film
       const bytes = Uint8Array.from(atob(points), c => c.charCodeAt(0));

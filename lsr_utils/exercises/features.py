@@ -40,6 +40,18 @@ class E05_spread:
     cases = lambda: [(draw(1, 7, 4) + 1,), (2 * draw(2, 3, 5),)]
 
 
+class E05_1_panels:
+    """tight is within over between, whatever the scale of the panel.
+
+    reads_size: Q's clouds are smaller, but its means are nearer still. Divide by the
+        distance of the means (05 section 4).
+    reads_ink: the panels look alike, because each has a scale of its own. Compute both
+        ratios (05 section 4).
+    """
+
+    right, reads_size, reads_ink = "P", "Q", "same"
+
+
 class E05_1_pencil:
     """every class counts alike, however many images it has.
 
@@ -135,6 +147,18 @@ class E05_2:
         return [(3 * h, w + 1, (0, 1, 2)), (h, 2 * w + 0.5, (4, 1, 3))]
 
 
+class E05_2_side:
+    """what the plane keeps of these two logits is exact.
+
+    only_a_shadow: thirty directions are lost, but none that this difference of logits
+        depends on: it is linear in the plane (05 section 3).
+    by_label: the label says what the image is, the line what the network says
+        (05 section 3).
+    """
+
+    right, only_a_shadow, by_label = "0", "cannot tell", "1"
+
+
 class E05_2_bound:
     """the gap fixes the least product of the two lengths.
 
@@ -159,6 +183,19 @@ def _angles(means, centred=1, size=torch.abs, ideal=lambda k: -1 / (k - 1), own=
     unit, k = F.normalize(means - centred * means.mean(0), dim=1), len(means)
     keep = torch.ones(k, k) if own else 1 - torch.eye(k)
     return size(unit @ unit.mT - ideal(k))[keep.bool()].mean()
+
+
+class E05_3_maps:
+    """neighbours may be read off, sizes and distances not.
+
+    tightness_is_real: the map gives dense and loose groups room alike: its tightness
+        changes with the perplexity, on the same features (05 section 4).
+    distance_is_real: distances between groups depend on the start and the perplexity.
+        Only neighbours are kept (05 section 4).
+    all_is_real: a map of 32 numbers in two keeps one thing, neighbours (05 section 4).
+    """
+
+    right, tightness_is_real, distance_is_real, all_is_real = "a", "ab", "ac", "abc"
 
 
 class E05_3:
