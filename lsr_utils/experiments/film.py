@@ -10,7 +10,7 @@ import torch
 from .. import datasets, losses, models, style, training
 
 STEPS = (0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000)
-SHOWN = 40  # training images of each class
+SHOWN = 25  # training images of each class
 FULL = 32767  # 16 bits: half a frame
 
 
