@@ -88,7 +88,7 @@ PAINT
   function paint({points, marks = [], lines, zoom}) {
     let ruler = '';
     if (zoom) {  // a film
-      const bytes = Uint8Array.from(atob(points), c => c.charCodeAt(0));
+      const bytes = Uint8Array.from(atob(points.replaceAll('_', '/')), c => c.charCodeAt(0));
       const xy = new Int16Array(bytes.buffer), unit = 10 ** Math.floor(Math.log10(zoom));
       points = data.groups.map((g, i) => [g, at(xy[2 * i]), at(-xy[2 * i + 1])]);
       lines = lines.map(([a, b, c, d]) => [at(a), at(-b), at(c), at(-d)]);

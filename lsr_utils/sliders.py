@@ -140,6 +140,7 @@ class FilmSliders(_Sliders):
 
     def _drawn(self, row):
         drawn = {name: row[name] for name in ("points", "lines", "zoom")}
+        drawn["points"] = drawn["points"].replace("/", "_")  # no part of a path
         return drawn | {"readout": {k: v for k, v in row.items() if k not in drawn}}
 
 
