@@ -84,13 +84,24 @@ PAINT
   const inner = {'fill-opacity': 0.7}, edge = {stroke: 'currentColor', 'stroke-width': 0.25};
   const mark = (group, x, y, r, look) => tag('path', {d: shapes[group % 6],
     transform: `translate(${x} ${y}) scale(${r})`, fill: data.colors[group], ...look});
-  function paint({points, marks, lines}) {
+  const at = v => data.steps / 2 * (1 + v / 32767);
+  function paint({points, marks = [], lines, zoom}) {
+    let ruler = '';
+    if (zoom) {  // a film
+      const bytes = Uint8Array.from(atob(points.replaceAll('_', '/')), c => c.charCodeAt(0));
+      const xy = new Int16Array(bytes.buffer), unit = 10 ** Math.floor(Math.log10(zoom));
+      points = data.groups.map((g, i) => [g, at(xy[2 * i]), at(-xy[2 * i + 1])]);
+      lines = lines.map(([a, b, c, d]) => [at(a), at(-b), at(c), at(-d)]);
+      ruler = line(12, 388, 12 + unit / zoom * height / 2, 388, {'stroke-width': 3}) +
+        say(12, 380, unit + (unit === 1 ? ' unit' : ' units'), 'start');
+    }
     const all = (at, r, look) => at.map(([g, x, y]) => mark(g, x * scale, y * scale, r, look));
     const inside = [...lines.map(ends => line(...ends.map(v => v * scale))),
       ...all(points, 3, inner), ...all(marks, 8, edge)];
-    const names = [...new Set(marks.map(m => m[0]))].map((g, i) => mark(g, height + 24,
-      30 + 26 * i, 6, inner) + say(height + 40, 35 + 26 * i, data.names[g], 'start'));
-    return box(1, 1, height - 2, height - 2, 'none', {stroke: '#999'}) +
+    const names = [...new Set((zoom ? points : marks).map(m => m[0]))].map((g, i) =>
+      mark(g, height + 24, 30 + 26 * i, 6, inner) +
+      say(height + 40, 35 + 26 * i, data.names[g], 'start'));
+    return box(1, 1, height - 2, height - 2, 'none', {stroke: '#999'}) + ruler +
       tag('svg', {width: height, height}, inside.join('')) + names.join('');
   }
 }

@@ -99,11 +99,9 @@ class PointSliders(_Sliders):
         super().__init__(_POINTS, controls, frame, start, key, **looks)
 
     def _drawn(self, frame):
-        points, marks, rays, centre = (
-            np.reshape(np.asarray(frame[name], dtype=float), (-1, 2))
-            for name in ("points", "marks", "rays", "centre")
-        )
-        every = np.vstack([points, marks])
+        parts = (frame[name] for name in ("points", "marks", "rays", "centre"))
+        points, marks, rays, centre = (np.reshape(p, (-1, 2)) for p in parts)
+        every = np.vstack([points, marks]).astype(float)
         if not np.isfinite(np.vstack([every, rays, centre])).all():
             raise ValueError(f"frame must give finite points, got {frame['readout']}.")
         groups = {*map(int, [*frame["groups"], *frame["mark_groups"]])}
@@ -123,6 +121,27 @@ class PointSliders(_Sliders):
         points = placed(frame["groups"], points)
         marks = placed(frame["mark_groups"], marks)
         return {"points": points, "marks": marks, "lines": lines, "readout": readout}
+
+
+class FilmSliders(_Sliders):
+    """A recorded training in the plane: points walk as ε and step are chosen.
+
+    frames : DataFrame, a row an eps and step: points, 16-bit integers in base64, lines
+             [x, y, x, y]; zoom, how many units 32,767 is; all else is read out
+    groups : of the points; start, key, names : as of ``PointSliders``. Taught in 05
+    """
+
+    def __init__(self, frames, groups, start, key, names):
+        looks = {"colors": CLASS_COLORS, "names": [*map(html.escape, names)]}
+        looks |= {"steps": STEPS, "groups": groups}
+        film = frames.set_index(["eps", "step"]).to_dict("index")
+        controls = {"ε": frames["eps"].unique(), "step": frames["step"].unique()}
+        super().__init__(_POINTS, controls, lambda *at: film[at], start, key, **looks)
+
+    def _drawn(self, row):
+        drawn = {name: row[name] for name in ("points", "lines", "zoom")}
+        drawn["points"] = drawn["points"].replace("/", "_")  # no part of a path
+        return drawn | {"readout": {k: v for k, v in row.items() if k not in drawn}}
 
 
 class GapSliders(_Sliders):

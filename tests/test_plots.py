@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex, to_rgb
 from scipy.stats import binomtest
 
 from lsr_utils import calibration, datasets, geometry, plots, style
+from lsr_utils.experiments import maps
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
@@ -233,7 +234,7 @@ def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spo
     points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
     labels = torch.arange(9) // 3
     figure, axis = plt.subplots()
-    plots.draw_groups(axis, points, labels, NAMES[:3])
+    maps.draw_groups(axis, points, labels, NAMES[:3])
     figure.canvas.draw()
     (marks,) = axis.collections
     np.testing.assert_allclose(marks.get_offsets(), points)

@@ -1,5 +1,6 @@
 """Recorded runs: what is stored fits its tables, and the programs that record it."""
 
+import base64
 import dataclasses
 import importlib
 import json
@@ -155,6 +156,20 @@ def gains(_):
     assert list(made["networks"]) == list(whole["networks"])
     assert len(made["chosen"]) == 2 * 4  # by two measures, of four methods
     return {}, {}
+
+
+def film(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.film")
+    monkeypatch.setattr(experiment, "STEPS", (0, 2))
+    made, whole = experiment.film(range(2)), stored("film")
+    assert list(made["frames"]) == list(whole["frames"]) and len(made["frames"]) == 20
+    assert made["classes 6"] == whole["classes 6"]
+    for size in (3, 6):
+        rows = made["frames"].query("classes == @size")
+        data = [np.frombuffer(base64.b64decode(row), "<i2") for row in rows["points"]]
+        assert {len(at) for at in data} == {2 * len(made[f"classes {size}"])}
+        assert all(len(end) == 4 for ends in rows["lines"] for end in ends)
+    return made, {"networks": 2 * 5 * 2}
 
 
 def calibrated_shapes(_):

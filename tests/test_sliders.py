@@ -1,5 +1,6 @@
 """The kernel-free sliders: what lands in the page, and what the script makes of it."""
 
+import base64
 import html
 import itertools
 import json
@@ -10,11 +11,12 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from lsr_utils import targets
-from lsr_utils.sliders import STEPS, BarSliders, GapSliders, PointSliders
+from lsr_utils.sliders import STEPS, BarSliders, FilmSliders, GapSliders, PointSliders
 from lsr_utils.style import EPS_COLORS
 
 CONTROLS = {"ε": [0.0, 0.1, 0.4], "K": [2, 6]}
@@ -259,3 +261,36 @@ def test_the_gap_is_dragged_in_the_picture_while_pressed():
     acts = [{"buttons": buttons, "clientX": x} for buttons, x in pressed]
     said = [text.split(" · ")[0] for text, _ in played(made(GapSliders), *acts)]
     assert said == ["gap: 1.0", "gap: 4.0", "gap: 4.0", "gap: 4.0"]
+
+
+@needs_node
+def test_a_film_plays_points_and_lines_of_each_eps_and_step():
+    full, rows = 32767, []
+    for k, (eps, step) in enumerate(itertools.product((0.0, 0.1), (0, 7, 50))):
+        at = np.array([[full, full], [-full, k * 1000]], "<i2")
+        points = base64.b64encode(at.tobytes()).decode()
+        lines = [[0, 0, full, full]] * (k % 2)
+        zoom = 61.5 if eps == 0 else 4.0
+        rows.append((eps, step, zoom, points, lines, f"{k}"))
+    columns = ["eps", "step", "zoom", "points", "lines", "loss"]
+    names = ["zero", NAME]
+    start = {"ε": 0.1, "step": 0}
+    film = FilmSliders(pd.DataFrame(rows, columns=columns), [0, 1], start, "f", names)
+    first, *shots = played(film, *itertools.product(range(2), range(3)))
+    assert [first[0], *(said for said, _ in shots)] == [
+        "loss: 3", *(f"loss: {k}" for k in range(6))
+    ]  # fmt: skip
+    for k, (_, svg) in enumerate(shots):
+        inner = svg.find("svg")
+        assert [each.tag for each in inner] == ["line"] * (k % 2) + 2 * ["path"]
+        size = float(inner.get("height"))
+        places = [re.findall(r"-?[\d.]+", p.get("transform"))[:2] for p in inner[-2:]]
+        (right, top), (left, level) = [[float(v) for v in place] for place in places]
+        assert (right, top, left) == (size, 0, 0)  # up is up
+        assert level == pytest.approx(size / 2 * (1 - k * 1000 / full))
+        ruler = svg.find("line")
+        units, zoom = (10, 61.5) if k < 3 else (1, 4.0)
+        length = float(ruler.get("x2")) - float(ruler.get("x1"))
+        assert length == pytest.approx(units / zoom * size / 2)
+        texts = [text.text for text in svg.iter("text")]
+        assert texts == [f"{units} unit" + "s" * (units > 1), *names]

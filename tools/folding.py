@@ -13,7 +13,7 @@ CHECKS = "checks"
 COVERED = {CHECKS, "answer"}
 FOLDED = {*COVERED, "experiment", "hide-input"}
 OPEN = "show-input"
-DRAWS = {"show", "BarSliders", "GapSliders", "PointSliders"}
+DRAWS = {"show", "BarSliders", "FilmSliders", "GapSliders", "PointSliders"}
 SAYS = {"print", "display", "claim", "guess"}
 
 

@@ -46,6 +46,11 @@ EXPERIMENTS = {
         "a seed to train (seeds 0 ..., 100 to 104 for the search), 200 for validation "
         "(seed + 10000), 2000 to test (seed + 20000)",
     ),
+    "film": (
+        "05",
+        "digits: the 500 training and 383 test images of split 0, of three classes and "
+        "of all six",
+    ),
     "ambiguous_shapes": (
         "07",
         "shapes: 600 training images a seed (seeds 0 ...), 30 % morphs; 300 validation "

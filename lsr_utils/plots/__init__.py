@@ -2,5 +2,5 @@
 
 from ..stats import student_interval
 from .charts import differences, image_grid, name_lines
-from .geometry import draw_groups, template_plane, template_triples
+from .geometry import template_plane
 from .reliability import reliability_diagram
