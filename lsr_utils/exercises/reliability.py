@@ -17,6 +17,51 @@ def _with(weigh):
     return lambda *case: _ece(*case, weigh=weigh)
 
 
+class E06_ece:
+    """each bin weighs as many answers as it has.
+
+    signed: a bin that is too sure and one that is too modest cancel. Take the absolute
+        value in each bin before adding (06 section 2).
+    unweighted: every bin weighs alike. Weigh it by its share of the answers
+        (06 section 2).
+    squared: this adds up squares. The ECE is a mean of absolute distances
+        (06 section 2).
+    not_summed: this is one number for each bin. The ECE is their sum (06 section 2).
+    """
+
+    right = lambda share, conf, acc: (share * abs(acc - conf)).sum()
+    signed = lambda share, conf, acc: abs((share * (acc - conf)).sum())
+    unweighted = lambda share, conf, acc: abs(acc - conf).mean()
+    squared = lambda share, conf, acc: (share * (acc - conf) ** 2).sum()
+    not_summed = lambda share, conf, acc: share * abs(acc - conf)
+
+    def cases():
+        share = torch.tensor([0.1, 0.2, 0.7]).double()
+        conf = torch.tensor([0.3, 0.5, 0.9]).double()
+        acc = torch.tensor([0.4, 0.45, 0.8]).double()
+        return [(share, conf, acc), (share.flip(0), conf, acc.sqrt())]
+
+
+class E06_softened:
+    """a temperature above 1 makes the network less sure, one below 1 surer.
+
+    multiplied: this multiplies by T: a T above 1 makes the network surer. The logits
+        are *divided* by T (06 section 5).
+    divided_late: divided after the softmax, the rows no longer sum to 1. Divide the
+        logits first (06 section 5).
+    untempered: T is not used (06 section 5).
+    over_rows: this is a softmax over the rows. Each *row* has to sum to 1: use the last
+        axis (06 section 5).
+    """
+
+    right = lambda z, T: (z / T).softmax(-1)
+    multiplied = lambda z, T: (z * T).softmax(-1)
+    divided_late = lambda z, T: z.softmax(-1) / T
+    untempered = lambda z, T: z.softmax(-1)
+    over_rows = lambda z, T: (z / T).softmax(0)
+    cases = lambda: [(draw(5, 4, 6), 2.0), (draw(6, 3, 6), 0.5)]
+
+
 class E06_1:
     """each bin weighs as many answers as it has, and an edge belongs to the bin below.
 
@@ -30,7 +75,7 @@ class E06_1:
         distance in each bin before adding (06 section 2).
     one_by_one: this is the mean of |right − confidence| over single answers. Average
         within a bin first: one answer is never 0.8 right (06 section 2).
-    largest: this is the largest gap of any bin, the MCE (06 section 4).
+    largest: this is the largest gap of any bin, the MCE (06a section 4).
     empty_bins: nan: an empty bin has no accuracy, 0 / 0. It weighs nothing, so leave it
         out (06 section 2).
     """
@@ -54,11 +99,11 @@ class E06_2_law:
     """the cost law tells the price before training.
 
     upwards: the size is right. Smoothing makes a network *less* sure: conf − acc is
-        below zero (06 section 5).
-    no_floor: you forgot the 1/K. The answer gets its part of ε back (06 section 5).
+        below zero (06a section 5).
+    no_floor: you forgot the 1/K. The answer gets its part of ε back (06a section 5).
     clear: this takes every input as clear, π_max = 1. The accuracy of 85 % says that it
-        is not (06 section 6).
-    six_classes: this is the law at six classes. Here there are ten (06 section 5).
+        is not (06a section 6).
+    six_classes: this is the law at six classes. Here there are ten (06a section 5).
     others: this is for ε over the K−1 others. PyTorch spreads it over all K
         (01 section 3).
     """
@@ -72,13 +117,13 @@ class E06_2_eps:
     """what mixes in a constant takes ε(conf − 1/K) off the confidence.
 
     of_accuracy: you divided by acc − 1/K, the law of a *calibrated* network. Here p
-        itself is mixed, and its mean maximum is conf (06 section 5).
-    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K) (06 section 5).
-    difference: this is conf − acc itself. An ε takes off less than ε (06 section 5).
+        itself is mixed, and its mean maximum is conf (06a section 5).
+    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K) (06a section 5).
+    difference: this is conf − acc itself. An ε takes off less than ε (06a section 5).
     upside_down: this is negative where the network is over-confident, and an ε below
-        zero sharpens. Exchange conf and acc (06 section 8).
+        zero sharpens. Exchange conf and acc (06a section 8).
     clamped: right for over-confident networks. For the others the answer is *negative*:
-        the mix has to be undone (06 section 8).
+        the mix has to be undone (06a section 8).
     """
 
     right = lambda conf, acc, k: (conf - acc) / (conf - 1 / k)
@@ -116,14 +161,14 @@ def _answers(seed, *, sharp):
 class E06_3_slope:
     """a warm network has a slope below zero, a too sharp one above.
 
-    untempered: p is the softmax of z, whatever T is. Divide by T first (06 section 7).
+    untempered: p is the softmax of z, whatever T is. Divide by T first (06a section 7).
     turned: the sign is turned: at the labels' logit the NLL *falls* with β
-        (06 section 7).
-    total: this is the sum over the rows. The NLL is a mean (06 section 7).
+        (06a section 7).
+    total: this is the sum over the rows. The NLL is a mean (06a section 7).
     in_T: this is the slope in T, with its factor −1/T². The exercise asks for β = 1/T
-        (06 section 7).
+        (06a section 7).
     divided: the logits outside the softmax are divided by T as well. d(βz)/dβ is z
-        (06 section 7).
+        (06a section 7).
     """
 
     right = lambda z, y, T: _slope(z, y, T)
@@ -138,13 +183,13 @@ class E06_3_slope:
 class E06_3:
     """the temperature with the least NLL, and with no other virtue.
 
-    inverse: this is β = 1/T. The logits are *divided* by T (06 section 7).
+    inverse: this is β = 1/T. The logits are *divided* by T (06a section 7).
     gap_closed: this makes conf − acc zero. The temperature has the least NLL, which
-        listens most to the sure and wrong (06 section 10).
+        listens most to the sure and wrong (06a section 10).
     wrong_half: the search ran to an end of its interval: above zero, the slope says
-        that T is too small, so that the *upper* half stays (06 section 7).
+        that T is too small, so that the *upper* half stays (06a section 7).
     coarse: near, but not there: halve more often, or search until the interval is
-        short (06 section 7).
+        short (06a section 7).
     """
 
     tol = 1e-3

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from .. import calibration, check, style
 from .charts import GREY, INK, LINE
 
-FILL, CHANCE = style.CLASS_COLORS[5], "#d0d0d0"
+FILL, CHANCE = style.CLASS_COLORS[5], "#d9d9d9"
 
 
 @style.used()
@@ -68,7 +68,7 @@ def _bars(axis, bins, low, high):
         values[kept].numpy() for values in (bins.confidence, bins.accuracy, bins.gap)
     )
     share = (bins.count[kept] / bins.count.max()).numpy()
-    colors = 1 - (0.25 + 0.75 * share[:, None]) * (1 - np.array(to_rgb(FILL)))
+    colors = 1 - (0.45 + 0.55 * share[:, None]) * (1 - np.array(to_rgb(FILL)))
     middle = left + width / 2
     axis.bar(middle, gap, 0.6 * width, conf, color=colors, lw=0, zorder=2)
     low, high = low[kept].numpy(), high[kept].numpy()
