@@ -95,6 +95,17 @@ class E06_1:
         return [(c, correct, 4), (c, 1 - correct, 8), (c[:4], correct[:4], 4)]
 
 
+class E06_1_follows:
+    """an ECE says something beside what chance alone would show.
+
+    badly: a perfect network shows as much on 1,000 answers. Ask what chance alone would
+        show (06 section 3).
+    too_sure: the ECE has no sign. Which side it is conf − acc says (06 section 4).
+    """
+
+    right, badly, too_sure = "cab"
+
+
 class E06_2_law:
     """the cost law tells the price before training.
 
@@ -199,3 +210,15 @@ class E06_3:
     gap_closed = lambda z, y: _root(_too_sure, z, y)
     wrong_half = sign(lambda T, z, y: not 0.02 < T < 50)
     coarse = sign(lambda T, z, y: abs(T / _root(_slope, z, y) - 1) < 0.1)
+
+
+class E06_3_changes:
+    """a temperature divides all logits of a row alike, so that their order stays.
+
+    accuracy: the largest logit stays the largest, so each answer stays what it was
+        (06 section 5).
+    second: the order of all logits stays, that of the second and third too
+        (06 section 5).
+    """
+
+    right, accuracy, second = "cab"
