@@ -22,24 +22,15 @@ class E06_ece:
 
     signed: a bin that is too sure and one that is too modest cancel. Take the absolute
         value in each bin before adding (06 section 2).
-    unweighted: every bin weighs alike. Weigh it by its share of the answers
-        (06 section 2).
-    squared: this adds up squares. The ECE is a mean of absolute distances
-        (06 section 2).
-    not_summed: this is one number for each bin. The ECE is their sum (06 section 2).
+    unweighted: weigh each bin by its share of the answers (06 section 2).
+    squared: the ECE is a mean of absolute distances, without squares (06 section 2).
     """
 
     right = lambda share, conf, acc: (share * abs(acc - conf)).sum()
     signed = lambda share, conf, acc: abs((share * (acc - conf)).sum())
     unweighted = lambda share, conf, acc: abs(acc - conf).mean()
     squared = lambda share, conf, acc: (share * (acc - conf) ** 2).sum()
-    not_summed = lambda share, conf, acc: share * abs(acc - conf)
-
-    def cases():
-        share = torch.tensor([0.1, 0.2, 0.7]).double()
-        conf = torch.tensor([0.3, 0.5, 0.9]).double()
-        acc = torch.tensor([0.4, 0.45, 0.8]).double()
-        return [(share, conf, acc), (share.flip(0), conf, acc.sqrt())]
+    cases = lambda: [tuple(draw(seed, 3, 4).softmax(1)) for seed in (7, 8)]
 
 
 class E06_softened:
@@ -50,15 +41,12 @@ class E06_softened:
     divided_late: divided after the softmax, the rows no longer sum to 1. Divide the
         logits first (06 section 5).
     untempered: T is not used (06 section 5).
-    over_rows: this is a softmax over the rows. Each *row* has to sum to 1: use the last
-        axis (06 section 5).
     """
 
     right = lambda z, T: (z / T).softmax(-1)
     multiplied = lambda z, T: (z * T).softmax(-1)
     divided_late = lambda z, T: z.softmax(-1) / T
     untempered = lambda z, T: z.softmax(-1)
-    over_rows = lambda z, T: (z / T).softmax(0)
     cases = lambda: [(draw(5, 4, 6), 2.0), (draw(6, 3, 6), 0.5)]
 
 
@@ -95,59 +83,20 @@ class E06_1:
         return [(c, correct, 4), (c, 1 - correct, 8), (c[:4], correct[:4], 4)]
 
 
-class E06_1_follows:
+class E06_2_follows:
     """an ECE says something beside what chance alone would show.
 
     badly: a perfect network shows as much on 1,000 answers. Ask what chance alone would
         show (06 section 3).
     too_sure: the ECE has no sign. Which side it is conf − acc says (06 section 4).
+    small: small beside what? A large sample shows a small error surely (06 section 3).
     """
 
-    right, badly, too_sure = "cab"
+    right, badly, too_sure, small = "cabd"
 
 
-class E06_2_law:
-    """the cost law tells the price before training.
-
-    upwards: the size is right. Smoothing makes a network *less* sure: conf − acc is
-        below zero (06a section 5).
-    no_floor: you forgot the 1/K. The answer gets its part of ε back (06a section 5).
-    clear: this takes every input as clear, π_max = 1. The accuracy of 85 % says that it
-        is not (06a section 6).
-    six_classes: this is the law at six classes. Here there are ten (06a section 5).
-    others: this is for ε over the K−1 others. PyTorch spreads it over all K
-        (01 section 3).
-    """
-
-    right, upwards = -0.2 * (0.85 - 0.1), 0.2 * (0.85 - 0.1)
-    no_floor, clear, six_classes = -0.2 * 0.85, -0.2 * 0.9, -0.2 * (0.85 - 1 / 6)
-    others = -0.2 * (0.85 - 0.15 / 9)
-
-
-class E06_2_eps:
-    """what mixes in a constant takes ε(conf − 1/K) off the confidence.
-
-    of_accuracy: you divided by acc − 1/K, the law of a *calibrated* network. Here p
-        itself is mixed, and its mean maximum is conf (06a section 5).
-    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K) (06a section 5).
-    difference: this is conf − acc itself. An ε takes off less than ε (06a section 5).
-    upside_down: this is negative where the network is over-confident, and an ε below
-        zero sharpens. Exchange conf and acc (06a section 8).
-    clamped: right for over-confident networks. For the others the answer is *negative*:
-        the mix has to be undone (06a section 8).
-    """
-
-    right = lambda conf, acc, k: (conf - acc) / (conf - 1 / k)
-    cases = lambda: [(0.82, 0.74, 6), (0.95, 0.8, 10), (0.7, 0.75, 6)]
-    of_accuracy = lambda conf, acc, k: (conf - acc) / (acc - 1 / k)
-    no_floor = lambda conf, acc, k: (conf - acc) / conf
-    difference = lambda conf, acc, k: conf - acc
-    upside_down = lambda conf, acc, k: (acc - conf) / (conf - 1 / k)
-    clamped = lambda conf, acc, k: max(0.0, (conf - acc) / (conf - 1 / k))
-
-
-def _slope(z, y, T, at=None):
-    p = (z / (at or T)).softmax(1)
+def _slope(z, y, T):
+    p = (z / T).softmax(1)
     return ((p * z).sum(1) - z[range(len(y)), y]).mean()
 
 
@@ -167,28 +116,6 @@ def _answers(seed, *, sharp):
     z = 2 * draw(seed, 400, 6)
     y = (z + draw(seed + 10, 400, 6).exp()).argmax(1)
     return (z + (z > 3)) * sharp, y
-
-
-class E06_3_slope:
-    """a warm network has a slope below zero, a too sharp one above.
-
-    untempered: p is the softmax of z, whatever T is. Divide by T first (06a section 7).
-    turned: the sign is turned: at the labels' logit the NLL *falls* with β
-        (06a section 7).
-    total: this is the sum over the rows. The NLL is a mean (06a section 7).
-    in_T: this is the slope in T, with its factor −1/T². The exercise asks for β = 1/T
-        (06a section 7).
-    divided: the logits outside the softmax are divided by T as well. d(βz)/dβ is z
-        (06a section 7).
-    """
-
-    right = lambda z, y, T: _slope(z, y, T)
-    cases = lambda: [(*_answers(1, sharp=1.0), 2.0), (*_answers(2, sharp=3.0), 0.5)]
-    untempered = lambda z, y, T: _slope(z, y, T, at=1)
-    turned = lambda z, y, T: -_slope(z, y, T)
-    total = lambda z, y, T: len(y) * _slope(z, y, T)
-    in_T = lambda z, y, T: -_slope(z, y, T) / T**2
-    divided = lambda z, y, T: _slope(z, y, T) / T
 
 
 class E06_3:
