@@ -9,7 +9,6 @@ import pytest
 import seaborn as sns
 import torch
 from matplotlib.colors import to_hex, to_rgb
-from scipy.stats import binomtest
 
 from lsr_utils import calibration, datasets, geometry, plots, style
 from lsr_utils.experiments import maps
@@ -253,126 +252,104 @@ def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spo
 DATA = datasets.gaussians(600, seed=4)
 EXACT = DATA.posterior
 SHARP = calibration.with_temperature(EXACT.log(), 0.5)
-FLEET = torch.stack([calibration.with_temperature(EXACT.log(), t) for t in (0.5, 0.7)])
 QUICK = {"resamples": 30}
 
 
 def diagram(*arguments, **options):
+    """The two axes of the only panel, or all of a figure's."""
     with plt.style.context("dark_background"):
         figure = plots.reliability_diagram(*arguments, **QUICK, **options)
     figure.canvas.draw()
-    picture, counts, table = figure.axes
-    for canvas in (figure, picture):
-        assert to_rgb(canvas.get_facecolor()) == (1, 1, 1)
     for axis in figure.axes:
+        assert to_rgb(axis.get_facecolor()) == (1, 1, 1)
         for text in [*axis.texts, axis.xaxis.label, axis.yaxis.label]:
             assert max(to_rgb(text.get_color())) < 0.5
-    boxes = [text.get_window_extent() for text in table.texts if text.get_text()]
-    assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
-    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
-    return picture, counts, table
+    return figure.axes
 
 
-def labelled(axis):
-    return {line.get_label(): line for line in axis.lines}
+def numbers(axis):
+    return axis.texts[-1].get_text().splitlines()
 
 
-def test_one_network_has_points_with_exact_intervals_and_gaps():
-    picture, counts, _ = diagram(SHARP, DATA.y, title="too sure")
-    assert picture.get_title(loc="left") == "too sure"
-    assert picture.get_ylabel() == "accuracy" and counts.get_xlabel() == "confidence"
-    points = labelled(picture)["network"]
-    order = SHARP.amax(1).argsort()
-    confidence, right = SHARP.amax(1)[order], (SHARP.argmax(1) == DATA.y)[order]
-    x = confidence.reshape(10, 60).mean(1)  # ten bins of sixty: no two are equal
-    y = right.double().reshape(10, 60).mean(1)
-    np.testing.assert_allclose(points.get_xdata(), x)
-    np.testing.assert_allclose(points.get_ydata(), y)
-    stems, bars = picture.collections[-2:]
-    stem = np.array(stems.get_segments())  # from the diagonal to the point
-    np.testing.assert_allclose(stem[:, 0], np.stack([x, x], 1))
-    np.testing.assert_allclose(stem[:, 1], np.stack([x, y], 1))
-    for segment, hits in zip(bars.get_segments(), (60 * y).round(), strict=True):
-        wanted = binomtest(int(hits), 60).proportion_ci(0.95, method="exact")
-        np.testing.assert_allclose(segment[:, 1], wanted, atol=1e-9)
+@pytest.mark.parametrize("n_bins", [5, 15])
+@pytest.mark.parametrize("p", [SHARP, EXACT])
+def test_the_error_that_is_printed_is_that_of_the_bars(p, n_bins):
+    picture, _ = diagram(p, DATA.y, n_bins=n_bins)
+    confidence, answer = p.max(1)
+    place = (confidence * n_bins).ceil() - 1
+    shares = [(place == b).double().mean() for b in place.unique()]
+    bars = picture.containers[0]
+    sizes = [bar.get_height() for bar in bars]
+    read = sum(share * abs(size) for share, size in zip(shares, sizes, strict=True))
+    error = calibration.expected_calibration_error(p, DATA.y, n_bins)
+    assert read == pytest.approx(error.item(), abs=1e-12)
+    over = confidence.mean() - (answer == DATA.y).double().mean()
+    chance = calibration.ece_floor(p, n_bins, draws=30)
+    sign = "+" if over > 0 else "−"
+    assert numbers(picture) == [
+        f"ECE {100 * error:.1f} %",
+        f"chance {100 * chance:.1f} %",
+        f"conf − acc {sign}{abs(100 * over):.1f}",
+    ]
 
 
-def test_the_band_is_that_of_the_confidences_alone():
-    ends = calibration.consistency_band(EXACT, 10, "quantile", resamples=30)
+def test_a_bar_reaches_from_the_confidence_to_the_accuracy_the_darker_the_more():
+    picture, _ = diagram(SHARP, DATA.y)
+    bins = calibration.reliability_bins(SHARP, DATA.y)
+    kept = bins.count > 0
+    assert 0 < kept.sum() < 15  # empty bins are left out
+    bars = picture.containers[0]
+    ends = np.array([[b.get_y(), b.get_y() + b.get_height()] for b in bars])
+    wanted = torch.stack([bins.confidence[kept], bins.accuracy[kept]], 1)
+    np.testing.assert_allclose(ends, wanted)
+    (lines,) = picture.collections  # the accuracies, across their bins
+    segments = np.array(lines.get_segments())
+    np.testing.assert_allclose(segments[:, :, 1], wanted[:, [1, 1]])
+    edges = torch.stack([bins.edges[:-1][kept], bins.edges[1:][kept]], 1)
+    np.testing.assert_allclose(segments[:, :, 0], edges)
+    red = [b.get_facecolor()[2] for b in bars]  # the less blue, the darker
+    order = bins.count[kept].argsort(stable=True)
+    assert all(np.diff(np.array(red)[order]) <= 0)
+
+
+def test_the_boxes_are_those_of_the_confidences_alone():
+    ends = calibration.consistency_band(EXACT, 15, resamples=30)
+    low, high = (end[~end.isnan()] for end in ends)
     for y in (DATA.y, (DATA.y + 1) % 6):
-        band, *_ = diagram(EXACT, y)[0].collections
-        edge = set(band.get_paths()[0].vertices[:, 1].round(9))
-        assert set(torch.cat(ends).numpy().round(9)) <= edge
+        boxes = diagram(EXACT, y)[0].containers[1]
+        np.testing.assert_allclose([b.get_y() for b in boxes], low)
+        np.testing.assert_allclose([b.get_y() + b.get_height() for b in boxes], high)
 
 
-def test_empty_bins_are_left_out():
-    levels = torch.tensor([0.5, 0.7, 0.9]).repeat(40).sort().values.double()
-    y = torch.arange(120) % 4 // 3
-    picture, *_ = diagram(torch.stack([levels, 1 - levels], 1), y)
-    points = labelled(picture)["network"]
-    assert points.get_xdata() == pytest.approx([0.5, 0.7, 0.9])
-    assert np.isfinite(points.get_ydata()).all()
+def test_below_are_the_counts_with_what_was_said_and_what_was_right():
+    _, counts = diagram(SHARP, DATA.y)
+    heights = [bar.get_height() for bar in counts.containers[0]]
+    wanted, _ = np.histogram(SHARP.amax(-1), np.linspace(0, 1, 16))
+    np.testing.assert_allclose(heights, 100 * wanted / 600)
+    at = {line.get_label(): line.get_xdata()[0] for line in counts.lines}
+    assert at["accuracy"] == calibration.accuracy(SHARP, DATA.y)
+    assert at["mean confidence"] == pytest.approx(SHARP.amax(1).mean().item())
+    assert counts.get_xlabel() == "confidence"
 
 
-def test_of_a_fleet_every_network_is_a_line_and_the_mean_a_curve():
-    picture, counts, _ = diagram(FLEET, DATA.y)
-    bins = calibration.reliability_bins(FLEET, DATA.y, 10, "quantile")
-    thin = [line for line in picture.lines if line.get_linewidth() < 0.7]
-    for line, x, y in zip(thin, bins.confidence, bins.accuracy, strict=True):
-        np.testing.assert_allclose(line.get_xydata(), torch.stack([x, y], 1))
-    mean = labelled(picture)["network"]
-    np.testing.assert_allclose(mean.get_ydata(), bins.accuracy.mean(0))
-    assert len(picture.collections) == 1  # the band: no interval at the points
-    (shape,) = counts.collections  # shares of all rows
-    heights = shape.get_paths()[0].vertices[:, 1].round(9)
-    wanted, _ = np.histogram(FLEET.amax(-1), np.linspace(0, 1, 21))
-    assert set(heights) - {0} == set((100 * wanted / 1200).round(9)) - {0}
-
-
-def test_several_models_keep_their_bands_and_drop_the_intervals():
-    models = {0.0: SHARP, 0.1: EXACT, "both": EXACT}
-    names = ["ε = 0", "ε = 0.1", "both"]
-    picture, counts, table = diagram(models, DATA.y)
-    lines = [labelled(picture)[name] for name in names]
-    assert [line.get_color() for line in lines[:2]] == ["#000000", "#b12a90"]
-    assert len({line.get_marker() for line in lines}) == 3
-    assert len(picture.collections) == len(models)
-    assert len(counts.collections) + len(counts.lines) == len(models)
-    assert set(names) <= set(words(table.texts))
-    lines = labelled(diagram({0: SHARP, 1: EXACT}, DATA.y)[0])
-    assert lines["0"].get_color() != style.EPS_COLORS[0.0]  # a whole number is no ε
-    assert lines["0"].get_linestyle() != lines["1"].get_linestyle()
-
-
-def test_each_model_may_have_targets_and_a_posterior_of_its_own():
+def test_each_panel_may_have_targets_and_a_posterior_of_its_own():
     few, y = EXACT[:100], DATA.y[:100]
-    models = {"a": few, "b": SHARP}
-    known = {"a": None, "b": EXACT}
-    picture, _, table = diagram(models, {"a": y, "b": DATA.y}, posterior=known)
-    assert "true curve, b" in labelled(picture)
-    assert "true curve, a" not in labelled(picture)
-    truth = calibration.true_calibration_error(SHARP, EXACT)
-    at = {text.get_text(): text.get_position() for text in table.texts}
-    assert at[f"{100 * truth:.1f}"] == (at["b"][0], at["true ECE (%)"][1])
+    axes = diagram(
+        {"few": few, "sharp": SHARP}, {"few": y, "sharp": DATA.y},
+        posterior={"few": None, "sharp": EXACT},
+    )  # fmt: skip
+    assert [axis.get_title(loc="left") for axis in axes[:2]] == ["few", "sharp"]
+    dots = [[line for line in a.lines if line.get_marker() == "o"] for a in axes[:2]]
+    assert not dots[0]
+    truth = calibration.true_reliability_bins(SHARP, EXACT)
+    x, y = dots[1][0].get_xydata().T
+    kept = truth.count > 0
+    np.testing.assert_allclose(x[kept], truth.confidence[kept])
+    np.testing.assert_allclose(y[kept], truth.accuracy[kept])
+    assert (y[kept] < x[kept]).all()  # sharpened: too sure
+    assert axes[0].get_xlim() == axes[1].get_xlim()
 
 
-def test_the_true_curve_of_the_posterior_is_the_diagonal():
-    picture, _, table = diagram(EXACT, DATA.y, posterior=EXACT)
-    x, y = labelled(picture)["true curve, network"].get_xydata().T
-    np.testing.assert_allclose(x, y)
-    assert "0.0" in words(table.texts)
-    sharp, *_ = diagram(SHARP, DATA.y, posterior=EXACT)
-    x, y = labelled(sharp)["true curve, network"].get_xydata().T
-    assert (y < x).all()
-
-
-def test_the_table_holds_the_summary():
-    *_, table = diagram(SHARP, DATA.y)
-    said = words(table.texts)
-    for name, values in calibration.summary(SHARP, DATA.y, **QUICK).iterrows():
-        form = "{:.3f}".format if name in ("NLL", "Brier") else "{:.1%}".format
-        value, *ends = (form(v).strip("%").replace("-", "−") for v in values)
-        assert value in said and " to ".join(ends) in said
-    assert "ECE floor (%)" in said and any("15 bins of equal width" in w for w in said)
-    wrong = torch.eye(6, dtype=torch.float64)[DATA.y.roll(1)]
-    assert "∞" in words(diagram(wrong, DATA.y)[2].texts)
+def test_several_networks_in_one_panel_are_refused():
+    with pytest.raises(ValueError, match=r"must have shape \(N, K\)"):
+        diagram(torch.stack([EXACT, SHARP]), DATA.y)

@@ -17,6 +17,34 @@ def _with(weigh):
     return lambda *case: _ece(*case, weigh=weigh)
 
 
+class E06_ece:
+    """each bin weighs as many answers as it has (06.2).
+    signed: bins that are too sure and too modest cancel. Take distances before adding.
+    unweighted: weigh each bin by its share of the answers.
+    squared: the ECE is a mean of absolute distances, without squares.
+    """
+
+    right = lambda share, conf, acc: (share * abs(acc - conf)).sum()
+    signed = lambda share, conf, acc: abs((share * (acc - conf)).sum())
+    unweighted = lambda share, conf, acc: abs(acc - conf).mean()
+    squared = lambda share, conf, acc: (share * (acc - conf) ** 2).sum()
+    cases = lambda: [tuple(draw(seed, 3, 4).softmax(1)) for seed in (7, 8)]
+
+
+class E06_softened:
+    """a temperature above 1 makes the network less sure, one below 1 surer (06.5).
+    multiplied: a T above 1 makes it surer here. The logits are *divided* by T.
+    divided_late: divided after the softmax, the rows no longer sum to 1.
+    untempered: T is not used.
+    """
+
+    right = lambda z, T: (z / T).softmax(-1)
+    multiplied = lambda z, T: (z * T).softmax(-1)
+    divided_late = lambda z, T: z.softmax(-1) / T
+    untempered = lambda z, T: z.softmax(-1)
+    cases = lambda: [(draw(5, 4, 6), 2.0), (draw(6, 3, 6), 0.5)]
+
+
 class E06_1:
     """a bin weighs as many answers as it has, its upper edge included (06.2).
     low_edge: an answer on an edge went to the bin above. Bins are (l, u].
@@ -24,7 +52,7 @@ class E06_1:
     over_bins: you divided by the number of bins. The weights are n_b / N.
     signed: too sure and not sure enough cancel. Take the distance in each bin first.
     one_by_one: average within a bin first: one answer is never 0.8 right.
-    largest: this is the largest gap of any bin, the MCE (06.4).
+    largest: this is the largest gap of any bin, the MCE (06a.4).
     empty_bins: nan: an empty bin has no accuracy, 0 / 0. Leave it out.
     """
 
@@ -43,34 +71,18 @@ class E06_1:
         return [(c, correct, 4), (c, 1 - correct, 8), (c[:4], correct[:4], 4)]
 
 
-class E06_2_law:
-    """the cost law tells the price before training (06.5).
-    no_floor: you forgot the 1/K. The answer gets its part of ε back.
-    clear: this takes every input as clear. The accuracy says it is not (06.6).
+class E06_2_follows:
+    """an ECE says something beside what chance alone would show (06.3).
+    badly: a perfect network shows as much on 1,000 answers.
+    too_sure: the ECE has no sign. Which side it is conf − acc says (06.4).
+    small: small beside what? A large sample shows a small error surely.
     """
 
-    right, others = -0.2 * (0.85 - 0.1), -0.2 * (0.85 - 0.15 / 9)
-    no_floor, clear, six_classes = -0.2 * 0.85, -0.2 * 0.9, -0.2 * (0.85 - 1 / 6)
+    right, badly, too_sure, small = "cabd"
 
 
-class E06_2_eps:
-    """what mixes in a constant takes ε(conf − 1/K) off the confidence (06.5).
-    of_accuracy: you divided by acc − 1/K. What is mixed has the mean conf.
-    no_floor: the answer gets ε/K back, so ε takes off ε(conf − 1/K).
-    difference: this is conf − acc itself. An ε takes off less than ε.
-    clamped: for others than over-confident networks it is *negative* (06.8).
-    """
-
-    right = lambda conf, acc, k: (conf - acc) / (conf - 1 / k)
-    cases = lambda: [(0.82, 0.74, 6), (0.95, 0.8, 10), (0.7, 0.75, 6)]
-    of_accuracy = lambda conf, acc, k: (conf - acc) / (acc - 1 / k)
-    no_floor = lambda conf, acc, k: (conf - acc) / conf
-    difference = lambda conf, acc, k: conf - acc
-    clamped = lambda conf, acc, k: max(0.0, (conf - acc) / (conf - 1 / k))
-
-
-def _slope(z, y, T, at=None):
-    p = (z / (at or T)).softmax(1)
+def _slope(z, y, T):
+    p = (z / T).softmax(1)
     return ((p * z).sum(1) - z[range(len(y)), y]).mean()
 
 
@@ -92,24 +104,10 @@ def _answers(seed, *, sharp):
     return (z + (z > 3)) * sharp, y
 
 
-class E06_3_slope:
-    """a warm network has a slope below zero, a too sharp one above (06.7).
-    untempered: p is the softmax of z, whatever T is. Divide by T first.
-    in_T: this is the slope in T, with −1/T². It is asked for in β = 1/T.
-    divided: the logits outside the softmax are divided by T too. d(βz)/dβ is z.
-    """
-
-    right = lambda z, y, T: _slope(z, y, T)
-    cases = lambda: [(*_answers(1, sharp=1.0), 2.0), (*_answers(2, sharp=3.0), 0.5)]
-    untempered = lambda z, y, T: _slope(z, y, T, at=1)
-    in_T = lambda z, y, T: -_slope(z, y, T) / T**2
-    divided = lambda z, y, T: _slope(z, y, T) / T
-
-
 class E06_3:
-    """the temperature with the least NLL, and with no other virtue (06.7).
+    """the temperature with the least NLL, and with no other virtue (06a.7).
     inverse: this is β = 1/T. The logits are *divided* by T.
-    gap_closed: this closes conf − acc. The temperature has the least NLL (06.10).
+    gap_closed: this closes conf − acc. The temperature has the least NLL (06a.10).
     wrong_half: ran to an end of its interval. Above zero, the *upper* half stays.
     coarse: near, but not there: search until the interval is short.
     """
@@ -121,3 +119,12 @@ class E06_3:
     gap_closed = lambda z, y: _root(_too_sure, z, y)
     wrong_half = sign(lambda T, z, y: not 0.02 < T < 50)
     coarse = sign(lambda T, z, y: abs(T / _root(_slope, z, y) - 1) < 0.1)
+
+
+class E06_3_changes:
+    """a temperature divides a row's logits alike, so that their order stays (06.5).
+    accuracy: the largest logit stays the largest, so each answer stays what it was.
+    second: the order of all logits stays, that of the second and third too.
+    """
+
+    right, accuracy, second = "cab"

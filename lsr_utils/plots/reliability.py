@@ -1,144 +1,103 @@
-"""Reliability diagrams: accuracy against confidence, with all that chance does."""
-
-import textwrap
+"""Reliability diagrams: accuracy against confidence, beside what chance does."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-import torch
+from matplotlib.colors import to_rgb
 
 from .. import calibration, check, style
-from .charts import GREY, INK, look_of_arm
+from .charts import GREY, INK, LINE
 
-POINTS = {"n_bins": 10, "strategy": "quantile"}  # equal mass: each point weighs alike
-BINS = 15  # of equal width, for the errors in the table
-AS_THEY_ARE = ("NLL", "Brier")  # rows of the table with three decimals; others in %
+FILL, CHANCE = style.CLASS_COLORS[5], "#d9d9d9"
 
 
 @style.used()
-def reliability_diagram(models, targets, *, posterior=None, title="", resamples=1000):
-    """Accuracy against confidence, the counts below, and the numbers beside it.
+def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples=1000):
+    """A panel for each network: its bins, what chance alone would do, three numbers.
 
-    models    : probabilities (N, K) of one network, or (S, N, K) of a fleet of S; or
-                name to such, drawn over each other
-    targets   : (N,) or (S, N) labels, or name to such
-    posterior : (N, K) or (S, N, K) known p(class | input), or name to such: draws the
-                true curve, without the noise of labels
-    resamples : of the bootstrap, the band and the floor
-    returns   : matplotlib Figure. A point is one of ten bins of equal mass, without the
-                empty ones; one network alone has a Clopper-Pearson interval and its gap
-                there, a fleet a thin line for each network and their mean. Band: 95 %
-                of a calibrated network's points, bin by bin (Bröcker & Smith 2007).
-                Table: its ``summary``. Taught in 06
-    raises    : as ``calibration.summary``; KeyError for a name without targets
+    models    : probabilities (N, K) of one network, or a panel's title to such
+    targets   : (N,) labels, or title to such
+    posterior : (N, K) known p(class | input), or title to such: adds the true accuracy
+                of each bin, without the chance of labels
+    n_bins    : bins of equal width, those of the picture and of the numbers in it
+    resamples : of the band and of the mean ECE of chance alone
+    returns   : matplotlib Figure. A bar reaches from a bin's mean confidence, on the
+                diagonal, to its accuracy, the darker the more answers are in it. Grey:
+                where 95 % of a calibrated network's accuracies lie, bin by bin (Bröcker
+                & Smith 2007). Below: how the confidences are spread. Taught in 06
+    raises    : as ``calibration.reliability_bins``; KeyError for a title without
+                targets; ValueError for probabilities of several networks
     """
     models = models if isinstance(models, dict) else {"": models}
     alone = len(models) == 1
-    wider = 1.4 * max(0, len(models) - 2)
-    figure = plt.figure(figsize=(9.0 + wider, 4.5))
-    widths = [1.15, 1] if alone else [1, 1.1 + wider / 4.2]
-    left, right = figure.add_gridspec(1, 2, width_ratios=widths)
-    panels = left.subgridspec(2, 1, height_ratios=[4.2, 1], hspace=0.02)
-    picture, counts = panels.subplots(sharex=True)
-    table = figure.add_subplot(right)
-    columns, looks, curve = {}, {}, []
-    for place, (name, p) in enumerate(models.items()):
+    figure, axes = plt.subplots(
+        2, len(models), figsize=(5.2, 4.6) if alone else (9.0, 4.2), squeeze=False,
+        sharex=True, sharey="row", height_ratios=[4, 1],
+    )  # fmt: skip
+    pairs = zip(models.items(), *axes, strict=True)
+    for (name, p), picture, counts in pairs:
+        p = check.probabilities(p).cpu()
+        check.that(p.dim() == 2, "probabilities must have shape (N, K)", tuple(p.shape))
         y = targets[name] if isinstance(targets, dict) else targets
         known = posterior[name] if isinstance(posterior, dict) else posterior
-        p, y = check.probabilities(p).cpu(), check.numbers(y, "targets").cpu()
-        if p.dim() == 3 and len(p) == 1:  # a fleet of one is one network
-            p, y = p[0], y.reshape(-1)
-            known = known[0] if np.ndim(known) == 3 else known
-        label = f"ε = {name:g}" if isinstance(name, float) else str(name) or "network"
-        look = looks[name] = look_of_arm(name, place) | {"label": label}
-        summary = calibration.summary(p, y, BINS, resamples=resamples)
-        columns[name] = summary.T.to_dict("list")
-        bins = calibration.reliability_bins(p, y, **POINTS)
-        ends = calibration.consistency_band(p, **POINTS, resamples=resamples)
-        middle, low, high = _means(bins, *ends)
-        area = {"color": look["color"], "alpha": 0.18 if alone else 0.1}
-        one_bin = len(middle) == 1  # has a line for a band
-        picture.fill_between(middle, low, high, lw=12 * one_bin, **area)
+        y = check.numbers(y, "targets").cpu()
+        bins = calibration.reliability_bins(p, y, n_bins)
+        ends = calibration.consistency_band(p, n_bins, resamples=resamples)
+        _bars(picture, bins, *ends)
         if known is not None:
-            truth = calibration.true_calibration_error(p, known, BINS).mean().item()
-            columns[name]["true ECE"] = [truth]
-            truth = _means(calibration.true_reliability_bins(p, known, **POINTS))
-            dots = {"ls": (0, (1, 1)), "lw": 2.2, "marker": ".", "ms": 4, "zorder": 5}
-            dots["color"] = INK if alone else look["color"]
-            curve += picture.plot(*truth, label=f"true curve, {label}", **dots)
-        _points(picture, bins, look, alone)
-        area = {"alpha": 0.4, "lw": 0}
-        if place:  # the first is an area, the others are lines
-            area = {"ls": look["linestyle"], "lw": 1.6, "fill": False}
-        sns.histplot(
-            x=p.amax(-1).double().flatten().numpy(), bins=20, binrange=(0, 1), **area,
-            stat="percent", element="step", color=look["color"], ax=counts,
-        )  # fmt: skip
-    least = min(np.nanmin(line.get_xydata()) for line in picture.lines)
-    least = max(0.0, np.floor(10 * least - 0.2) / 10)
-    picture.plot([0, 1], [0, 1], color=GREY, lw=1, zorder=1)
-    picture.set(xlim=(least, 1.01), ylim=(least, 1.01), ylabel="accuracy", title=title)
-    if curve:  # the models are named at the head of the table
-        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.08)}
-        picture.legend(curve[:1], ["true curve"], handlelength=2.6, **place)
-    picture.text(0.98, 0.05, "below: over-confident", size=9, color=GREY, ha="right",
-                 transform=picture.transAxes)  # fmt: skip
-    counts.set(xlabel="confidence", ylabel="% of rows")
-    counts.grid(axis="x", visible=False)
-    _write(table, columns, looks)
+            truth = calibration.true_reliability_bins(p, known, n_bins)
+            dots = {"color": INK, "ms": 4, "zorder": 6, "label": "true accuracy"}
+            picture.plot(truth.confidence, truth.accuracy, "o", **dots)
+            place = {"bbox_to_anchor": (1.0, 0.06), "handletextpad": 0}
+            picture.legend(loc="lower right", **place)
+        _numbers(picture, p, y, n_bins, resamples)
+        _counts(counts, p, y, n_bins)
+        picture.set(title=name)
+    starts = [bar.get_x() for axis in axes[0] for bar in axis.containers[1]]
+    axes[0, 0].set(xlim=(min(starts), 1), ylim=(0, 1), ylabel="accuracy")
+    axes[1, 0].set(ylabel="share (%)")
+    axes[1, 0].legend(loc="upper left", borderaxespad=0.1, handlelength=1.6)
     return figure
 
 
-def _points(axis, bins, look, alone):
-    if bins.count.dim() == 2:  # a fleet
-        thin = {"color": look["color"], "lw": 0.6, "alpha": 0.3, "zorder": 2}
-        for x, share in zip(bins.confidence, bins.accuracy, strict=True):
-            axis.plot(x[~x.isnan()], share[~x.isnan()], **thin)
-    elif alone:
-        kept = bins.count > 0
-        x, share, n = (v[kept] for v in (bins.confidence, bins.accuracy, bins.count))
-        low, high = calibration.clopper_pearson((share * n).round(), n)
-        reach = torch.stack([share - low, high - share]).clamp(min=0)
-        axis.vlines(x, x, share, color=look["color"], lw=6, alpha=0.4, zorder=2)
-        axis.errorbar(x, share, yerr=reach, fmt="none", color=INK, capsize=3)
-        look = {**look, "linestyle": "none"}
-    axis.plot(*_means(bins), ms=7, mec="white", mew=0.8, zorder=4, **look)
+def _bars(axis, bins, low, high):
+    """Bars from the confidence to the accuracy of each bin that is not empty."""
+    kept = bins.count > 0
+    left, width = bins.edges[:-1][kept].numpy(), bins.edges.diff()[kept].numpy()
+    conf, right, gap = (
+        values[kept].numpy() for values in (bins.confidence, bins.accuracy, bins.gap)
+    )
+    share = (bins.count[kept] / bins.count.max()).numpy()
+    colors = 1 - (0.45 + 0.55 * share[:, None]) * (1 - np.array(to_rgb(FILL)))
+    middle = left + width / 2
+    axis.bar(middle, gap, 0.6 * width, conf, color=colors, lw=0, zorder=2)
+    low, high = low[kept].numpy(), high[kept].numpy()
+    axis.bar(middle, high - low, width, low, color=CHANCE, lw=0, zorder=1)
+    axis.hlines(right, left, left + width, color=INK, lw=2, zorder=4)
+    axis.plot([0, 1], [0, 1], color=LINE, lw=1, ls=(0, (4, 2)), zorder=3)
+    place = {"color": GREY, "ha": "right", "transform": axis.transAxes}
+    axis.text(0.98, 0.03, "below: too sure", **place)
 
 
-def _means(bins, *ends):
-    """Confidence and accuracy, or ends, of the bins that hold a row: means over S."""
-    values = torch.stack([bins.confidence, *(ends or [bins.accuracy])])
-    means = values.reshape(len(values), -1, values.shape[-1]).nanmean(1)
-    return means[:, ~means[0].isnan()]
+def _numbers(axis, p, y, n_bins, resamples):
+    error = calibration.expected_calibration_error(p, y, n_bins)
+    chance = calibration.ece_floor(p, n_bins, draws=resamples)
+    over = calibration.confidence_gap(p, y)
+    words = f"ECE {100 * error:.1f} %\nchance {100 * chance:.1f} %\n"
+    words += f"conf − acc {100 * over:+.1f}".replace("-", "−")
+    axis.text(0.03, 0.97, words, va="top", color=INK, transform=axis.transAxes)
 
 
-def _write(axis, columns, looks):
-    """The table: a column for each model; of several, intervals on a second line."""
-    alone = len(columns) == 1
-    axis.axis("off")
-    axis.set(xlim=(0, 1), ylim=(0, 1))
-    rows = list(dict.fromkeys(row for table in columns.values() for row in table))
-    starts = np.linspace(0.36 if alone else 0.3, 1, len(columns) + 1)[:-1]
-    lines = dict(zip(rows, np.linspace(0.84, 0.13, len(rows)), strict=True))
-    for row, y in lines.items():
-        words = row.replace("confidence - accuracy", "conf − acc")
-        words += {"NLL": " (nats)", "Brier": ""}.get(row, " (%)")
-        axis.text(0, y, words, size=10, va="center")
-    for start, (name, table) in zip(starts, columns.items(), strict=True):
-        head = "value (95 % interval)"
-        if not alone:
-            head = looks[name]["label"]
-            axis.plot([start, start + 0.1], [1, 1], ms=6, clip_on=False, **looks[name])
-        head = textwrap.fill(head, 26 if alone else 13, max_lines=2, placeholder=" …")
-        axis.text(start, 0.96, head, va="top", weight="bold", size=10)
-        right, down, size = (0.17, 0, 10) if alone else (0, 0.036, 9)
-        for row, values in table.items():
-            form = "{:.3f}".format if row in AS_THEY_ARE else "{:.1%}".format
-            value, *ends = (form(v).strip("%").replace("-", "−") for v in values)
-            if not np.isfinite(values[0]):
-                value, ends = "∞", []
-            axis.text(start, lines[row], value, size=11, va="center")
-            at, words = (start + right, lines[row] - down), " to ".join(ends)
-            axis.text(*at, words, size=size, va="center", color=INK)
-    foot = f"errors: {BINS} bins of equal width; their intervals: without chance"
-    axis.text(0, 0.0, foot, size=8.5, color=INK)
+def _counts(axis, p, y, n_bins):
+    """How many answers lie in each bin, with two lines: said and right."""
+    confidence = p.amax(-1).double().numpy()
+    sns.histplot(
+        x=confidence, bins=np.linspace(0, 1, n_bins + 1), stat="percent", ax=axis,
+        color=CHANCE, lw=0,
+    )  # fmt: skip
+    right = calibration.accuracy(p, y).item()
+    axis.axvline(right, color=INK, lw=2, label="accuracy")
+    said = {"color": FILL, "lw": 2, "ls": (0, (1.5, 1)), "label": "mean confidence"}
+    axis.axvline(confidence.mean(), **said)
+    axis.set(xlabel="confidence", ylabel="")
+    axis.grid(axis="x", visible=False)
