@@ -304,7 +304,7 @@ PLANTED = [
     ("06-1", lambda *case: abs(gaps(*case)).mean(), "nan: an empty bin"),
     ("06 ece", lambda share, conf, acc: abs(acc - conf).mean(), "by its share"),
     ("06 ece", lambda share, conf, acc: abs(share @ (acc - conf)), "cancel"),
-    ("06 softened", lambda z, T: torch.softmax(z * T, 1), "multiplies by T"),
+    ("06 softened", lambda z, T: torch.softmax(z * T, 1), "surer here"),
     ("06 softened", lambda z, T: torch.softmax(z, 1) / T, "no longer sum to 1"),
     ("06-2 follows", "B", "no sign"),
     ("06-3 changes", "a", "largest logit"),

@@ -45,7 +45,7 @@ class E05_1_panels:
     reads_ink: each panel has a scale of its own, so they look alike. Compute both.
     """
 
-    right, reads_size, reads_ink = "P", "Q", "same"
+    right, reads_size, reads_ink = "p", "q", "same"
 
 
 class E05_1_pencil:
@@ -128,7 +128,7 @@ class E05_2_side:
     by_label: the label says what the image is, the line what the network says.
     """
 
-    right, only_a_shadow, by_label = "0", "cannot tell", "1"
+    right, only_a_shadow, by_label = "0", "cannottell", "1"
 
 
 class E05_2_bound:
