@@ -65,7 +65,8 @@ EXPERIMENTS = {
     "trec": (
         "09",
         "TREC: 4952 of the 5452 training questions, 500 others to fit temperatures and "
-        "similarities, the 500 official test questions; one split",
+        "similarities, the 500 official test questions; one split. questions: 346 of "
+        "the 426 training questions, 80 others for temperatures, 214 test questions",
     ),
     "distillation": (
         "05",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import calibration, datasets, fleet, models, style
+from .. import calibration, datasets, fleet, geometry, models, style
 
 NETWORKS = {
     "bag": {"lr": 5e-3, "dropout": 0.3},
@@ -85,8 +85,22 @@ def smoothed_towards(alike):
     return loss
 
 
+def on_questions(name, seeds):
+    """Scores on this course's questions, and within / between: DataFrame."""
+    fitted = fit(name, parts(split=seeds[0]), style.EPS_GRID, seeds)
+    table = scores(fitted).assign(network=name)
+    for part in ("train", "test"):
+        spread = geometry.scatter(fitted.features(part), fitted.targets(part))
+        table[f"ratio {part}"] = spread.ratio.numpy()
+    return table
+
+
 def trec(seeds, steps=600):
-    """The runs of ``data/recorded/trec.json``: networks (scores), confusions."""
+    """The runs of ``data/recorded/trec.json``: questions (ours), networks, confusions.
+
+    networks : scores on TREC, uniform smoothing and that towards what is alike
+    """
+    questions = pd.concat([on_questions(name, seeds) for name in NETWORKS])
     data, tables, errors = parts("trec", 500), [], []
     for name in NETWORKS:
         train_it = functools.partial(fit, name, data, steps=steps, batch_size=64)
@@ -101,4 +115,5 @@ def trec(seeds, steps=600):
             errors.append(shares.assign(network=name, eps=eps))
     networks, confusions = (pd.concat(t, ignore_index=True) for t in (tables, errors))
     about = {"variant": data[0].variant, "words": len(data[0].vocabulary)}
+    about["questions"] = questions.reset_index(drop=True)
     return {**about, "networks": networks, "confusions": confusions}

@@ -41,16 +41,13 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
         y = targets[name] if isinstance(targets, dict) else targets
         known = posterior[name] if isinstance(posterior, dict) else posterior
         y = check.numbers(y, "targets").cpu()
-        bins = calibration.reliability_bins(p, y, n_bins)
-        ends = calibration.consistency_band(p, n_bins, resamples=resamples)
-        _bars(picture, bins, *ends)
+        draw_diagram(picture, p, y, n_bins, resamples)
         if known is not None:
             truth = calibration.true_reliability_bins(p, known, n_bins)
             dots = {"color": INK, "ms": 4, "zorder": 6, "label": "true accuracy"}
             picture.plot(truth.confidence, truth.accuracy, "o", **dots)
             place = {"bbox_to_anchor": (1.0, 0.06), "handletextpad": 0}
             picture.legend(loc="lower right", **place)
-        _numbers(picture, p, y, n_bins, resamples)
         _counts(counts, p, y, n_bins)
         picture.set(title=name)
     starts = [bar.get_x() for axis in axes[0] for bar in axis.containers[1]]
@@ -58,6 +55,13 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
     axes[1, 0].set(ylabel="share (%)")
     axes[1, 0].legend(loc="upper left", borderaxespad=0.1, handlelength=1.6)
     return figure
+
+
+def draw_diagram(axis, p, y, n_bins=15, resamples=1000):
+    """Bars, grey boxes and three numbers of one network, p (N, K), y (N,), in axes."""
+    bins = calibration.reliability_bins(p, y, n_bins)
+    _bars(axis, bins, *calibration.consistency_band(p, n_bins, resamples=resamples))
+    _numbers(axis, p, y, n_bins, resamples)
 
 
 def _bars(axis, bins, low, high):
