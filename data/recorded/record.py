@@ -62,11 +62,15 @@ EXPERIMENTS = {
         "of 2000 images, no morphs; 2000 test images of the kind (seed 10000) common "
         "to all networks",
     ),
-    "trec": (
+    "words": (
         "09",
+        "questions: 346 of the 426 training questions, 80 others to fit temperatures, "
+        "the 214 test questions; one split",
+    ),
+    "trec": (
+        "09a",
         "TREC: 4952 of the 5452 training questions, 500 others to fit temperatures and "
-        "similarities, the 500 official test questions; one split. questions: 346 of "
-        "the 426 training questions, 80 others for temperatures, 214 test questions",
+        "similarities, the 500 official test questions; one split",
     ),
     "distillation": (
         "05",

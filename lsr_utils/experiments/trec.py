@@ -1,4 +1,4 @@
-"""Two small networks that sort questions: this course's, and TREC's. Taught in 09."""
+"""The two networks on TREC, and targets that know what is alike. Taught in 09a."""
 
 import functools
 
@@ -6,51 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import calibration, datasets, fleet, geometry, models, style
+from .. import style
+from .words import NETWORKS, fit, parts, scores
 
-NETWORKS = {
-    "bag": {"lr": 5e-3, "dropout": 0.3},
-    "wordcnn": {"lr": 4e-3, "dropout": 0.5},
-}
-STEPS = {"bag": 250, "wordcnn": 150}  # on the course's own questions
 K = 6
-
-
-def parts(name="questions", held_out=80, split=0):
-    """Training, validation and test questions: three SixClass. Taught in 09."""
-    whole = datasets.load(name)
-    sizes = len(whole) - held_out, held_out
-    return *datasets.split(whole, sizes, split), datasets.load(name, part="test")
-
-
-def fit(name, data, eps, seeds, steps=None, loss=None, batch_size=32):
-    """A Fleet of "bag" or "wordcnn", each eps with each seed. Taught in 09."""
-    train, validation, test = data
-    shape, num_words = tuple(train.x.shape[1:]), len(train.vocabulary)
-    build = functools.partial(models.build, name, shape, num_words=num_words)
-    steps = steps or STEPS[name]
-    return fleet.fit_fleet(
-        build, train, fleet.grid(eps=eps, seed=seeds, **NETWORKS[name]),
-        evaluate={"validation": validation, "test": test}, progress=False,
-        steps=steps, batch_size=batch_size, measure_every=steps,
-        loss=loss or fleet.smoothed_cross_entropy,
-    )  # fmt: skip
-
-
-def scores(fitted, part="test"):
-    """Grid of a Fleet and what each network scored; T is fitted on validation data."""
-    z, y = fitted.logits(part).double(), fitted.targets(part)
-    z_val, y_val = fitted.logits("validation").double(), fitted.targets("validation")
-    T = calibration.fit_temperature(z_val, y_val)
-    p, tempered = z.softmax(-1), calibration.with_temperature(z, T)
-    error = calibration.expected_calibration_error
-    table = fitted.grid[["seed", "eps"]].assign(
-        accuracy=calibration.accuracy(p, y), NLL=calibration.nll(p, y),
-        ECE=error(p, y), chance=calibration.ece_floor(p, draws=20),
-        over=calibration.confidence_gap(p, y), T=T,
-    )  # fmt: skip
-    table["ECE at T"] = error(tempered, y).numpy()
-    return table.astype(float)
 
 
 def confusion(fitted, eps):
@@ -85,22 +44,8 @@ def smoothed_towards(alike):
     return loss
 
 
-def on_questions(name, seeds):
-    """Scores on this course's questions, and within / between: DataFrame."""
-    fitted = fit(name, parts(split=seeds[0]), style.EPS_GRID, seeds)
-    table = scores(fitted).assign(network=name)
-    for part in ("train", "test"):
-        spread = geometry.scatter(fitted.features(part), fitted.targets(part))
-        table[f"ratio {part}"] = spread.ratio.numpy()
-    return table
-
-
 def trec(seeds, steps=600):
-    """The runs of ``data/recorded/trec.json``: questions (ours), networks, confusions.
-
-    networks : scores on TREC, uniform smoothing and that towards what is alike
-    """
-    questions = pd.concat([on_questions(name, seeds) for name in NETWORKS])
+    """The runs of ``data/recorded/trec.json``: networks (scores), confusions."""
     data, tables, errors = parts("trec", 500), [], []
     for name in NETWORKS:
         train_it = functools.partial(fit, name, data, steps=steps, batch_size=64)
@@ -115,5 +60,4 @@ def trec(seeds, steps=600):
             errors.append(shares.assign(network=name, eps=eps))
     networks, confusions = (pd.concat(t, ignore_index=True) for t in (tables, errors))
     about = {"variant": data[0].variant, "words": len(data[0].vocabulary)}
-    about["questions"] = questions.reset_index(drop=True)
     return {**about, "networks": networks, "confusions": confusions}

@@ -12,11 +12,14 @@ from ..plots.reliability import CHANCE, INK, draw_diagram
 def measured(logits, labels):
     """Of logits (N, K), labels (N,): over, half, price in points, T, ...: a dict."""
     z = check.finite(logits, "logits")
-    y, p, (n, k) = check.labels(labels, z), z.softmax(-1), z.shape
-    by_chance = (p.amax(-1) * (1 - p.amax(-1))).mean() / n  # variance of conf − acc
-    above = max(0, calibration.accuracy(p, y).item() - 1 / k)
+    y, p = check.labels(labels, z), z.softmax(-1)
+    by_chance = (p.amax(-1) * (1 - p.amax(-1))).mean() / len(y)  # variance of conf−acc
+    above = max(0, calibration.accuracy(p, y).item() - 1 / p.shape[1])
     found = {"y": y, "p": p, "T": calibration.fit_temperature(z, y).item()}
-    found |= {"gap": training.logit_gap(z, y), "nll": -z.log_softmax(-1)[range(n), y]}
+    found |= {
+        "nll": -z.log_softmax(1)[range(len(y)), y],
+        "gap": training.logit_gap(z, y),
+    }
     found |= {"over": 100 * calibration.confidence_gap(p, y).item()}
     found |= {"half": 196 * by_chance.sqrt().item()}
     return found | {"price": {e: 100 * e * above for e in (0.05, 0.1)}}
@@ -34,33 +37,39 @@ def advice(m, other=None):
     said = ["Stop early, with weight decay.", found]
     if other:
         d = other["nll"] - m["nll"]
-        few = 1.96 * d.std() / len(d) ** 0.5
-        said += [f"NLL, second minus first: {d.mean():+.2f} ± {few:.2f}. One pair."]
+        ends = f"{d.mean():+.2f} ± {1.96 * d.std() / len(d) ** 0.5:.2f}"
+        said += [f"NLL, second less first: {ends}".replace("-", "−") + ", one pair."]
     said += [f"Then a temperature, here {m['T']:.2f}: fit it on validation data."]
     said += ["Ranked, refused, shifted, masked, a teacher? Check that first."]
-    return [*said, f"{len(m['y'])} rows may hide {half:.1f} points, and know no seed."]
+    return [*said, f"{len(m['y'])} rows, one seed: {half:.1f} points would not show."]
 
 
 def panels(logits, labels, smoothed=None):
     """Four panels; smoothed: of a second network on the same rows. A Figure."""
     m, *others = (measured(z, labels) for z in (logits, smoothed) if z is not None)
-    figure, ((gap, diagram), (price, words)) = plt.subplots(2, 2, figsize=(9.0, 6.0))
+    figure, ((gap, diagram), (price, words)) = plt.subplots(2, 2, figsize=(9.0, 5.8))
     sns.histplot(x=m["gap"], stat="percent", color=CHANCE, lw=0, ax=gap)
-    marks = [("now", m["over"], INK)]
+    marks = [("now", m["over"], "o", INK)]
     for e, points in m["price"].items():
         asked, color = targets.optimal_gap(e, m["p"].shape[1]), style.EPS_COLORS[e]
         gap.axvline(asked, color=color, label=f"ε = {e:g} asks for {asked:.1f}")
-        marks += [(f"ε = {e:g}: at most", m["over"] - points, color)]
-    marks += [("second", other["over"], "#0072B2") for other in others]
+        marks += [(f"ε = {e:g}: at most", m["over"] - points, "<", color)]
     price.axvspan(-m["half"], m["half"], color=CHANCE)
-    for name, at, color in marks:
-        price.plot(at, name, "o", ms=9, color=color)
+    marks += [
+        ("the second", other["over"], "s", style.CLASS_COLORS[0]) for other in others
+    ]
+    for name, at, marker, color in marks:
+        price.plot(at, name, marker, ms=10, color=color)
     draw_diagram(diagram, m["p"], m["y"], n_bins=10)
     gap.set(title=f"Gap: {m['gap'].mean():.1f} on average", xlabel="logit gap")
-    diagram.set(title="Diagram", xlim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    gap.set(ylabel="rows (%)", ylim=(0, 1.4 * gap.get_ylim()[1]))
+    diagram.set(title="Diagram", xlabel="confidence", ylabel="accuracy")
+    diagram.set(xlim=(0, 1), ylim=(0, 1.35), yticks=[0, 0.5, 1])
     price.set(title="Price", xlabel="conf − acc (points); grey: chance alone")
-    said = "\n".join(textwrap.fill(f"• {s}", 44) for s in advice(m, *others))
-    words.text(0, 1, said, va="top")
+    price.invert_yaxis()
+    said = (textwrap.fill(f"• {line}", 42) for line in advice(m, *others))
+    words.text(0, 1, "\n".join(said), va="top")
+    words.set_title("Advice")
     words.set_axis_off()
-    gap.legend()
+    gap.legend(frameon=True, edgecolor="none")
     return figure
