@@ -15,14 +15,14 @@ def measured(logits, labels):
     y, p = check.labels(labels, z), z.softmax(-1)
     by_chance = (p.amax(-1) * (1 - p.amax(-1))).mean() / len(y)  # variance of conf−acc
     above = max(0, calibration.accuracy(p, y).item() - 1 / p.shape[1])
-    found = {"y": y, "p": p, "T": calibration.fit_temperature(z, y).item()}
-    found |= {
+    return {
+        "y": y, "p": p, "gap": training.logit_gap(z, y),
         "nll": -z.log_softmax(1)[range(len(y)), y],
-        "gap": training.logit_gap(z, y),
-    }
-    found |= {"over": 100 * calibration.confidence_gap(p, y).item()}
-    found |= {"half": 196 * by_chance.sqrt().item()}
-    return found | {"price": {e: 100 * e * above for e in (0.05, 0.1)}}
+        "T": calibration.fit_temperature(z, y).item(),
+        "over": 100 * calibration.confidence_gap(p, y).item(),
+        "half": 196 * by_chance.sqrt().item(),
+        "price": {e: 100 * e * above for e in (0.05, 0.1)},
+    }  # fmt: skip
 
 
 def advice(m, other=None):
