@@ -217,10 +217,6 @@ def gaps(confidence, correct, bins):
     return bins.statistic[1] - bins.statistic[0]
 
 
-def mean_of(ids, vectors):
-    return torch.stack([vectors[q[q > 0]].mean(0) for q in ids])
-
-
 def merged(a, b):
     m = max(a[0], b[0])
     s = sum(x[1] * np.exp(np.subtract(x[0], m)) for x in (a, b))
@@ -309,8 +305,11 @@ PLANTED = [
     ("06-2 follows", "B", "no sign"),
     ("06-3 changes", "a", "largest logit"),
     ("06-3", lambda z, y: 100.0, "ran to an end"),
-    ("09-2", lambda ids, v: v[ids].mean(1), "all L places"),
-    ("09-2", mean_of, "by its 0 words"),
+    ("09 factor", lambda hard, smoothed: smoothed / hard, "hard by smoothed"),
+    ("09-1 follows", "B", "Look at chance"),
+    ("09-1 rows", 400, "one standard deviation"),
+    ("09-2", lambda gap, k: 0.1, "does not transfer"),
+    ("09-3", lambda p, eps: right_of("09-3")(p, eps) * len(p), "sum over the rows"),
     ("02b-1 moved", 8 * 4096 * 32_000 / 1e9, "as in float32"),
     ("02b-2", merged, "0 · (−∞)"),
     ("02b-3", lambda z, y, lse, u, eps: times_nan(z, y, eps, u), "0 · nan"),

@@ -195,21 +195,22 @@ def distillation(_):
     return made, {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2}
 
 
+def words(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.words")
+    monkeypatch.setattr(experiment, "STEPS", {"bag": 2, "wordcnn": 2})
+    return experiment.words(range(2)), {"networks": 2 * 5 * 2}
+
+
 def trec(monkeypatch):
-    names, split = names_of("trec"), datasets.split
-    questions = datasets.load("questions")
+    experiment = importlib.import_module("lsr_utils.experiments.trec")
+    parts = experiment.parts
 
-    def load(name, part="train"):
-        rows = torch.arange({"train": 545, "test": 60}[part])
-        repeated = questions[rows % len(questions)]
-        return dataclasses.replace(repeated, variant=f"{name} made up")
+    def few(name, held_out):
+        every = parts("questions", held_out // 10)
+        return [dataclasses.replace(part, variant=f"{name} made up") for part in every]
 
-    def few(data, sizes, seed):
-        return split(data, [n // 10 for n in sizes], seed)
-
-    monkeypatch.setattr(datasets, "load", load)
-    monkeypatch.setattr(datasets, "split", few)
-    made = names["trec"](range(2), steps=2)
+    monkeypatch.setattr(experiment, "parts", few)
+    made = experiment.trec(range(2), steps=2)
     assert set(made["networks"]["part"]) == set(stored("trec")["networks"]["part"])
     return made, {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24}
 

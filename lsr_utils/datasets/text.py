@@ -1,4 +1,4 @@
-"""Questions of six types as rows of token ids. Taught in notebook 09."""
+"""Questions of six types as rows of token ids. Taught in deep dive 09a."""
 
 import collections
 import csv
