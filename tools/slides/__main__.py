@@ -23,18 +23,17 @@ SHEET = NOTEBOOKS / "teaching" / "cheat_sheet.ipynb"
 REVEAL = "dist/reset.css dist/reveal.css dist/reveal.js plugin/notes/notes.js".split()
 
 
-def made(name, slides, decks):
+def made(name, title, question, slides, decks):
     """A deck: its page, what the index says of it, and the pages of its handout."""
-    first = slides[0]
     about = f"{len(slides)} slides, {deck.minutes(slides):g} minutes"
     print(f"{name}: {about} ({deck.walked(slides):.0f} by its words)", flush=True)
-    text = page.deck(first.title, slides, decks)
-    return text, (first.title, first.text, about), len(deck.pages(slides))
+    text = page.deck(title, slides, decks)
+    return text, (title, question, about), len(deck.pages(slides))
 
 
 def wanted(options):
     """What to make: {name: (page, what the index says, pages on paper)}."""
-    lectures = command.lectures(ROOT)
+    lectures = [p for p in command.lectures(ROOT) if p.parent == NOTEBOOKS]
     listed = talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
@@ -45,10 +44,13 @@ def wanted(options):
                 about = "Cheat sheet", "Formulas, numbers and advice.", "1 page"
                 yield path.stem, (page.sheet(read(path)), about, 1)
             else:
-                yield path.stem, made(path.stem, deck.slides(read(path)), names)
+                slides = deck.slides(read(path))
+                heads = slides[0].title, slides[0].text
+                yield path.stem, made(path.stem, *heads, slides, names)
     for name in [options.plan] if options.plan else [] if options.names else listed:
         slides = talks.composed(name, listed[name], NOTEBOOKS)
-        yield name, made(name, slides, names)
+        heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."
+        yield name, made(name, *heads, slides, names)
 
 
 def main():

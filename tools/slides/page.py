@@ -34,10 +34,11 @@ def deck(title, slides, decks):
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
-def section(slide, number, begins, decks):
+def section(slide, begins, decks):
     """One slide: its title, what it shows, and the notes."""
-    level = "h2" if number else "h1"
-    kinds = " ".join(["title"] * (not number) + ["begins"] * begins)
+    first = not (slide.minutes or slide.say)  # the title slide
+    level = "h1" if first else "h2"
+    kinds = " ".join(["title"] * first + ["begins"] * begins)
     title = re.sub(r"^<p>|</p>\s*$", "", markdown(slide.title, decks).strip())
     shown = [("words", markdown(slide.text, decks))] * bool(slide.text)
     if slide.code:
@@ -50,8 +51,8 @@ def section(slide, number, begins, decks):
         '<div class="body">',
     ]
     lines += [f'<div class="{kind}">{inner}</div>' for kind, inner in shown]
-    said = f"**{slide.minutes:g} min** {slide.say}" if number else slide.say
-    notes = f'<aside class="notes">{markdown(said, decks)}</aside>' * bool(said)
+    said = markdown(f"**{slide.minutes:g} min** {slide.say}", decks)
+    notes = f'<aside class="notes">{said}</aside>' * (not first)
     return "\n".join([*lines, f"</div>{notes}</section>"])
 
 

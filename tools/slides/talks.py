@@ -7,7 +7,7 @@ from dataclasses import replace
 from command import Problem
 from tidy import read
 
-from .deck import Slide, slides
+from .deck import slides
 
 ROW = re.compile(r"(?m)^\| \[(.+)\]\(\.\./(\S+?\.ipynb)[^)]*\) \| ([\d.]+) \|")
 
@@ -25,9 +25,7 @@ def plans(teaching):
 
 def composed(name, rows, notebooks):
     """The slides of a talk; Problem where a lecture has none of that title."""
-    title = f"Label smoothing in {name.removeprefix('talk')} minutes"
-    made = [Slide(title, "", "", [], "", 0, False)]
-    known = {}
+    made, known = [], {}
     for message, path, minutes in rows:
         path = urllib.parse.unquote(path)
         if path not in known:
