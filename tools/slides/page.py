@@ -28,9 +28,7 @@ def plain(markdown):
 def deck(title, slides, decks):
     """The page of these slides; links to the notebooks `decks` lead to their decks."""
     begins = {id(page[0]) for page in pages(slides)}
-    made = [
-        section(slide, n, id(slide) in begins, decks) for n, slide in enumerate(slides)
-    ]
+    made = [section(slide, id(slide) in begins, decks) for slide in slides]
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
