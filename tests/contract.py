@@ -27,6 +27,7 @@ from notebook_files import (
     prose_cells,
     tags,
 )
+from slides import deck
 
 # The comparisons of a claim's sentence, which its condition has to make.
 COMPARES = re.compile(
@@ -97,8 +98,9 @@ def _format(notebook):
         for tag in tags(cell):
             if not TAGS.fullmatch(tag):
                 yield f"cell {cell.id} has the tag {tag!r}, which is not the course's"
-        if "slide_type" not in cell.metadata.get("slideshow", {}):
-            yield f"cell {cell.id} has no slide type"
+        for slide in cell.metadata.get("slides", []):
+            if {"title", "minutes"} - {*slide} or {*slide} - deck.KEYS:
+                yield f"cell {cell.id} has marks of a slide that are none"
 
 
 def _execution(notebook):

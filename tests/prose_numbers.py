@@ -30,14 +30,22 @@ def missing_numbers(notebook):
     what only names a place.
     """
     values, missing = _values(notebook.cells), []
-    for cell in prose_cells(notebook)[1:]:
-        if cell.source.startswith(LEFT_OUT) or "reported" in tags(cell):
+    prose = [(cell, cell.source) for cell in prose_cells(notebook)[1:]]
+    for cell, text in [*prose, *_slides(notebook)]:
+        if text.startswith(LEFT_OUT) or "reported" in tags(cell):
             continue
-        text = cell.source
         for pattern in NOT_A_RESULT:
             text = re.sub(pattern, " ", text)
         missing += [(cell.id, number) for number in _unseen(text, values)]
     return missing
+
+
+def _slides(notebook):
+    """(cell, words) of every slide; what a room may vote for is not among them."""
+    for cell in notebook.cells:
+        for slide in cell.metadata.get("slides", []):
+            shown = "" if slide.get("vote") else slide.get("text", "")
+            yield cell, f"{slide['title']}\n{shown}\n{slide.get('say', '')}"
 
 
 def unprinted(text, cells):

@@ -89,8 +89,6 @@ def page():
             outputs=[claimed], metadata={"tags": ["checks"]},
         ),
     ]  # fmt: skip
-    for cell in cells:
-        cell.metadata["slideshow"] = {"slide_type": "-"}
     notebook = new_notebook(cells=cells, metadata=from_dict(tidy.METADATA))
     for count, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = count
@@ -137,7 +135,7 @@ FAULTS = {
     "editor: ['vscode']": lambda nb: nb.cells[0].metadata.update(vscode={}),
     "stores metadata of an editor": lambda nb: figure(nb)[1].metadata.update(colab={}),
     "is larger than": stores("stream", text=contract.MAX_BYTES * "a"),
-    "no slide type": lambda nb: nb.cells[3].metadata.pop("slideshow"),
+    "slide that are none": lambda nb: nb.cells[3].metadata.update(slides=[{"a": 1}]),
     "has 30 lines": lambda nb: code_cells(nb)[0].update(source="pass\n" * 30),
     "has 0 lines": second(source=""),
     "wider than": second(source="x = " + "1 + " * 30 + "1"),

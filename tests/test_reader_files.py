@@ -149,7 +149,7 @@ def test_scratch_files_are_not_tested_and_that_is_said(tmp_path):
 def saved_elsewhere():
     """A notebook as JupyterLab, VS Code and Colab leave it, and the course's own."""
     made = nbformat.v4.new_output
-    slides = {"slideshow": {"slide_type": "slide"}, "tags": ["experiment"]}
+    slides = {"slides": [{"title": "A", "minutes": 1}], "tags": ["experiment"]}
     outputs = [made("stream", text="done\n"), made("display_data", {"image/png": ""})]
     cell = nbformat.v4.new_code_cell("1 + 1", metadata=slides, outputs=outputs)
     metadata = nbformat.from_dict(tidy.METADATA)

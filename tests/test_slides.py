@@ -1,134 +1,141 @@
-"""Decks, without a browser: what is shown, what is said, how it is laid out."""
+"""Decks, without a browser: what is shown, what is said, how long it takes."""
 
+import itertools
 import os
 import subprocess
 import sys
 
 import chromium
 import command
-import folding
 import nbformat
 import pytest
 from command import Problem
 from course_copy import CLOSED_PORT, ROOT, one_sentence, variables
-from slides import blocks, layout, page
+from slides import deck, page, talks
 
-NOTEBOOKS = command.lectures(ROOT)
-
-
-def markdown(source, kind="fragment"):
-    slides = {"slideshow": {"slide_type": kind}}
-    return nbformat.v4.new_markdown_cell(source, metadata=slides)
+TEACHING = ROOT / "notebooks" / "teaching"
+LECTURES = [p for p in command.lectures(ROOT) if p.parent.name == "notebooks"]
 
 
-def code(source, output, *tags, kind="fragment"):
-    metadata = {"slideshow": {"slide_type": kind}, "tags": list(tags)}
-    outputs = [nbformat.v4.new_output("stream", text=output)]
-    return nbformat.v4.new_code_cell(source, metadata=metadata, outputs=outputs)
+def of(notebook):
+    return deck.slides(nbformat.read(notebook, as_version=4))
 
 
-def shown_and_said(*cells):
-    heading = markdown("## 1. A section", "slide")
-    (section,) = blocks.sections(nbformat.v4.new_notebook(cells=[heading, *cells]))
-    said = [note for block in section.blocks for note in block.notes]
-    return [(block.kind, block.text) for block in section.blocks], said
+def cell(source, outputs, *slides, **metadata):
+    metadata |= {"slides": [{"title": "A", "minutes": 1, **slide} for slide in slides]}
+    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
 
 
-LONG = "\n".join(f"x{n} = {n}" for n in range(blocks.LINES_SHOWN + 1))
-CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nprint(x)"
+def printed(text):
+    return [nbformat.v4.new_output("stream", text=text)]
 
 
-SHOWN = [
-    (code(CHECKED, "✓ 01-1  x\n1\n"), "x = f(1)\nprint(x)"),
-    (code("show(figure, alt='what it shows')\nx = 1", "1"), ""),
-    (code("x = 1\nclaim('1', 'a', x)\nclaim('2', 'b', x)", "1"), ""),
-    (code(LONG, "1"), ""),
-    (code(LONG, "1", "simple:losses.loss"), LONG),
-    (code("x = 1", "1", "simple:losses.loss", "hide-input"), ""),
-]
+CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nlsr.guess('x', guess, 2)\nif x:\n    x"
+SAID = "✓ 01-1  x\n○ no guess yet: x is 2.\ndevice: cpu · torch\n1\n"
 
 
-@pytest.mark.parametrize(("cell", "shown"), SHOWN)
-def test_which_code_is_shown_beside_its_result(cell, shown):
-    expected = [("code", shown)] if shown else []
-    assert shown_and_said(cell)[0] == [*expected, ("text", "1")]
-
-
-def test_prose_is_said_questions_and_results_are_shown():
-    shown, said = shown_and_said(
-        code("import torch", "device: cpu", kind="skip"),
-        code("x = 1", "✓ 01-1  x is one\n", "checks"),
-        code("lsr.guess('x', guess, 2)", "○ no guess yet: x is 2."),
-        markdown("Some words.\n\n**Predict.** How many?\n\n- one\n- two"),
-        code("print(2)", "2"),
-        markdown("**What to see.** It is two, and no other than that. So there."),
-        markdown("Last words."),
-        code(LONG, "3"),
+@pytest.mark.parametrize(
+    ("marks", "code", "results"),
+    [
+        ({}, "", ["1"]),
+        ({"show": "code"}, "x = f(1)\nif x:\n    x", []),
+        ({"show": "code result", "lines": "3-3"}, "x", ["1"]),
+        ({"text": "**words**"}, "", []),
+        ({"text": "words", "show": "result"}, "", ["1"]),
+    ],
+)
+def test_a_slide_shows_what_its_marks_name(marks, code, results):
+    made = deck.marked(
+        cell(CHECKED, printed(SAID)), {"title": "A", "minutes": 2} | marks
     )
-    assert shown == [
-        ("text", "x is 2."),  # covered in the notebook, here told
-        ("prose", "**Predict.** How many?"),
-        ("list", "- one\n- two"),
-        ("code", "print(2)"),
-        ("text", "2"),
-        ("seen", "**What to see.** It is two, and no other than that."),
-        ("lead", "Last words."),  # a result without its code is introduced
-        ("text", "3"),
-    ]
-    assert said[0] == "Some words." and said[-1] == "Last words."
-    assert any("So there." in words for words in said)
+    assert made.code == code and made.text == marks.get("text", "")
+    assert made.results == [("text", text, "") for text in results]
 
 
-def test_fences_formulas_lists_and_tables_stay_whole():
-    fence, formula, items = "```\na\n\nb\n```", "$$\na\n\nb\n$$", "- a\n  b\n- c"
-    text = f"# A\n{fence}\nWords:\n{items}\n\n{formula}\n\nSo\n| x |\n"
-    parts = ["# A", fence, "Words:", items, formula, "So", "| x |"]
-    assert blocks.paragraphs(text) == parts
+@pytest.mark.parametrize("marks", [{"show": "figure"}, {"colour": "red"}])
+def test_marks_that_are_none_are_named(marks):
+    with pytest.raises(ValueError, match="no such mark: {'(figure|colour)'}"):
+        deck.marked(cell("1", []), {"title": "A", "minutes": 1} | marks)
 
 
-def laid_out(*heights, joined=None):
-    made = [blocks.Block("text", n, height) for n, height in enumerate(heights)]
-    for block in made:
-        block.joined = block.text == joined
-    slides = layout.deck([blocks.Section("A", made)])
-    return [[block.text for block in slide.blocks] for slide in slides]
+def test_answers_of_votes_are_on_another_page_of_a_handout():
+    votes = [False, True, False, False, True, True, False]
+    slides = [deck.Slide("A", "", "", [], "", 1, vote) for vote in votes]
+    found = [[slide.vote for slide in page] for page in deck.pages(slides)]
+    assert found == [[False, True], [False, False], [True], [True], [False]]
+    assert max(map(len, found)) == 2
 
 
-def test_no_deck_is_too_long_slides_are_even_and_what_is_joined_stays_together():
-    many = laid_out(*[200] * 100)
-    assert len(many) <= layout.MOST and sum(many, []) == [*range(100)]
-    assert laid_out(*[140] * 5) == [[0, 1, 2], [3, 4]]
-    assert laid_out(300, 450, 50) == [[0], [1, 2]]
-    assert laid_out(300, 450, 50, joined=1) == [[0, 1], [2]]
+def complaints(slides, most):
+    """What keeps these slides from a room, as sentences."""
+    if not 5 <= len(slides) <= most:
+        yield f"there are {len(slides)} slides"
+    titles = [slide.title for slide in slides]
+    if not all(titles) or len({*titles}) < len(titles):
+        yield "a slide without a title, or a title twice"
+    for slide, after in itertools.pairwise([*slides[not slides[0].say :], None]):
+        here = f"“{slide.title}”"
+        lines = [line for line in slide.code.splitlines() if line.strip()]
+        if len(lines) > deck.LINES:
+            yield f"{here} has {len(lines)} lines of code"
+        if not (slide.text or slide.code or slide.results):
+            yield f"{here} shows nothing"
+        if len(slide.text.split()) > 90:
+            yield f"{here} has too many words"
+        if sum(kind in ("figure", "slider") for kind, *_ in slide.results) > 1:
+            yield f"{here} has two pictures"
+        if not 8 <= len(slide.say.split()) <= 90:
+            yield f"{here} is said in {len(slide.say.split())} words"
+        if slide.vote and (
+            slide.minutes < deck.VOTE or not after or "?" not in slide.text
+        ):
+            yield f"{here} is a vote without time, question or answer"
+        if not 0.5 <= slide.minutes <= 5:
+            yield f"{here} takes {slide.minutes} minutes"
 
 
-def test_a_long_result_is_split_and_its_parts_are_even():
-    lines = [str(n) for n in range(70)]
-    parts = blocks.outputs_shown(code("", "\n".join(lines)))
-    assert len(parts) == 3 and all(part.height < layout.ROOM for part in parts)
-    assert "\n".join(part.text for part in parts).splitlines() == lines
+@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem[:2])
+def test_a_lecture_has_twenty_slides_and_forty_minutes(path):
+    slides = of(path)
+    assert [*complaints(slides, most=20)] == []
+    assert deck.minutes(slides) <= 40
+    kinds = [kind for slide in slides for kind, *_ in slide.results]
+    assert kinds.count("figure") + kinds.count("slider") >= len(slides) / 8
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
-def test_every_notebook_makes_a_lecture_with_notes_and_all_its_figures(path):
-    notebook = nbformat.read(path, as_version=4)
-    slides = layout.deck(blocks.sections(notebook))
-    assert 10 <= len(slides) <= layout.MOST
-    figures = [b for slide in slides for b in slide.blocks if b.kind == "figure"]
-    shown = [cell for cell in notebook.cells if not folding.has_covered_output(cell)]
-    stored = str(shown).count("'image/png': 'iVBOR")
-    assert len(figures) == stored and all('alt=""' not in b.text for b in figures)
-    assert sum(bool(b.notes) for slide in slides for b in slide.blocks) > 3
+@pytest.mark.parametrize(
+    ("name", "most", "minutes"), [("talk45", 18, 43), ("talk90", 34, 85)]
+)
+def test_a_talk_is_what_the_plan_lists(name, most, minutes):
+    rows = talks.plans(TEACHING)[name]
+    slides = talks.composed(name, rows, TEACHING.parent)
+    assert [slide.title for slide in slides] == [title for title, *_ in rows]
+    assert [*complaints(slides, most)] == []
+    assert (
+        sum(float(minutes) for *_, minutes in rows) == deck.minutes(slides) <= minutes
+    )
+    assert deck.walked(slides) <= minutes
 
 
-def test_links_lead_to_decks_or_nowhere_and_a_result_comes_up_with_a_click():
+def test_a_slide_that_no_lecture_has_and_a_plan_that_is_none_are_named():
+    rows = [("No such message", LECTURES[0].name, "1")]
+    with pytest.raises(Problem, match="00_one_picture.ipynb has no slide 'No such"):
+        talks.composed("talk45", rows, LECTURES[0].parent)
+    one_sentence(run("slides", "--plan", "talk46"), "'talk46'", "talk45, talk90")
+
+
+def test_links_lead_to_decks_or_nowhere():
     text = "[a](01_x.ipynb), [b](../data/README.md), [c](https://d.e)"
     leads = '<a href="01_x.html">a</a>, b, <a href="https://d.e">c</a>'
     assert leads in page.markdown(text, {"01_x"})
-    made = [blocks.Block(kind, "x", 50) for kind in ("lead", "text", "text")]
-    html = page.slide_html(layout.Slide("1. A < b", "", made), False, ())
-    assert '<h2>1. A &lt; b</h2>\n<div class="lead"><p>x</p>' in html
-    assert html.index('class="text">') < html.index('class="text fragment">')
+
+
+def test_a_slide_is_titled_and_its_code_and_results_are_set():
+    made = deck.Slide("A < b", "", "x = 1", [("text", "2", "")], "*Say*", 2, False)
+    html = page.section(made, True, ())
+    assert html.startswith('<section class="begins"><h2>A &lt; b</h2>')
+    assert html.index('class="code"') < html.index('<div class="text"><pre>2</pre>')
+    assert "<strong>2 min</strong> <em>Say</em>" in html.partition("<aside")[2]
 
 
 def run(tool, *arguments, **more):

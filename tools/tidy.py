@@ -13,7 +13,7 @@ METADATA = {
     },
     "language_info": {"name": "python"},
 }
-OF_CELL = {"jupyter", "recorded_with", "slideshow", "tags"}
+OF_CELL = {"jupyter", "recorded_with", "slides", "tags"}
 # Its ids are random, and without a kernel it is dead; a picture beside it stays.
 VIEW = "application/vnd.jupyter.widget-view+json"
 

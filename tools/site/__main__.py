@@ -4,6 +4,7 @@ The site lies in build/site, and opens from there.
 """
 
 import argparse
+import base64
 import os
 import pkgutil
 import re
@@ -25,17 +26,18 @@ from tidy import read  # noqa: E402
 HERE = Path(__file__).parent
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
-    ROOT / "README.md": "index",
+    ROOT / "README.md": "README",
     ROOT / "CLAIMS.md": "claims",
     ROOT / "CONTRIBUTING.md": "contributing",
     ROOT / "data" / "README.md": "data",
 }
 ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
+FOLDERS = {"notebooks": "Lectures", "deep": "Deep dives"}
 LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 
-def prepare(source):
-    """Lay out the pages, as copies, for Sphinx."""
+def prepare(source, address, decks):
+    """Lay out the pages, as copies, for Sphinx; what lies in `decks` is linked."""
     shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
     pages = dict(PAGES)
     for path in command.files(ROOT, "*.ipynb", "*.md"):
@@ -44,20 +46,65 @@ def prepare(source):
         target = (source / page).with_suffix(path.suffix)
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".ipynb":
-            text = notebook_page(path, pages)
+            text = notebook_page(path, pages, decks)
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
         target.write_text(text, encoding="utf-8")
 
     (source / "api.rst").write_text(api(), encoding="utf-8")
+    (source / "index.md").write_text(landing(source, address, pages), "utf-8")
     folders = {}
     for page in [page for page in pages.values() if page.startswith("notebooks/")]:
-        folders.setdefault(page.split("/")[-2].capitalize(), []).append(page)
-    folders["Reference"] = ["claims", "contributing", "api", "data"]
+        folder = page.split("/")[-2]
+        folders.setdefault(FOLDERS.get(folder, folder.capitalize()), []).append(page)
+    folders["Reference"] = ["README", "claims", "contributing", "api", "data"]
     table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
     with (source / "index.md").open("a", encoding="utf-8") as index:
         for name, there in folders.items():
             index.write(table % (name, "\n".join(there)))
+
+
+def lectures():
+    return [p for p in command.lectures(ROOT) if p.parent.name == "notebooks"]
+
+
+def landing(source, address, pages):
+    """The first page: the film, three doors, a picture of each lecture, findings."""
+    cards = []
+    for path in lectures():
+        notebook = read(path)
+        head = notebook.cells[0].source
+        outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+        shown = next(o for o in outputs if "image/png" in o.get("data", {}))
+        png = base64.b64decode(shown.data["image/png"])
+        (source / f"{path.stem}.png").write_bytes(png)
+        card = {
+            "link": f"notebooks/{path.stem}",
+            "link-type": "doc",
+            "img-top": f"{path.stem}.png",
+            "img-alt": shown.metadata["image/png"]["alt"],
+        }
+        options = "\n".join(f":{name}: {value}" for name, value in card.items())
+        title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
+        minutes = re.search(r"read (\d+)", head)[1]
+        text = f"{question}\n+++\n{minutes} minutes"
+        cards.append(f":::{{grid-item-card}} {title}\n{options}\n{text}\n:::")
+    film = next(
+        output.data["text/html"]
+        for cell in read(ROOT / "notebooks" / "05_three_clouds.ipynb").cells
+        for output in cell.get("outputs", [])
+        if "lsr-live-" in output.get("data", {}).get("text/html", "")
+    )
+    readme = (ROOT / "README.md").read_text("utf-8")
+    findings = re.search(r"(?s)## Five findings.*?(?=\n## )", readme)[0]
+    texts = {
+        "address": address,
+        "film": re.sub(r"\n\s*\n", "\n", film),
+        "cards": "\n".join(cards),
+        "findings": relinked(findings, ROOT / "README.md", pages),
+    }
+    page = (HERE / "landing.md").read_text("utf-8")
+    return re.sub(r"\{(address|film|cards|findings)\}", lambda m: texts[m[1]], page)
 
 
 def relinked(text, path, pages):
@@ -77,10 +124,25 @@ def relinked(text, path, pages):
     return LINK.sub(moved, text)
 
 
-def notebook_page(path, pages):
+def beside(path, decks):
+    """Links of a notebook to what belongs to it: deck, handout, exercises, file."""
+    links = {"Download": f"files/{path.name}"}
+    for kind in ("exercises", "solutions"):
+        if (path.parent / kind / f"{path.stem}_{kind}.ipynb").exists():
+            links[kind.capitalize()] = f"notebooks/{kind}/{path.stem}_{kind}.html"
+    for words, suffix in (("Slides", "html"), ("Handout (PDF)", "pdf")):
+        if (decks / f"{path.stem}.{suffix}").exists():
+            links[words] = f"slides/{path.stem}.{suffix}"
+    up = "../" * len(path.relative_to(ROOT).parent.parts)
+    there = " · ".join(f'<a href="{up}{to}">{w}</a>' for w, to in links.items())
+    return nbformat.v4.new_markdown_cell(f'<p class="beside">{there}</p>')
+
+
+def notebook_page(path, pages, decks):
     """The notebook with folds, alternative texts and links as the site wants them."""
     notebook = read(path)
     folding.fold(notebook)
+    notebook.cells.insert(1, beside(path, decks))
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
@@ -112,16 +174,25 @@ def main():
     parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
     # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/site")
-    target = parser.parse_args().to.resolve()
+    parser.add_argument("--url", default="", help="where it will lie, for previews")
+    options = parser.parse_args()
+    target = options.to.resolve()
+    shutil.rmtree(target, ignore_errors=True)
+    decks = target / "slides"
+    made = [sys.executable, str(HERE.with_name("slides")), "--to", str(decks)]
+    if subprocess.run(made).returncode:
+        raise command.Problem("The slides, which belong to the site, were not made")
     with tempfile.TemporaryDirectory() as folder:
         source, cache = Path(folder, "source"), Path(folder, "cache")
-        shutil.rmtree(target, ignore_errors=True)
         npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
-        prepare(source)
+        prepare(source, options.url and f"{options.url.rstrip('/')}/", decks)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]
         if subprocess.run([*call, HERE, "-d", cache, source, target]).returncode:
             raise command.Problem("Sphinx warns of what stands above: no site is built")
+    for path in command.files(ROOT, "*.ipynb"):
+        (target / "files").mkdir(exist_ok=True)
+        shutil.copyfile(path, target / "files" / path.name)
     for path in (target / "_static").glob("*-macros.html"):
         path.unlink()  # templates of the theme, which it leaves among the files
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")

@@ -8,12 +8,15 @@ copyright = "the label smoothing course authors; text and figures CC BY 4.0, cod
 html_title = "Label smoothing: a Jupyter course"
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = [
+    *("myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"),
+    *("sphinx_copybutton", "sphinx_design"),
+]
 nb_execution_mode = "off"  # the stored outputs are what the tests compare
 nb_merge_streams = True
 nb_code_prompt_show = "Show code"
 nb_code_prompt_hide = "Hide code"
-myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 # Everything lies beside the pages: no request leaves the reader's machine.

@@ -1,4 +1,4 @@
-"""Make one offline deck of slides for each notebook, with a handout as PDF.
+"""Make one offline deck of slides for each lecture and talk, with a handout as PDF.
 
 The decks lie in build/slides, and open from there; so does the cheat sheet. Handouts
 need Chromium.
@@ -15,34 +15,51 @@ import chromium  # noqa: E402
 import command  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
-from slides import blocks, layout, page  # noqa: E402
+from slides import deck, page, talks  # noqa: E402
 from tidy import read  # noqa: E402
 
-SHEET = ROOT / "notebooks" / "teaching" / "cheat_sheet.ipynb"
+NOTEBOOKS = ROOT / "notebooks"
+SHEET = NOTEBOOKS / "teaching" / "cheat_sheet.ipynb"
 REVEAL = "dist/reset.css dist/reveal.css dist/reveal.js plugin/notes/notes.js".split()
 
 
-def made(path, lectures):
-    """The page of this notebook, its title, its question, and its number of pages."""
-    notebook = read(path)
-    if path == SHEET:
-        about = "Cheat sheet", "Formulas, numbers and advice, to hand out.", 1
-        return page.sheet(notebook), *about
-    first, *others = blocks.sections(notebook)
-    slides = layout.deck([first, *others])
-    deck = page.deck(first.title, slides, {lecture.stem for lecture in lectures})
-    question = next((b.text for b in first.blocks if b.kind == "prose"), "")
-    return deck, first.title, question, len(slides)
+def made(name, title, question, slides, decks):
+    """A deck: its page, what the index says of it, and the pages of its handout."""
+    about = f"{len(slides)} slides, {deck.minutes(slides):g} minutes"
+    print(f"{name}: {about} ({deck.walked(slides):.0f} by its words)", flush=True)
+    text = page.deck(title, slides, decks)
+    return text, (title, question, about), len(deck.pages(slides))
+
+
+def wanted(options):
+    """What to make: {name: (page, what the index says, pages on paper)}."""
+    lectures = [p for p in command.lectures(ROOT) if p.parent == NOTEBOOKS]
+    listed = talks.plans(SHEET.parent)
+    names = {path.stem for path in lectures}
+    if options.plan not in [None, *listed]:
+        raise command.Problem(f"There is no plan {options.plan!r}: there are {listed}")
+    if not options.plan:
+        for path in command.beginning(options.names, [*lectures, SHEET]):
+            if path == SHEET:
+                about = "Cheat sheet", "Formulas, numbers and advice.", "1 page"
+                yield path.stem, (page.sheet(read(path)), about, 1)
+            else:
+                slides = deck.slides(read(path))
+                heads = slides[0].title, slides[0].text
+                yield path.stem, made(path.stem, *heads, slides, names)
+    for name in [options.plan] if options.plan else [] if options.names else listed:
+        slides = talks.composed(name, listed[name], NOTEBOOKS)
+        heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."
+        yield name, made(name, *heads, slides, names)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="course.py slides", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
+    parser.add_argument("--plan", metavar="TALK", help="talk45 or talk90 alone")
     # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/slides")
     options = parser.parse_args()
-    lectures = command.lectures(ROOT)
-    paths = command.beginning(options.names, [*lectures, SHEET])
     folder = options.to.resolve()
     assets = folder / "assets"
     npm.copy("reveal.js", REVEAL, assets)
@@ -50,16 +67,13 @@ def main():
     (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
     shutil.copyfile(page.TEMPLATES / "deck.js", assets / "deck.js")
     decks, handouts = {}, True
-    for path in paths:
-        deck, pdf = folder / f"{path.stem}.html", folder / f"{path.stem}.pdf"
+    for name, (text, decks[name], pages) in wanted(options):
+        web, pdf = folder / f"{name}.html", folder / f"{name}.pdf"
         pdf.unlink(missing_ok=True)  # not of an older deck
-        text, *decks[path.stem] = made(path, lectures)
-        deck.write_text(text, encoding="utf-8")
-        pages = decks[path.stem][-1]
-        print(f"{path.stem}: pages: {pages}", flush=True)
+        web.write_text(text, encoding="utf-8")
         try:
             if handouts:
-                chromium.print_pdf(f"{deck.as_uri()}?print-pdf", pdf, pages)
+                chromium.print_pdf(f"{web.as_uri()}?handout", pdf, pages)
         except (OSError, command.Problem, subprocess.TimeoutExpired) as failure:
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")

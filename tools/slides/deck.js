@@ -1,30 +1,6 @@
-/* Make each slide's content fit its frame, then start reveal.js.
-
-   What is too tall is set smaller, never below 60 %: the content gets a wider column and
-   is scaled down to the frame. This is done for all slides at once, before the first
-   one shows, so that handouts and slides that nobody has opened yet are right as well. */
+/* Start reveal.js; or, where the address ends in ?handout, lay the slides out to print. */
 (function () {
   'use strict';
-  const WIDTH = 1280, HEIGHT = 720, FLOOR = 0.6, STEP = 0.02;
-
-  function fit(content) {
-    const style = getComputedStyle(content.parentElement);
-    const room = {
-      width: WIDTH - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),
-      height: HEIGHT - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom),
-    };
-    for (let scale = 1; ; scale -= STEP) {
-      content.style.width = room.width / scale + 'px';
-      const high = content.scrollHeight * scale <= room.height;
-      const wide = content.scrollWidth <= content.clientWidth;
-      if ((high && wide) || scale - STEP < FLOOR - 1e-9) {
-        content.style.transform = scale < 1 ? 'scale(' + scale + ')' : '';
-        content.dataset.scale = scale.toFixed(2);
-        content.dataset.fits = high && wide;
-        return;
-      }
-    }
-  }
 
   function loaded() {
     if (document.readyState === 'complete') return Promise.resolve();
@@ -36,14 +12,18 @@
     if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
     // The speaker's window lacks the style that hides these from the eye.
     document.querySelectorAll('.notes mjx-assistive-mml').forEach(e => e.remove());
-    document.body.classList.add('measuring');
-    document.querySelectorAll('.fit').forEach(fit);
-    document.body.classList.remove('measuring');
+    if (location.search === '?handout') {
+      document.body.classList.add('handout');
+      // It has a layout of its own for paper.
+      document.querySelector('link[href$="reveal.css"]').disabled = true;
+      document.querySelectorAll('section').forEach(slide =>
+        slide.insertAdjacentHTML('afterend', '<div class="ruled"></div>'));
+      return;
+    }
     await Reveal.initialize({
-      width: WIDTH, height: HEIGHT, margin: 0, minScale: 0.05, maxScale: 4,
+      width: 1280, height: 720, margin: 0, minScale: 0.05, maxScale: 4,
       hash: true, center: false, controls: false, progress: true, slideNumber: 'c/t',
-      transition: 'none', backgroundTransition: 'none',
-      pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1,
+      transition: 'none', backgroundTransition: 'none', display: 'flex',
       plugins: [RevealNotes],
     });
     document.body.classList.add('started');

@@ -8,8 +8,10 @@ from nbconvert.filters import ansi2html
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from pygments.formatters import HtmlFormatter
 
+from .deck import pages
+
 TEMPLATES = Path(__file__).parent
-RESULTS = ("text", "rows", "figure", "slider", "seen")  # come up with a click
+NARROW = 72  # columns of code that large type has room for
 NOTEBOOK_LINK = re.compile(r"\]\(((?!https?:)[^)#]*)(#[^)]*)?\)")
 
 
@@ -25,38 +27,40 @@ def plain(markdown):
 
 def deck(title, slides, decks):
     """The page of these slides; links to the notebooks `decks` lead to their decks."""
-    made = [slide_html(slide, slide is slides[0], decks) for slide in slides]
+    begins = {id(page[0]) for page in pages(slides)}
+    made = [section(slide, id(slide) in begins, decks) for slide in slides]
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
-def slide_html(slide, first, decks):
-    level, kind = ("h1", ' class="title"') if first else ("h2", "")
-    title = re.sub(r"^(\d+)\.", r"\1\\.", slide.title)  # "1." would begin a list
-    title = re.sub(r"^<p>|</p>\s*$", "", markdown(title, decks).strip())
-    part = f' <span class="part">{slide.part}</span>' if slide.part else ""
-    lines = [f'<section{kind}><div class="fit">', f"<{level}>{title}{part}</{level}>"]
-    shown = False  # whether something stands on the slide that a result may follow
-    for block in slide.blocks:
-        fragment = " fragment" if shown and block.kind in RESULTS else ""
-        shown = shown or block.kind != "lead"
-        swipe = " data-prevent-swipe" if block.kind == "slider" else ""
-        inner = block_html(block, decks)
-        lines.append(f'<div class="{block.kind}{fragment}"{swipe}>{inner}</div>')
-    said = [markdown(note, decks) for block in slide.blocks for note in block.notes]
-    notes = f'<aside class="notes">{"".join(said)}</aside>' if said else ""
+def section(slide, begins, decks):
+    """One slide: its title, what it shows, and the notes."""
+    first = not (slide.minutes or slide.say)  # the title slide
+    level = "h1" if first else "h2"
+    kinds = " ".join(["title"] * first + ["begins"] * begins)
+    title = re.sub(r"^<p>|</p>\s*$", "", markdown(slide.title, decks).strip())
+    shown = [("words", markdown(slide.text, decks))] * bool(slide.text)
+    if slide.code:
+        wide = " wide" * (max(map(len, slide.code.splitlines())) > NARROW)
+        code = markdown(f"```python\n{slide.code}\n```", decks)
+        shown.append((f"code{wide}", code))
+    shown += [(kind, result_html(kind, *what)) for kind, *what in slide.results]
+    lines = [
+        f'<section class="{kinds}"><{level}>{title}</{level}>',
+        '<div class="body">',
+    ]
+    lines += [f'<div class="{kind}">{inner}</div>' for kind, inner in shown]
+    said = markdown(f"**{slide.minutes:g} min** {slide.say}", decks)
+    notes = f'<aside class="notes">{said}</aside>' * (not first)
     return "\n".join([*lines, f"</div>{notes}</section>"])
 
 
-def block_html(block, decks):
-    if block.kind == "rows":
-        return re.sub(r'(?s)<style.*?</style>| border="1"', "", block.text)
-    if block.kind in ("slider", "figure"):  # HTML already
-        return block.text
-    if block.kind == "text":
-        return f"<pre>{ansi2html(block.text)}</pre>"
-    if block.kind == "code" and not block.text.startswith("```"):
-        return markdown(f"```python\n{block.text}\n```", decks)
-    return markdown(block.text, decks)
+def result_html(kind, content, words):
+    if kind == "figure":
+        source = f"data:image/png;base64,{content}"
+        return f'<img src="{source}" alt="{html.escape(words)}">'
+    if kind == "text":
+        return f"<pre>{ansi2html(content)}</pre>"
+    return content
 
 
 def markdown(text, decks):
@@ -91,12 +95,12 @@ def sheet(notebook):
 
 
 def index(decks, handouts):
-    """The page that lists the title, the question and the number of pages of each."""
+    """The page that lists the title, the question, and what is known of each deck."""
     lines = []
-    for name, (title, question, number) in decks.items():
+    for name, (title, question, about) in decks.items():
         pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' if handouts else ""
         lines.append(
             f'<li><a href="{name}.html">{plain(title)}</a>: {plain(question)} '
-            f"<small>pages: {number}{pdf}</small></li>"
+            f"<small>{about}{pdf}</small></li>"
         )
     return filled("index.html", decks="\n".join(lines))
