@@ -158,6 +158,13 @@ def gains(_):
     return {}, {}
 
 
+def advice(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.advice")
+    few = {"questions, bag": ("bag", 20, 32, {"lr": 5e-3, "dropout": 0.3})}
+    monkeypatch.setattr(experiment, "OTHERS", few)
+    return experiment.advice(range(2), few), {"questions, bag": 2 * 4 * 2}
+
+
 def film(monkeypatch):
     experiment = importlib.import_module("lsr_utils.experiments.film")
     monkeypatch.setattr(experiment, "STEPS", (0, 2))

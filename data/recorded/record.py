@@ -46,6 +46,14 @@ EXPERIMENTS = {
         "a seed to train (seeds 0 ..., 100 to 104 for the search), 200 for validation "
         "(seed + 10000), 2000 to test (seed + 20000)",
     ),
+    "advice": (
+        "08",
+        "digits: 500 to train, 200 for validation, 383 to test, a split a seed; "
+        "gaussians (300, 2000, 30000 to train) and shapes (600): fresh draws a seed to "
+        "train (seeds 0 ...), for validation (seed + 10000) and to test (seed + "
+        "20000); questions: 346 to train and 80 for validation, a split a seed, 214 to "
+        "test, common to all",
+    ),
     "film": (
         "05",
         "digits: the 500 training and 383 test images of split 0, of three classes and "

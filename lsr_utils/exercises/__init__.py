@@ -33,7 +33,7 @@ import sys
 
 from .engine import judge
 
-_NAMES = "formulas loss training gains features reliability noise text kernel"
+_NAMES = "formulas loss training gains features reliability noise advice text kernel"
 _MODULES = [importlib.import_module(f".{name}", __name__) for name in _NAMES.split()]
 
 __all__ = ["EXERCISES", "check", "verdict"]
