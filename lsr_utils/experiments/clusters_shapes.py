@@ -25,10 +25,15 @@ def trained(name, eps, seeds):
     )  # fmt: skip
 
 
+def templates(networks):
+    """The rows of the last layers of a Fleet, (M, K, D) in float64. Taught in 05."""
+    heads = [networks.network(row).head.weight for row in range(len(networks))]
+    return torch.stack(heads).detach().double()
+
+
 def seen_by_head(networks, part):
     """Features (M, N, K - 1) in the span of template differences. Taught in 05."""
-    heads = [networks.network(row).head.weight for row in range(len(networks))]
-    weight = torch.stack(heads).detach().double()
+    weight = templates(networks)
     across = (weight - weight.mean(1, keepdim=True)).mT
     basis = torch.linalg.svd(across, full_matrices=False)[0][..., :-1]
     return networks.features(part).double() @ basis
