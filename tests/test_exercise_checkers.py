@@ -295,8 +295,7 @@ PLANTED = [
     ("05-1 panels", "Q", "nearer still"),
     ("05-2 side", "cannot tell", "linear in the plane"),
     ("05-3 maps", "ab", "dense and loose"),
-    ("05-1 pencil", 3 / (((1 - 19 / 3) ** 2 + (9 - 19 / 3) ** 2) / 2), "all six"),
-    ("05-2 bound", math.log(41) * 10 / 9, "solve for the product"),
+    ("05a angles", lambda means: 0.2 + F.cosine_similarity(*means[:2], 0), "came"),
     ("06-1", lambda *case: abs(gaps(*case)).mean(), "nan: an empty bin"),
     ("06 ece", lambda share, conf, acc: abs(acc - conf).mean(), "by its share"),
     ("06 ece", lambda share, conf, acc: abs(share @ (acc - conf)), "cancel"),
@@ -335,7 +334,7 @@ PLANTED = [
     ("00-1", 4, "one letter is wanted in quotation marks"),
     ("03-2 causes", "db", "there are 2 here"),
     ("04 half", lambda d: 0 * d.mean() / 0, "a number is nan"),
-    ("05-1", lambda h, y: h.nope, "it ends in `AttributeError: 'Tensor' object has no"),
+    ("05 spread", lambda h: h.nope, "it ends in `AttributeError: 'Tensor' object has"),
     (
         "05 spread",
         lambda own: right_of("05 spread")(own) * len(own),

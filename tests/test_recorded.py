@@ -12,7 +12,7 @@ import pytest
 import torch
 from notebook_files import ROOT
 
-from lsr_utils import calibration, datasets, recorded
+from lsr_utils import calibration, datasets, models, recorded, stacked
 
 FOLDER = ROOT / "data" / "recorded"
 sys.path.insert(0, str(FOLDER))
@@ -186,19 +186,19 @@ def calibrated_shapes(_):
     return made, {"ways": 5 * 2}  # five ways, two seeds
 
 
-def clusters_shapes(_):
-    names = names_of("clusters_shapes")
-    settings = names["SHAPES"]
-    settings.update({k: (240, morphs, 2) for k, (_, morphs, _) in settings.items()})
-    made = names["clusters_shapes"](range(2))
+def clusters_shapes(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.clusters_shapes")
+    few = {k: (240, morphs, 2) for k, (_, morphs, _) in experiment.SETTINGS.items()}
+    monkeypatch.setattr(experiment, "SETTINGS", few)
+    made = experiment.clusters_shapes(range(2))
     return made, {"networks": 2 * 2 * 5 * 2, "bins": 5 * 2 * 10}
 
 
-def distillation(_):
-    names = names_of("distillation")
-    study = names["study"]
-    names["study"] = lambda *arguments: study(*arguments[:-1], 2)  # steps
-    made = names["distillation"](range(2))
+def distillation(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.distillation")
+    study = experiment.study
+    monkeypatch.setattr(experiment, "study", lambda *a: study(*a[:-1], 2))  # steps
+    made = experiment.distillation(range(2))
     return made, {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2}
 
 
@@ -237,20 +237,17 @@ def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch
             assert len(whole[table]["seed"]) * 2 == count * whole["seeds"]
 
 
-def test_students_of_a_seed_start_alike_and_learn_what_their_teacher_says():
-    names = names_of("distillation")
-    students = names["new_students"]([3, 3, 4], 2, (5,))
-    assert torch.equal(students[0][0], students[0][1])
-    assert not torch.equal(students[0][0], students[0][2])
-    x = torch.randn(1, 64, 2, generator=torch.Generator().manual_seed(0))
-    soft = torch.stack([torch.tensor([0.5, 0.3, 0.2, 0, 0, 0]).expand(64, 6)] * 3)
+def test_students_learn_what_their_teacher_says():
+    distil = importlib.import_module("lsr_utils.experiments.distillation").distil
+    which, soft = torch.tensor([0, 0, 1]), torch.tensor([0.5, 0.3, 0.2, 0, 0, 0])
+    own = [models.build("mlp", (2,), seed=seed, widths=(5,)) for seed in (3, 4)]
+    students = stacked.Stacked(own, which)
+    x = torch.randn(2, 64, 2, generator=torch.Generator().manual_seed(0))
     temperature = torch.tensor([1.0, 2.0, 1.0])[:, None, None]
-    which = torch.zeros(3, dtype=torch.long)
-    names["distil"](students, x, which, soft, temperature, 1500)
+    distil(students, x, which, soft.expand(3, 64, 6), temperature, 1500)
     with torch.no_grad():
-        z = names["answer"](students, x.expand(3, -1, -1))
-    taught = (z / temperature).softmax(-1)
-    torch.testing.assert_close(taught, soft, rtol=0, atol=0.03)
+        taught = (students.head(students.features(x[which])) / temperature).softmax(-1)
+    torch.testing.assert_close(taught, soft.expand(3, 64, 6), rtol=0, atol=0.03)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ EXPERIMENTS = {
         "images (seed 20000) and 2000 test images (seed 10000) common to all networks",
     ),
     "clusters_shapes": (
-        "05",
+        "05a",
         "shapes: a training set a seed (seeds 0 ...), of 600 images, 30 % morphs, or "
         "of 2000 images, no morphs; 2000 test images of the kind (seed 10000) common "
         "to all networks",
@@ -81,7 +81,7 @@ EXPERIMENTS = {
         "similarities, the 500 official test questions; one split",
     ),
     "distillation": (
-        "05",
+        "05c",
         "digits: one split, 500 to train, 200 to choose, 383 to test; gaussians: 300 "
         "points a seed, 500 to choose (seed 20000), 4000 to test (seed 10000); shapes: "
         "600 images a seed, 500 to choose (seed 20000), 2000 to test (seed 10000)",
