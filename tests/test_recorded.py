@@ -113,18 +113,18 @@ def test_what_was_not_measured_is_null_and_fingerprint_hears_code_but_not_layout
     assert "NaN" not in record.as_text(made)
     with pytest.raises(ValueError):
         record.as_text({"plain": np.nan})
-    cell = record.experiment_cells("ambiguous_shapes")[1]
+    (cell,) = record.experiment_cells("noise")
     before = record.fingerprint([cell])
-    cell.source = cell.source.replace("(M,)", "M") + "\n\n# a comment"
+    cell.source = cell.source.replace("# task, ", "#") + "\n\n# a comment"
     assert record.fingerprint([cell]) == before
-    cell.source = cell.source.replace("steps", "paces")
+    cell.source = cell.source.replace("moments", "times")
     assert record.fingerprint([cell]) != before
 
 
 def test_main_writes_where_it_is_told_and_needs_no_git(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(record, "record", lambda name, seeds: {"seeds": seeds})
     out = tmp_path / "new" / "file.json"
-    record.main(["ambiguous_shapes", "--seeds", "3", "--out", str(out)])
+    record.main(["noise", "--seeds", "3", "--out", str(out)])
     assert json.loads(out.read_text()) == {"seeds": 3}
     for program, name in ((record, ["trec"]), (record_animals, [])):
         with pytest.raises(SystemExit):
@@ -138,11 +138,16 @@ def names_of(name):
     return record.run_cells(record.experiment_cells(name))
 
 
-def ambiguous_shapes(_):
-    made = record.record("ambiguous_shapes", 2, lengths=(1, 2))
-    assert json.loads(record.as_text(made)) == made
-    assert stored("ambiguous_shapes").keys() == made.keys()
-    return made, {"networks": 20, "bins": 100}
+def noise(_):
+    experiment = importlib.import_module("lsr_utils.experiments.noise")
+    few = {name: (*s[:3], 20, s[4]) for name, s in experiment.SETTINGS.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "SETTINGS", few)
+        made = experiment.noise(range(2), splits=range(2))
+    whole = stored("noise")
+    assert set(made["chosen"]["method"]) == set(whole["chosen"]["method"])
+    assert list(made["chosen"]) == list(whole["chosen"])
+    return made, {"tried": len(whole["tried"]["value"]), "doubt": 2 * 2 * 6 * 2}
 
 
 def gains(_):

@@ -1,6 +1,6 @@
 """Run an experiment that takes longer than a lecture, and store what it measured.
 
-    python data/recorded/record.py ambiguous_shapes [--seeds 20] [--out FILE]
+    python data/recorded/record.py noise [--seeds 20] [--out FILE]
 
 An experiment is a function of that name in ``lsr_utils/experiments/NAME.py``, or in a
 notebook's cells tagged "experiment": it takes the seeds and returns a dict of tables:
@@ -59,10 +59,12 @@ EXPERIMENTS = {
         "digits: the 500 training and 383 test images of split 0, of three classes and "
         "of all six",
     ),
-    "ambiguous_shapes": (
+    "noise": (
         "07",
-        "shapes: 600 training images a seed (seeds 0 ...), 30 % morphs; 300 validation "
-        "images (seed 20000) and 2000 test images (seed 10000) common to all networks",
+        "digits: forty splits, a seed each (the split's), 300 images to train, 200 for "
+        "validation and the rest to test; gaussians and shapes: fresh draws a seed to "
+        "train (300 and 600, seeds 0 ...), 200 for validation (seed + 10000), 2000 to "
+        "test (seed + 20000), 30 % morphs among the shapes",
     ),
     "clusters_shapes": (
         "05a",

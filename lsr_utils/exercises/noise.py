@@ -1,98 +1,98 @@
 """Exercises to notebook 07, noisy labels."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
-from ..targets import optimal_gap
 
-
-class E07_1:
-    """symmetric noise has the mean target of that ε (07.1).
-    same: noise moves ρ to the K−1 others, smoothing only ε(K−1)/K.
-    inverse: this is the way back, from ε to ρ. The same ρ needs a *larger* ε.
-    one_other: this is one other class's share. In smoothing it is ε/K: solve for ε.
+class E07_roll:
+    """where the dice fall below ε the label is drawn, elsewhere it stays (07.2).
+    swapped: this re-draws where the dice fall *above* ε: nine labels in ten.
+    never: every label is as it was: the dice are not used.
     """
 
-    right = lambda rate, k: rate * k / (k - 1)
-    cases = lambda: [(0.2, 6), (0.3, 2), (0.27, 10)]
-    same = lambda rate, k: rate
-    inverse = lambda rate, k: rate * (k - 1) / k
-    six_built_in = lambda rate, k: 1.2 * rate
-    one_other = lambda rate, k: rate / (k - 1)
+    right = lambda y, dice, drawn, eps: torch.where(dice < eps, drawn, y)
+    swapped = lambda y, dice, drawn, eps: torch.where(dice < eps, y, drawn)
+    never = lambda y, *_: y
+
+    def cases():
+        y, drawn = torch.arange(8) % 6, torch.tensor([3, 3, 0, 5, 1, 2, 2, 4])
+        return [(y, torch.arange(8) / 8, drawn, eps) for eps in (0.3, 0.1)]
+
+
+class E07_corrected:
+    """the network is held against the *noisy* label, in probabilities (07.4).
+    smoothed: this smooths the loss. Correction mixes *probabilities*; then ln.
+    uncorrected: the noise is not used: this is the plain NLL.
+    without_luck: a drawn label hits this class in one case of six: add a/K.
+    """
+
+    right = lambda p_y, a: -((1 - a) * p_y + a / 6).log()
+    cases = lambda: [(torch.tensor([0.9, 0.5, 0.01]), a) for a in (0.24, 0.48)]
+    smoothed = lambda p_y, a: -(1 - a) * p_y.log() + a * math.log(6)
+    uncorrected = lambda p_y, a: -p_y.log()
+    without_luck = lambda p_y, a: -((1 - a) * p_y).log()
+
+
+class E07_1_noise:
+    """smoothing is the expectation of that noise; no label is changed (07.2).
+    a: that is label noise. In smoothing no dice are rolled: each target is its mean.
+    c: labels changed once, for good, would be learned by heart. None is changed here.
+    """
+
+    right, a, c = "b", "a", "c"
 
 
 class E07_1_clicks:
-    """a blind click is sometimes right, so fewer labels are wrong (07.1).
+    """a blind click is sometimes right, so fewer labels are wrong (07.2).
     all_wrong: 0.3 takes all blind clicks for wrong. One in six is right by luck.
     wrong_way: more than the share of blind clicks: K/(K−1) is upside down.
-    lucky_ones: this is the share of *lucky* blind clicks. The others are wrong.
     """
 
-    right, all_wrong, wrong_way, lucky_ones = 0.25, 0.3, 0.36, 0.05
+    right, all_wrong, wrong_way = 0.25, 0.3, 0.36
 
 
-class E07_2_total:
-    """the shares that are kept multiply (07.2).
-    added: this is the sum. The shares that are *kept* multiply.
-    raw_rate: this composes ε with ρ itself. Turn ρ into its α first.
-    product: this is the share moved twice. Multiply what is kept.
+def _true_class(total):
+    return 1 - total + total / 6
+
+
+class E07_2_confidence:
+    """noise and smoothing add up: 1 − ε_total = 0.9 · 0.76 (07.3).
+    cancels: this subtracts ε from the noise. Smoothing *adds* to it.
+    smoothing_only: this is for ε alone. The noise lowers it further.
+    noise_only: this is for the noise alone. Smoothing does not take it away.
+    raw_rate: this composes ε with 0.2. The share that is *re-drawn* is 0.24 (07.2).
+    of_the_sum: this is for the plain sum, 0.34. The shares *kept* multiply.
+    kept_only: this is the share kept. A sixth of the rest falls to the true class.
     """
 
-    right, added, raw_rate, product = 0.37, 0.4, 1 - 0.9 * 0.73, 0.03
-
-
-class E07_2_gap:
-    """noise and smoothing together decide where the logits stop (07.2).
-    smoothing_only: this is the gap of ε alone. The noise lowers it.
-    noise_only: this is the gap of the noise alone, α = 0.3.
-    of_the_sum: this is the gap of ε + α, the plain sum.
-    """
-
-    right, six_classes = optimal_gap(0.37, 10), optimal_gap(0.37, 6)
-    smoothing_only, noise_only = optimal_gap(0.1, 10), optimal_gap(0.3, 10)
-    of_the_sum = optimal_gap(0.4, 10)
-
-
-def _eps(total, share):
-    return 1 - (1 - total) / (1 - share)
+    right, cancels = _true_class(1 - 0.9 * 0.76), _true_class(0.14)
+    smoothing_only, noise_only = _true_class(0.1), _true_class(0.24)
+    raw_rate, of_the_sum, kept_only = _true_class(0.28), _true_class(0.34), 0.684
 
 
 class E07_2_eps:
-    """where the noise alone is too much, the ε that is left is negative (07.2).
-    difference: this is ε_tot − α. Divide the kept shares instead.
-    raw_rate: this divides by 1 − ρ. The noise keeps the share 1 − α.
-    clamped: with more noise than ε_tot the answer is *negative*.
-    upside_down: (1 − α)/(1 − ε_tot) is the wrong way round.
+    """where the noise alone is too much, the ε that is left is negative (07.3).
+    difference: this is ε_total − α. Divide the kept shares instead.
+    clamped: with more noise than ε_total the answer is *negative*.
+    upside_down: (1 − α)/(1 − ε_total) is the wrong way round.
     """
 
-    right = lambda total, rate, k: _eps(total, rate * k / (k - 1))
-    cases = lambda: [(0.37, 0.27, 10), (0.316, 0.2, 6), (0.1, 0.2, 6), (0.0, 0.1, 4)]
-    difference = lambda total, rate, k: total - rate * k / (k - 1)
-    raw_rate = lambda total, rate, k: _eps(total, rate)
-    clamped = lambda total, rate, k: max(0.0, _eps(total, rate * k / (k - 1)))
-    upside_down = lambda total, rate, k: _eps(rate * k / (k - 1), total)
+    right = lambda total, alpha: 1 - (1 - total) / (1 - alpha)
+    cases = lambda: [(0.37, 0.3), (0.316, 0.24), (0.1, 0.24), (0.0, 0.2)]
+    difference = lambda total, alpha: total - alpha
+    clamped = lambda total, alpha: max(0.0, 1 - (1 - total) / (1 - alpha))
+    upside_down = lambda total, alpha: 1 - (1 - alpha) / (1 - total)
 
 
-def _counts(clean, noisy, k):
-    return torch.bincount(clean * k + noisy, minlength=k * k).view(k, k).double()
-
-
-class E07_3_matrix:
-    """each row holds the labels that one class was given (07.1).
-    counts: these are counts. Divide each row by its sum.
-    by_label: columns sum to 1: that is p(class | label). Here rows do.
-    joint: these are shares of all pairs. Divide each row by its own sum.
+class E07_3_stop:
+    """noisy labels of *other* images tell when to stop (07.4).
+    a: they need not be clean: wrong labels lower every accuracy alike.
+    c: the noisy *training* loss falls to the end, while wrong labels are learned.
     """
 
-    right = lambda clean, noisy, k: F.normalize(_counts(clean, noisy, k), 1, 1)
-    counts = _counts
-    by_label = lambda clean, noisy, k: F.normalize(_counts(clean, noisy, k), 1, 0)
-    joint = lambda clean, noisy, k: _counts(clean, noisy, k) / len(clean)
-
-    def cases():
-        clean = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
-        noisy = torch.tensor([0, 0, 0, 1, 1, 2, 1, 2, 2, 2, 2, 0])
-        return [(clean, noisy, 3), (2 - clean, (noisy + 1) % 3, 3)]
+    right, a, c = "b", "a", "c"
 
 
 def _forward(logits, labels, matrix):
@@ -104,12 +104,12 @@ def _expected(logits, rows):
 
 
 class E07_3:
-    """the network says the clean class, the matrix what the label will be (07.3).
-    transposed: T is applied from the wrong side: it is `p @ T` (07.5).
+    """the network says the clean class, the matrix what the label will be (07a.3).
+    transposed: T is applied from the wrong side: it is `p @ T`.
     logs_mixed: you mixed *logarithms*. Mix probabilities; the logarithm comes last.
     soft_target: this adds noise to the label, as smoothing does (07.2).
-    backward: backward correction inverts T. Forward: multiply the prediction (07.2).
-    uncorrected: this is plain cross-entropy: T is not used (07.3).
+    backward: backward correction inverts T. Forward: multiply the prediction (07a.2).
+    uncorrected: this is plain cross-entropy: T is not used.
     """
 
     right = _forward
