@@ -277,8 +277,8 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
 def error_interval(bins, error, *, draws=1000, seed=0):
     """[value, low, high] of error(distances (..., B)), for one network, with 95 %.
 
-    The parts of all gaps that, with chance added, reach the error seen in 3 and 99 % of
-    draws: tails by simulation (06a). At the upper end at least 97 % of chance alone.
+    The parts of all gaps that, with chance added, reach the error seen in 3.5, 99 % of
+    draws: tails by simulation (06a). At the upper end at least 96.5 % of chance.
     """
     count, gap = bins.count, bins.gap.nan_to_num()
     likely = (bins.accuracy.nan_to_num() * count + 0.5) / (count + 1)
@@ -286,7 +286,7 @@ def error_interval(bins, error, *, draws=1000, seed=0):
     uniform = torch.cat([*_uniform(draws, (1, len(gap)), seed, gap)])
     parts, value = torch.linspace(0, 3, 151).to(gap).unsqueeze(-1), error(gap.abs())
     noisy = error((parts * gap + spread * torch.special.ndtri(uniform)).abs())
-    ends = noisy.quantile(torch.tensor([0.01, 0.97]).to(gap), 0)  # (2, 151), they grow
+    ends = noisy.quantile(torch.tensor([0.01, 0.965]).to(gap), 0)  # (2, 151), they grow
     last = (ends < value).sum(-1).sub(1).clamp(min=0)
     high, low = error((parts[last] * gap).abs())
     return [value, low, torch.maximum(high, ends[1, 0]).clamp(max=1)]

@@ -122,7 +122,7 @@ def test_in_one_bin_the_interval_of_an_error_is_that_of_a_folded_normal(n, right
     def end(tail):
         return gap and too_likely(0, tail) < 0 and gap * brentq(too_likely, 0, 3, tail)
 
-    wanted = gap, end(0.97), max(end(0.01), foldnorm(0, scale=spread).ppf(0.97))
+    wanted = gap, end(0.965), max(end(0.01), foldnorm(0, scale=spread).ppf(0.965))
     found = c.error_interval(bins, lambda off: off.nansum(-1), draws=20_000)
     assert [e.item() for e in found] == pytest.approx(wanted, abs=0.0025 + 0.02 * gap)
 
