@@ -12,8 +12,8 @@ def fit(task, sizes, widths, steps, batch, lr, seeds, eps=(0.0, 0.1)):
     """A Fleet; sizes of training, validation and test data. Taught in 08a."""
 
     def part(k):
-        if task == "digits":  # one split
-            return datasets.split(datasets.digits(), sizes)[k]
+        if task == "digits":
+            return lambda seed: datasets.split(datasets.digits(), sizes, seed)[k]
         first = (0, 1000, 10_000)[k]
         return lambda seed: datasets.load(task, n=sizes[k], seed=first + seed)
 
