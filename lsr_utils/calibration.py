@@ -247,8 +247,7 @@ def consistency_band(
 
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits = torch.as_tensor(successes, device="cpu").numpy()
-    trials = torch.as_tensor(trials, device="cpu").numpy()
+    hits, trials = (torch.as_tensor(n).cpu().numpy() for n in (successes, trials))
     misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
     check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
@@ -400,4 +399,5 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
     table["debiased ECE"][0] = debiased_squared_error(p, y, n_bins).clamp(min=0).sqrt()
     drawn = calibrated_errors(p, n_bins, draws=resamples, seed=seed)
     table["chance alone"] = [drawn.mean(), *map(drawn.quantile, TAILS)]
-    return pd.DataFrame(table, index=["value", "low", "high"]).T.astype(float)
+    rows = {name: [*map(float, row)] for name, row in table.items()}
+    return pd.DataFrame(rows, index=["value", "low", "high"]).T
