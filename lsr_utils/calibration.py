@@ -24,7 +24,6 @@ from scipy.stats import beta
 from torch.nn.functional import one_hot, pad
 
 from . import check
-from .stats import student_interval
 
 NUMBERS_AT_ONCE = 4_000_000  # drawn at once: some 32 MB a column
 TAILS = 0.025, 0.975  # quantiles at the ends of a 95 % interval
@@ -155,8 +154,7 @@ def debiased_squared_error(probabilities, targets, n_bins=15, strategy="uniform"
     found = reliability_bins(probabilities, targets, n_bins, strategy)
     chance = found.accuracy * (1 - found.accuracy) / (found.count - 1)
     weight = found.count.double().where(found.count > 1, 0.0)
-    square = (found.gap.square() - chance).where(found.count > 1, 0.0)
-    return (weight * square).sum(-1) / weight.sum(-1)
+    return (weight * (found.gap.square() - chance)).nansum(-1) / weight.sum(-1)
 
 
 def accuracy(probabilities, targets):
@@ -214,9 +212,8 @@ def calibrated_errors(
 ):
     """ECE of a calibrated network in each of D draws of labels: (..., D)."""
     confidence = check.probabilities(probabilities).amax(-1).unsqueeze(-2)
-    pieces = _uniform(draws, confidence.shape[-1:], seed, confidence)
-    right = ((uniform < confidence).double() for uniform in pieces)  # (..., d, N)
-    found = [_ece(confidence, correct, n_bins, strategy) for correct in right]
+    drawn = _uniform(draws, confidence.shape[-1:], seed, confidence)  # (d, N) each
+    found = [_ece(confidence, (u < confidence) * 1.0, n_bins, strategy) for u in drawn]
     return torch.cat(found, -1)
 
 
@@ -243,16 +240,14 @@ def consistency_band(
         columns = torch.ones_like(correct), correct
         count, right = _bin_sums(index[..., where], n_bins, *columns)
         found.append(right / count)
-    found, (low, high) = torch.cat(found, -2), TAILS
     # The bounds are values that were drawn: between them may lie none.
-    low = torch.nanquantile(found, low, -2, interpolation="lower")
-    return low, torch.nanquantile(found, high, -2, interpolation="higher")
+    bound, (low, high) = partial(torch.nanquantile, torch.cat(found, -2), dim=-2), TAILS
+    return bound(low, interpolation="lower"), bound(high, interpolation="higher")
 
 
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits = torch.as_tensor(successes, device="cpu").numpy()
-    trials = torch.as_tensor(trials, device="cpu").numpy()
+    hits, trials = (torch.as_tensor(n).cpu().numpy() for n in (successes, trials))
     misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
     check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
@@ -262,18 +257,38 @@ def clopper_pearson(successes, trials):
 
 
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
-    """95 % interval low, high of a measure on new rows, by the basic bootstrap.
+    """95 % interval low, high of a mean over rows, by the basic bootstrap, 2 m - q.
 
-    Resamples of a calibration error lie above it: 2 m - q turns that round (Davison &
-    Hinkley 1997, section 5.2), but fails near 0. A measure is a function
-    (probabilities, targets) to (...), as ``nll``.
+    Of a calibration error it is none: chance lifts that, and lifts a resample's more
+    (``summary`` has others). nan where resamples do not differ (Davison & Hinkley 1997,
+    section 5.2). A measure is a function (probabilities, targets) to (...), as ``nll``.
     """
     p, targets = _checked(probabilities, targets)
-    value, rows = measure(p, targets).double(), p.shape[-2]
-    drawn = ((u * rows).long() for u in _uniform(resamples, (rows,), seed, p))  # (d, N)
-    found = [measure(p[..., d, :], targets[..., d]).double() for d in drawn]
-    low, high = (torch.cat(found, -1).quantile(tail, -1) for tail in TAILS)
+    rows, pieces = p.shape[-2], _uniform(resamples, p.shape[-2:-1], seed, p)
+    drawn = [slice(None), *((u * rows).long() for piece in pieces for u in piece)]
+    found = [measure(p[..., d, :], targets[..., d]) for d in drawn]
+    value, *found = (torch.as_tensor(m, dtype=torch.float64) for m in found)
+    low, high = (torch.stack(found, -1).quantile(tail, -1) for tail in TAILS)
+    value = value.where(high - low > 1e-12, math.nan)  # no spread tells nothing
     return 2 * value - high, 2 * value - low
+
+
+def error_interval(bins, error, *, draws=1000, seed=0):
+    """[value, low, high] of error(distances (..., B)), for one network, with 95 %.
+
+    The parts of all gaps that, with chance added, reach the error seen in 3.5, 99 % of
+    draws: tails by simulation (06a). At the upper end at least 96.5 % of chance.
+    """
+    count, gap = bins.count, bins.gap.nan_to_num()
+    likely = (bins.accuracy.nan_to_num() * count + 0.5) / (count + 1)
+    spread = (likely * (1 - likely) / count).sqrt().where(count > 0, 0.0)
+    uniform = torch.cat([*_uniform(draws, (1, len(gap)), seed, gap)])
+    parts, value = torch.linspace(0, 3, 151).to(gap).unsqueeze(-1), error(gap.abs())
+    noisy = error((parts * gap + spread * torch.special.ndtri(uniform)).abs())
+    ends = noisy.quantile(torch.tensor([0.01, 0.965]).to(gap), 0)  # (2, 151), they grow
+    last = (ends < value).sum(-1).sub(1).clamp(min=0)
+    high, low = error((parts[last] * gap).abs())
+    return [value, low, torch.maximum(high, ends[1, 0]).clamp(max=1)]
 
 
 def _uniform(draws, shape, seed, like):
@@ -288,17 +303,19 @@ def _uniform(draws, shape, seed, like):
 
 
 def fit_temperature(logits, targets):
-    """The temperature T at which softmax(logits / T) has the least NLL.
+    """T of the least NLL of softmax(logits / T) (Guo et al. 2017, section 4.2).
 
-    logits  : (..., N, K) of validation data, finite; ValueError for probabilities
-    returns : (...), 1 where each row's are all equal (Guo et al. 2017, section 4.2)
+    logits  : (..., N, K) of validation data, -inf for a class that is masked
+    returns : (...), 1 where each row's are all equal, inf where NLL falls as T rises
 
     Where no label has a logit below another's, NLL falls as long as T does: a row then
-    counts as right with probability (N + 1) / (N + 2) (Platt 1999, section 2.2). Where
-    it falls as long as T rises, T is 1000 times the mean distance from the largest.
+    counts as right with probability (N + 1) / (N + 2) (Platt 1999, section 2.2).
     """
     z = _logits(logits)
     targets = check.labels(targets, z).unsqueeze(-1)
+    of_target = z.gather(-1, targets)
+    check.every(of_target.isfinite(), of_target, "no target may be masked")
+    z = z.clamp(min=-1e200)  # as good as -inf, and sums stay finite
     scale = -z.mean((-2, -1))
     z = z / scale.where(scale > 0, 1.0)[..., None, None]
     rows, num_classes = z.shape[-2:]
@@ -313,30 +330,31 @@ def fit_temperature(logits, targets):
         rises = (p * z).sum(-1).mean(-1) > wanted  # slope of the NLL, convex in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
     # The mean of all logits is -1: labels that have no more are worse than none.
-    found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), 1000.0)
+    found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), math.inf)
     return torch.where(scale > 0, found, 1.0)
 
 
 def with_temperature(logits, temperature):
-    """Probabilities softmax(logits / T), T above 0, one or (...): (..., N, K)."""
+    """Probabilities softmax(logits / T), T in (0, inf], one or (...): (..., N, K)."""
     z = _logits(logits)
     temperature = check.numbers(temperature, "temperature").to(z)
     fits = temperature.shape in ((), (1,) * (z.dim() == 3), z.shape[:-2])
-    sound = (temperature > 0).all() and temperature.isfinite().all()
     must = f"temperature must be above 0, one or {tuple(z.shape[:-2])}"
-    check.that(fits and sound, must, temperature.tolist())
-    return (z / temperature.expand(z.shape[:-2])[..., None, None]).softmax(-1)
+    check.that(fits and (temperature > 0).all(), must, temperature.tolist())
+    z = z / temperature.expand(z.shape[:-2])[..., None, None]
+    return z.nan_to_num(-math.inf).softmax(-1)  # masked it stays at T = inf, too
 
 
 def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
-    z = check.finite(z, "logits")
-    off = (z.sum(-1) - 1).abs().max()
+    top = z.amax(-1, keepdim=True)  # nan where one is
+    check.every(top.isfinite(), top, "logits must be finite, or -inf beside a finite")
+    off = (z.sum(-1, dtype=torch.float64) - 1).abs().max()
     if z.shape[-1] > 1 and (z >= 0).all() and off <= max(check.SUM_OF_A_ROW, 4 * eps):
         raise ValueError("logits must come from before the softmax, got probabilities.")
-    return z - z.amax(-1, keepdim=True)
+    return z.double() - top
 
 
 def unsmoothed(probabilities, eps, *, least=0.0):
@@ -353,48 +371,33 @@ def unsmoothed(probabilities, eps, *, least=0.0):
 
 
 def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
-    """Accuracy, scores and calibration errors with 95 % intervals, and the ECE floor.
+    """Accuracy, scores and calibration errors with 95 % intervals, and chance alone.
 
-    probabilities : (N, K): of this network on new rows, by ``bootstrap``, the accuracy
-                    by ``clopper_pearson``. (S, N, K): means of S networks, Student's t
-    n_bins        : fewer than the rows. MCE looks at bins of 10 rows, or N // n_bins
-    returns       : DataFrame with columns value, low, high; those of the ECE floor are
-                    of calibrated networks
+    probabilities : (N, K), of one network
+    n_bins        : fewer than N. MCE looks at bins of 10 rows, or N // n_bins
+    returns       : DataFrame with columns value, low, high; of "chance alone" the mean
+                    ECE of calibrated networks, and where 95 % of theirs lie
     """
     p, y = _checked(probabilities, targets)
-    size, is_fleet = p.shape[-2], p.dim() == 3
+    check.that(p.dim() == 2, "probabilities must have shape (N, K)", tuple(p.shape))
+    size, right = len(p), _correct(p, y)[1].sum()
     n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
-    least = min(10, size // n_bins)
-    mce = partial(maximum_calibration_error, n_bins=n_bins, min_count=least)
-    measures = {
-        "accuracy": (accuracy, 0, 1),
-        "NLL": (nll, 0, math.inf),
-        "Brier": (brier_score, 0, 2),
-        "confidence - accuracy": (confidence_gap, -1, 1),
-        "ECE": (partial(expected_calibration_error, n_bins=n_bins), 0, 1),
-        "debiased ECE": (partial(debiased_squared_error, n_bins=n_bins), -1, 1),
-        "MCE": (mce, 0, 1),
-    }
-    table = {}
-    for name, (measure, *limits) in measures.items():
-        value, ends = measure(p, y).cpu(), (math.inf, math.inf)
-        if is_fleet and value.isfinite().all():
-            ends = student_interval(value)
-        elif value.isfinite().all():
-            ends = bootstrap(measure, p, y, resamples=resamples, seed=seed)
-        table[name] = value.mean().item(), *np.clip(list(map(float, ends)), *limits)
-    square, *ends = table["debiased ECE"]
-    if not is_fleet:
-        # The chance in the data is in their resamples too: not to be taken off twice.
-        found = reliability_bins(p, y, n_bins)
-        chance = (found.count * found.gap**2).nansum().item() / size - square
-        ends = [end + chance for end in ends]
-        exact = clopper_pearson(_correct(p, y)[1].sum(), size)  # 0 and 1 have one too
-        table["accuracy"] = table["accuracy"][0], *map(float, exact)
-    table["debiased ECE"] = [math.sqrt(max(0.0, s)) for s in (square, *ends)]
-    apart = p if is_fleet and np.ndim(targets) == 2 else [p]  # by labels of their own
-    errors = partial(calibrated_errors, n_bins=n_bins, draws=resamples)
-    drawn = torch.stack([errors(q, seed=seed + k) for k, q in enumerate(apart)])
-    drawn = drawn.reshape(-1, resamples).mean(0)
-    table["ECE floor"] = map(float, (drawn.mean(), *map(drawn.quantile, TAILS)))
-    return pd.DataFrame(table, index=["value", "low", "high"]).T
+    bins, least = reliability_bins(p, y, n_bins), min(10, size // n_bins)
+    table = {"accuracy": [right / size, *clopper_pearson(right, size)]}
+    for name, score, *limits in (
+        ("NLL", nll, 0, math.inf), ("Brier", brier_score, 0, 2),
+        ("confidence - accuracy", confidence_gap, -1, 1),
+    ):  # fmt: skip
+        ends = bootstrap(score, p, y, resamples=resamples, seed=seed)
+        table[name] = [score(p, y), *(end.clamp(*limits) for end in ends)]
+    for name, error in (  # of distances (..., B)
+        ("ECE", lambda off: (bins.count * off).sum(-1) / size),
+        ("debiased ECE", lambda off: ((bins.count * off**2).sum(-1) / size).sqrt()),
+        ("MCE", lambda off: off.where(bins.count >= least, 0.0).amax(-1)),
+    ):
+        table[name] = error_interval(bins, error, draws=resamples, seed=seed)
+    table["debiased ECE"][0] = debiased_squared_error(p, y, n_bins).clamp(min=0).sqrt()
+    drawn = calibrated_errors(p, n_bins, draws=resamples, seed=seed)
+    table["chance alone"] = [drawn.mean(), *map(drawn.quantile, TAILS)]
+    rows = {name: [*map(float, row)] for name, row in table.items()}
+    return pd.DataFrame(rows, index=["value", "low", "high"]).T

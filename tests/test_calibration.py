@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from torchmetrics.classification import MulticlassCalibrationError
 
@@ -118,21 +117,6 @@ def test_ece_and_mce_are_those_of_torchmetrics(num_classes):
         assert ours.item() == pytest.approx(theirs(norm="l1")(p, y).item(), abs=1e-6)
         ours = c.maximum_calibration_error(p, y, bins, min_count=1).item()
         assert ours == pytest.approx(theirs(norm="max")(p, y).item(), abs=1e-5)
-
-
-@each_strategy
-def test_the_curve_is_that_of_scikit_learn(strategy):
-    # Its quantiles lie between two rows, at ours, where bins divides N and none tie.
-    for bins in (2, 5, 20):
-        p, y = simulated((400,), seed=bins, dtype=torch.float64)
-        confidence, predicted = p.max(-1)
-        accuracy, mean = calibration_curve(
-            predicted == y, confidence, n_bins=bins, strategy=strategy
-        )
-        ours = c.reliability_bins(p, y, bins, strategy)
-        kept = ours.count > 0
-        assert ours.accuracy[kept].numpy() == close(accuracy)
-        assert ours.confidence[kept].numpy() == close(mean)
 
 
 @given(rows_on_edges(), STRATEGIES)

@@ -1,6 +1,5 @@
 """Chance against closed forms, plain loops and coverage; temperature against scipy."""
 
-import functools
 import math
 
 import numpy as np
@@ -8,10 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import binom, binomtest
-from scipy.stats import t as student
+from scipy.stats import binom, binomtest, foldnorm
 from test_calibration import ece_by_hand, simulated
 
 from lsr_utils import calibration as c
@@ -84,17 +82,6 @@ def test_the_band_covers_95_percent_of_the_bins_of_calibrated_models():
     assert 0.28 < out.any(-1).double().mean() < 0.5
 
 
-def test_the_bounds_of_the_band_leave_no_draw_out_that_they_should_hold():
-    # Of 30 draws the outer fortieths hold less than one: the bounds are the extremes.
-    p = torch.tensor([[0.7, 0.3]], dtype=torch.float64).expand(1000, 2)
-    generator = torch.Generator().manual_seed(3)
-    draws = torch.rand(30, 2, 1000, generator=generator, dtype=torch.float64)
-    accuracy = (draws[:, 0] < 0.7).double().mean(1).sort().values.tolist()
-    assert accuracy[0] < accuracy[1] and accuracy[-2] < accuracy[-1]
-    low, high = c.consistency_band(p, 1, resamples=30, seed=3)
-    assert [low.item(), high.item()] == [accuracy[0], accuracy[-1]]
-
-
 def test_the_binomial_interval_is_that_of_scipy():
     pairs = [(k, n) for n in (1, 2, 7) for k in range(n + 1)] + [(9, 10**6)]
     hits, trials = torch.tensor(pairs).T
@@ -115,79 +102,89 @@ def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     errors = [ece_by_hand(p[rows], y[rows], 15) for rows in (uniform * 50).long()]
     wanted = 2 * ece_by_hand(p, y, 15) - np.quantile(errors, [0.975, 0.025])
     assert [end.item() for end in found] == pytest.approx(wanted, abs=1e-12)
-    low, high = c.bootstrap(c.accuracy, p, p.argmax(-1), resamples=20)
-    assert low == high == 1  # no resample differs: a point
+    ours = c.bootstrap(lambda p, y: float(c.nll(p, y)), p, y, resamples=20)
+    assert ours == c.bootstrap(c.nll, p, y, resamples=20)
+    # No resample differs: that is no interval of no width.
+    low, _ = c.bootstrap(c.accuracy, p, p.argmax(-1), resamples=20)
+    assert low.isnan()
 
 
-MEASURES = {  # and what they can be
-    "accuracy": (c.accuracy, 0, 1),
-    "NLL": (c.nll, 0, math.inf),
-    "Brier": (c.brier_score, 0, 2),
-    "confidence - accuracy": (c.confidence_gap, -1, 1),
-    "ECE": (functools.partial(c.expected_calibration_error, n_bins=10), 0, 1),
-    "debiased ECE": (functools.partial(c.debiased_squared_error, n_bins=10), -1, 1),
-    "MCE": (functools.partial(c.maximum_calibration_error, n_bins=10), 0, 1),
-}
+@pytest.mark.parametrize(("n", "right"), [(100, 90), (100, 80), (50, 10), (400, 399)])
+def test_in_one_bin_the_interval_of_an_error_is_that_of_a_folded_normal(n, right):
+    p = torch.tensor([[0.9, 0.1]], dtype=torch.float64).expand(n, 2)
+    bins = c.reliability_bins(p, (torch.arange(n) >= right).long())
+    gap, likely = abs(right / n - 0.9), (right + 0.5) / (n + 1)
+    spread = math.sqrt(likely * (1 - likely) / n)
+
+    def too_likely(part, tail):
+        return foldnorm(part * gap / spread, scale=spread).ppf(tail) - gap
+
+    def end(tail):
+        return gap and too_likely(0, tail) < 0 and gap * brentq(too_likely, 0, 3, tail)
+
+    wanted = gap, end(0.965), max(end(0.01), foldnorm(0, scale=spread).ppf(0.965))
+    found = c.error_interval(bins, lambda off: off.nansum(-1), draws=20_000)
+    assert [e.item() for e in found] == pytest.approx(wanted, abs=0.0025 + 0.02 * gap)
 
 
-def test_the_summary_of_one_network_is_made_of_the_functions():
+def test_what_is_called_95_percent_holds_the_true_error_in_about_as_many_sets():
+    rng, held = np.random.default_rng(1), []
+    for k in range(200):
+        q = POOL[torch.tensor(rng.integers(0, len(POOL), 400))]
+        y = torch.tensor(rng.random((400, 1)) > q.cumsum(-1)[:, :-1].numpy()).sum(-1)
+        for p in (q, smooth_distribution(q, 0.2)):
+            bins = c.reliability_bins(p, y, 10)
+            share, truth = bins.count / 400, c.true_calibration_error(p, q, 10)
+            found = c.error_interval(
+                bins, lambda off, w=share: (w * off).sum(-1), draws=150, seed=k
+            )
+            held.append(found[1] - 1e-12 <= truth <= found[2])
+    for each in (held[::2], held[1::2]):  # a perfect network, and a modest one
+        assert 0.91 <= np.mean(each) <= 0.99
+
+
+def test_the_summary_is_made_of_the_functions():
     p, y = simulated((300,), seed=4)
     options = {"resamples": 60, "seed": 5}
     found = c.summary(p, y, 10, **options)
-    assert list(found.index) == [*MEASURES, "ECE floor"]
     assert list(found.columns) == ["value", "low", "high"]
-    for name, (measure, *limits) in MEASURES.items():
-        wanted = [measure(p, y), *c.bootstrap(measure, p, y, **options)]
-        wanted = np.clip([number.item() for number in wanted], *limits)
-        if name == "accuracy":
-            right = int((p.argmax(-1) == y).sum())
-            wanted[1:] = binomtest(right, 300).proportion_ci(0.95, method="exact")
-        if name == "debiased ECE":
-            bins = c.reliability_bins(p, y, 10)  # with the chance that is in the data
-            square = (bins.count * (bins.accuracy - bins.confidence) ** 2).nansum()
-            wanted[1:] += square.item() / 300 - wanted[0]
-            wanted = np.sqrt(np.maximum(wanted, 0))
-        assert found.loc[name].tolist() == pytest.approx(wanted, abs=1e-12), name
+    right = int((p.argmax(-1) == y).sum())
+    exact = binomtest(right, 300).proportion_ci(0.95, method="exact")
+    wanted = {"accuracy": [right / 300, *exact]}
+    scores = c.nll, c.brier_score, c.confidence_gap
+    for name, score in zip(found.index[1:4], scores, strict=True):
+        wanted[name] = [score(p, y), *c.bootstrap(score, p, y, **options)]
+    bins = c.reliability_bins(p, y, 10)
+    n, square = bins.count, c.debiased_squared_error(p, y, 10).clamp(min=0)
+    for name, value, error in (
+        ("ECE", ece_by_hand(p, y, 10), lambda off: (off * n).sum(-1) / n.sum()),
+        ("debiased ECE", square**0.5, lambda off: (off**2 @ n.double() / 300) ** 0.5),
+        ("MCE", bins.gap[n >= 10].abs().max(), lambda off: off[..., n >= 10].amax(-1)),
+    ):
+        wanted[name] = [value, *c.error_interval(bins, error, draws=60, seed=5)[1:]]
     errors = c.calibrated_errors(p, 10, draws=60, seed=5)
-    wanted = [errors.mean().item(), *np.quantile(errors, [0.025, 0.975])]
-    assert found.loc["ECE floor"].tolist() == pytest.approx(wanted, abs=1e-12)
+    wanted["chance alone"] = [errors.mean(), *np.quantile(errors, [0.025, 0.975])]
+    assert list(found.index) == list(wanted)
+    for name, row in wanted.items():
+        assert found.loc[name].tolist() == pytest.approx([*map(float, row)]), name
 
 
-@pytest.mark.parametrize("own_targets", [False, True])
-def test_the_summary_of_a_fleet_is_over_networks(own_targets):
-    p, y = simulated((4, 200), seed=4)
-    labels = y.expand(4, -1) if own_targets else y
-    found = c.summary(p, labels, 10, resamples=50, seed=5)
-    for name, (measure, *limits) in MEASURES.items():
-        each = np.array([measure(one, y).item() for one in p])
-        half = student.ppf(0.975, 3) * each.std(ddof=1) / 2
-        wanted = [each.mean(), each.mean() - half, each.mean() + half]
-        wanted = np.clip(wanted, *limits)
-        if name == "debiased ECE":
-            wanted = np.sqrt(np.maximum(wanted, 0))
-        assert found.loc[name].tolist() == pytest.approx(wanted, abs=1e-12), name
-    # Labels of their own have chances of their own.
-    seeds = [5 + k if own_targets else 5 for k in range(4)]
-    draw = functools.partial(c.calibrated_errors, n_bins=10, draws=50)
-    drawn = [draw(q, seed=s) for q, s in zip(p, seeds, strict=True)]
-    wanted = [np.mean(drawn), *np.quantile(np.mean(drawn, 0), [0.025, 0.975])]
-    assert found.loc["ECE floor"].tolist() == pytest.approx(wanted, abs=1e-12)
-
-
-def test_no_interval_leaves_the_values_possible():
-    p = torch.tensor([[0.99, 0.01]]).repeat(40, 1)
-    y = torch.tensor([0] * 39 + [1])
-    fleet = torch.stack([p, p.flip(-1), torch.full_like(p, 0.5)])
-    for network in (p, fleet):
-        found = c.summary(network, y, resamples=50)
+def test_no_interval_leaves_what_is_possible_and_none_is_of_no_width():
+    p = torch.tensor([[0.9, 0.1]]).repeat(100, 1)
+    for wrong in (1, 10):
+        y = (torch.arange(100) < wrong).numpy().astype(np.uint16)
+        found = c.summary(p, y, resamples=100)
         shares = found.drop(["NLL", "Brier", "confidence - accuracy"])
         assert (shares >= 0).all(axis=None) and (shares <= 1).all(axis=None)
         assert (found["low"] <= found["value"]).all()
+        assert (found["high"] - found["low"] > 0.01).all()
+    for name in ("ECE", "debiased ECE", "MCE"):
+        assert 0.05 < found.loc[name, "high"] < 0.076
     p, y = simulated((16,))
     found = c.summary(p, y, resamples=20)  # few rows have an MCE all the same
     assert not found.isna().any(axis=None)
     largest = c.maximum_calibration_error(p, y, min_count=1).item()
-    assert found.loc["MCE", "value"] == largest
+    assert found.loc["MCE", "value"] == pytest.approx(largest, abs=1e-12)
 
 
 # Temperature, and smoothing undone ---------------------------------------------------
@@ -208,7 +205,7 @@ def best_temperature(z, y):
         scaled = z / np.exp(log_t)
         return (logsumexp(scaled, axis=1) - (q * scaled).sum(1)).mean()
 
-    ends = (math.log(0.01), math.log(100))
+    ends = (math.log(0.01), math.log(10_000))
     found = minimize_scalar(loss, bounds=ends, options={"xatol": 1e-11})
     return math.exp(found.x)
 
@@ -257,16 +254,35 @@ def test_of_a_fleet_the_separable_network_has_platts_targets(num_classes, rows):
 
 
 def test_logits_worse_than_none_are_flattened():
-    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])  # the others lie 5 / 3 below the top
-    found = fit_temperature(z, torch.tensor([1, 2])).item()
-    assert found == pytest.approx(1000 * 5 / 3)
-    assert fit_temperature(z[:1], torch.tensor([2])).item() == pytest.approx(2000)
+    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])
+    found = fit_temperature(z, torch.tensor([1, 2]))
+    assert found == math.inf
+    assert with_temperature(z, found).numpy() == pytest.approx(1 / 3)
+    z[0, 2] = -math.inf  # masked, and no better at any temperature
+    assert with_temperature(z, math.inf)[0].tolist() == [0.5, 0.5, 0]
 
 
-def test_logits_that_say_little_or_lie_far_below_do_not_hide_the_temperature():
-    for last in (-1e3, -1e100):  # a gap of 1 is to mean odds of 2, so T = 1 / ln 2
-        z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
-        assert fit_temperature(z, [0, 0, 1]).item() == pytest.approx(1 / math.log(2))
+@pytest.mark.parametrize("last", [-1e3, -1e9, -1e100, -1.7e308, -math.inf])
+def test_a_masked_class_does_not_hide_the_temperature(last):
+    # A gap of 1 is to mean odds of 2, so T = 1 / ln 2.
+    z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
+    for labels in ([0, 0, 1], np.array([0, 0, 1], dtype=np.int8)):
+        assert fit_temperature(z, labels).item() == pytest.approx(1 / math.log(2))
+    if last == -math.inf:
+        with pytest.raises(ValueError, match="^no target may be masked, got -inf"):
+            fit_temperature(z, [0, 0, 2])
+
+
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e9, 1e300])
+def test_one_row_far_off_does_not_hide_the_temperature(far):
+    z, y = simulated_logits((3000,), 6)
+    for wrong in (0, 1):
+        z[0], z[0, (y[0] + wrong) % 6] = 0, far
+        if wrong and far > 1e4:  # it outweighs the rest: any trust costs too much
+            assert fit_temperature(z, y) == math.inf
+        else:
+            wanted = best_temperature(z, y)
+            assert fit_temperature(z, y).item() == pytest.approx(wanted, rel=1e-6)
     # Odds of n + 1 to n in two classes: the gap of 1 is to become ln((n + 1) / n).
     right = 20_001
     z = torch.tensor([[2.0, 1.0]], dtype=torch.float64).expand(2 * right - 1, 2)

@@ -119,20 +119,6 @@ def numbers(number, cell_id, columns):
     return [[float(n[c]) for c in columns] for n in found if len(n) > max(columns)]
 
 
-def test_the_price_is_the_least_in_the_tables_of_06_and_07():
-    falls, hard = [], 0.0  # pairs: the law, and what was seen, as shares
-    for cell in ("nb06a-s05-09", "nb06a-s06-01"):  # ε, law, conf − acc; in points
-        for eps, law, seen in numbers("06a", cell, (0, 1, 2)):
-            hard = seen if eps == 0 else hard
-            falls += [(-law / 100, (hard - seen) / 100)] if eps else []
-    for cell in ("nb09-s04-07", "nb09-s09-03"):
-        for eps, accuracy, over in numbers("09", cell, (0, 1, 5)):
-            hard = over if eps == 0 else hard
-            falls += [(eps * (accuracy - 1 / 6), hard - over)] if eps else []
-    assert len(falls) > 30
-    assert all(seen > law for law, seen in falls)
-
-
 # The examination ----------------------------------------------------------------------
 
 QUESTIONS, PARTS = (

@@ -185,8 +185,7 @@ def film(monkeypatch):
 
 
 def calibrated_shapes(_):
-    experiment = names_of("calibrated_shapes")["calibrated_shapes"]
-    made = experiment(range(2), steps=2, test=60)
+    made = record.record("calibrated_shapes", 2, steps=2, test=60)
     assert set(made["ways"]["way"]) == set(stored("calibrated_shapes")["ways"]["way"])
     return made, {"ways": 5 * 2}  # five ways, two seeds
 

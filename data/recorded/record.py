@@ -35,7 +35,7 @@ from lsr_utils import setup  # noqa: E402
 # Name of the experiment to the notebook that holds it, and what it was trained on.
 EXPERIMENTS = {
     "calibrated_shapes": (
-        "06a",
+        "08a",
         "shapes: 600 training images, 300 validation and 4000 test images for each "
         "seed (seeds 0 ..., + 1000, + 10000), 30 % morphs",
     ),

@@ -7,7 +7,7 @@ from .engine import draw, sign
 
 def _ece(c, correct, bins, weigh=None, low_edge=False):
     """The ECE by hand; weigh(n, gap) for its usual mistakes, n and gap a sum a bin."""
-    place = (torch.floor(c * bins) if low_edge else torch.ceil(c * bins) - 1).long()
+    place = torch.bucketize(c, torch.arange(1, bins).to(c) / bins, right=low_edge)
     n = torch.bincount(place, minlength=bins).double()
     gap = torch.zeros_like(n).index_add(0, place, correct.double() - c)
     return weigh(n, gap) if weigh else gap.abs().sum() / n.sum()
@@ -52,7 +52,7 @@ class E06_1:
     over_bins: you divided by the number of bins. The weights are n_b / N.
     signed: too sure and not sure enough cancel. Take the distance in each bin first.
     one_by_one: average within a bin first: one answer is never 0.8 right.
-    largest: this is the largest gap of any bin, the MCE (06a.4).
+    largest: this is the largest gap of any bin, the MCE (06a.2).
     empty_bins: nan: an empty bin has no accuracy, 0 / 0. Leave it out.
     """
 
@@ -105,9 +105,9 @@ def _answers(seed, *, sharp):
 
 
 class E06_3:
-    """the temperature with the least NLL, and with no other virtue (06a.7).
+    """the temperature with the least NLL, and with no other virtue (08a.3).
     inverse: this is β = 1/T. The logits are *divided* by T.
-    gap_closed: this closes conf − acc. The temperature has the least NLL (06a.10).
+    gap_closed: this closes conf − acc. The temperature has the least NLL (08a.4).
     wrong_half: ran to an end of its interval. Above zero, the *upper* half stays.
     coarse: near, but not there: search until the interval is short.
     """
