@@ -10,6 +10,7 @@ import reprlib
 import numpy as np
 import torch
 
+NO_FLOAT64 = ("mps",)  # kinds of device
 SUM_OF_A_ROW = 1e-3  # how far from 1 a row of probabilities may sum
 
 
@@ -79,10 +80,21 @@ def one_of(value, name, allowed):
 def numbers(values, name):
     """Values as a detached tensor of real numbers; TypeError for others."""
     if not isinstance(values, torch.Tensor):
-        values = torch.as_tensor(np.array(values))  # a copy: it may be read-only
+        # A copy, as it may be read-only; on the CPU, whatever the default device.
+        values = torch.as_tensor(np.array(values), device="cpu")
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
     return values.detach()
+
+
+def exact(values):
+    """A tensor as float64, on the CPU where its device has none."""
+    return (values.cpu() if values.device.type in NO_FLOAT64 else values).double()
+
+
+def array(values):
+    """A numpy array of a tensor on any device, or of what numpy takes."""
+    return np.asarray(values.detach().cpu() if torch.is_tensor(values) else values)
 
 
 def finite(values, name, width=None):
@@ -90,7 +102,7 @@ def finite(values, name, width=None):
 
     width : of the last axis, where 1 would be taken for any other, without a word
     """
-    values = numbers(values, name).double()
+    values = exact(numbers(values, name))
     every(values.isfinite(), values, f"{name} must be finite")
     there = values.shape[-1] if values.dim() else 1
     that(width in (None, there), f"{name} must have width {width}", there)
@@ -102,8 +114,9 @@ def probabilities(values, name="probabilities"):
     values = numbers(values, name)
     shape, must = tuple(values.shape), f"{name} must have shape (..., K), nowhere 0"
     that(shape and 0 not in shape, must, shape)
-    values = values if values.is_floating_point() else values.double()  # one-hot rows
-    eps = torch.finfo(values.dtype).eps
+    eps = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
+    if not eps or values.device.type in NO_FLOAT64:  # one-hot rows are exact
+        values = exact(values)
     right = (values >= 0) & (values <= 1 + max(1e-6, eps))  # nan is not right
     every(right, values, f"{name} must lie in [0, 1] (a softmax of logits does)", ".4g")
     sums = values.sum(-1, dtype=torch.float64)

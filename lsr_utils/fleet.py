@@ -269,8 +269,8 @@ class _Training:
                 self._note_broken(found["loss"])
             columns = {"step": self.step, "part": name}
             for measure, values in found.items():
-                values = values.masked_fill(self.broken >= 0, np.nan)
-                columns[measure] = values.double().cpu().numpy()
+                values = values.cpu().masked_fill(self.broken.cpu() >= 0, np.nan)
+                columns[measure] = values.double().numpy()
             table = pd.DataFrame(columns, fleet.grid.index[self.part])
             fleet._measured[self.step, place, first] = fleet.grid[self.part].join(table)
         steps = enumerate(self.broken.tolist(), start=first)
@@ -296,12 +296,13 @@ def _measures(logits, targets, loss):
     # Stacked, so that a loss of another shape than (M, B) is refused.
     losses = loss(logits, targets), smoothed_cross_entropy(logits, targets, 0.0)
     found = dict(zip(("loss", "nll"), torch.stack(losses), strict=True)) | {
-        "accuracy": (logits.argmax(-1) == targets).double(),
+        "accuracy": check.exact(logits.argmax(-1) == targets),
         "gap": logit_gap(logits, targets),
         "confidence": logits.mT.contiguous().softmax(1).amax(1),
     }
     sound = logits.isfinite().all(-1).all(-1)
-    return {k: v.mean(1).masked_fill(~sound, np.nan) for k, v in found.items()}
+    found = {name: values.mean(1) for name, values in found.items()}
+    return {k: v.masked_fill(~sound.to(v.device), np.nan) for k, v in found.items()}
 
 
 def _optimiser(parameters, table):

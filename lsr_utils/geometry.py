@@ -114,7 +114,7 @@ def self_duality(weight, features, targets, centred=False):
     """
     weight = check.finite(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
-    weight = check.finite(weight, "weight", features.shape[-1])
+    weight = check.finite(weight, "weight", features.shape[-1]).to(features.device)
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
     unit = []
     for vectors, whole in zip(both, (weight, features), strict=True):
@@ -157,11 +157,12 @@ class TemplatePlane(NamedTuple):
     def project(self, features):
         """Features (..., N, D) to points (..., N, 2) of the plane."""
         features = check.finite(features, "features", self.axes.shape[-2])
+        features = features.to(self.axes.device)
         return (features - self.origin.unsqueeze(-2)) @ self.axes
 
     def logit_differences(self, points):
         """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
-        points = check.finite(points, "points")
+        points = check.finite(points, "points").to(self.offsets.device)
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
@@ -171,11 +172,11 @@ def template_plane(weight, triple, bias=None):
     Their templates may not lie on one line: the smallest height of the triangle is more
     than 1e-6 times the longest, ten times the rounding of float32.
     """
-    weight, _ = check.numbers(weight, "weight"), check.finite(weight, "weight")
-    rounding = torch.finfo(weight.dtype).eps if weight.is_floating_point() else 0.0
+    kind, weight = check.numbers(weight, "weight").dtype, check.finite(weight, "weight")
+    rounding = torch.finfo(kind).eps if kind.is_floating_point else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
-    corners = weight[..., list(triple), :].double()  # (..., 3, D)
+    corners = weight[..., list(triple), :]  # (..., 3, D)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)
     heights = r.diagonal(dim1=-2, dim2=-1)
@@ -187,7 +188,7 @@ def template_plane(weight, triple, bias=None):
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)
     if bias is not None:
-        bias = check.finite(bias, "bias", num_classes)
+        bias = check.finite(bias, "bias", num_classes).to(logits.device)
         logits = logits + bias[..., list(triple)]
     slopes, offsets = _pairs(templates, -2), _pairs(logits)
     centre = torch.linalg.solve(slopes[..., :2, :], -offsets[..., :2])

@@ -24,8 +24,8 @@ def setup(seed=0, threads=None, device=None):
 
     seed    : a whole number, at least 0
     threads : of PyTorch on the CPU; when None LSR_THREADS, or 1: the fastest here
-    device  : "cpu", "cuda", "cuda:1"; when None the environment variable LSR_DEVICE,
-              else CUDA if there is one, else the CPU
+    device  : "cpu", "cuda", "cuda:1", "mps"; when None the environment variable
+              LSR_DEVICE, else the accelerator that PyTorch finds, else the CPU
     returns : torch.device; also prints one line that names it
     raises  : ValueError for a seed, a number of threads or a device that cannot be had
     """
@@ -34,8 +34,11 @@ def setup(seed=0, threads=None, device=None):
     seed = check.seed(seed)
     threads = float(os.environ.get("LSR_THREADS") or 1) if threads is None else threads
     threads = check.whole(threads, "threads", least=1)
-    gpus = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    devices = [*gpus, "cpu"] if torch.cuda.is_available() else ["cpu"]
+    devices, gpus = ["cpu"], torch.accelerator
+    if gpus.is_available():
+        kind = gpus.current_accelerator().type  # cuda, mps, xpu
+        every = (f"{kind}:{i}" for i in range(gpus.device_count()))
+        devices = [kind, *every, "cpu"]
     device = str(device or os.environ.get("LSR_DEVICE") or devices[0])
     device = torch.device(check.one_of(device, "device", devices))
     random.seed(seed)

@@ -124,7 +124,7 @@ def compare_arms(table, arm, baseline, values):
 
 
 def _numbers(values, name):
-    values = check.finite(np.asarray(values, dtype=float), name).numpy()
+    values = check.finite(values, name).cpu().numpy()
     if values.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
     return values

@@ -72,7 +72,7 @@ def logit_gap(logits, targets):
 
     With smoothed targets its optimum is ``targets.optimal_gap``. Taught in 03.
     """
-    num_classes = logits.shape[-1]
+    targets, num_classes = targets.to(logits.device), logits.shape[-1]
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (true - logits.mean(-1)) * num_classes / (num_classes - 1)
 
@@ -91,7 +91,7 @@ def evaluate(model, data, eps=0.0):
     return {
         "loss": LabelSmoothingCrossEntropy(eps)(logits, data.y).item(),
         "nll": LabelSmoothingCrossEntropy(0.0)(logits, data.y).item(),
-        "accuracy": (logits.argmax(-1) == data.y).double().mean().item(),
+        "accuracy": (logits.argmax(-1) == data.y).sum().item() / len(data.y),
         "gap": logit_gap(logits, data.y).mean().item(),
     }
 

@@ -32,8 +32,11 @@ class SixClass:
         return replace(self, **part)
 
     def to(self, device):
-        """The same task with its tensors on ``device``."""
-        return replace(self, **{name: t.to(device) for name, t in self._tensors()})
+        """The same task on ``device``; a posterior stays where there is no float64."""
+        lacks = torch.device(device).type in check.NO_FLOAT64
+        stays = {"posterior"} if lacks else set()
+        moved = {k: t.to(device) for k, t in self._tensors() if k not in stays}
+        return replace(self, **moved)
 
     def _tensors(self):
         return [(k, v) for k, v in vars(self).items() if isinstance(v, torch.Tensor)]

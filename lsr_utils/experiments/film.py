@@ -83,8 +83,9 @@ def trained(num_classes, eps, seed):
 
 def least(num_classes, eps, start=0):
     """Points that move freely in a plane, one a class: least loss, gaps (K,)."""
-    draws, labels = torch.Generator().manual_seed(start), torch.arange(num_classes)
-    free = torch.randn(num_classes, 5, generator=draws, dtype=torch.float64)
+    kind = {"generator": torch.Generator().manual_seed(start), "device": "cpu"}
+    labels = torch.arange(num_classes, device="cpu")
+    free = torch.randn(num_classes, 5, dtype=torch.float64, **kind)
     search = torch.optim.LBFGS([free.requires_grad_()], max_iter=2000)
 
     def logits():  # of features, templates and biases

@@ -3,7 +3,7 @@
 import numpy as np
 import seaborn as sns
 
-from .. import style
+from .. import check, style
 from ..plots import charts, geometry
 
 
@@ -29,7 +29,7 @@ def template_triples(planes, points, labels, class_names):
 
 def draw_groups(axis, points, labels, class_names):
     """Points (N, 2) of a flat map (PCA, t-SNE) with labels (N,), each group named."""
-    points, labels = np.asarray(points), np.asarray(labels)
+    points, labels = check.array(points), check.array(labels)
     sns.scatterplot(
         x=points[:, 0], y=points[:, 1], hue=labels, style=labels, s=16, linewidth=0,
         palette=list(style.CLASS_COLORS[: len(class_names)]), legend=False, ax=axis,

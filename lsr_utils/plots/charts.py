@@ -5,7 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import style
+from .. import check, style
 
 INK, GREY = "#333333", "#666666"
 LINE = "#444444"  # of a reference: zero, a floor, a border of two classes
@@ -27,7 +27,7 @@ def image_grid(images, titles, columns=12):
     """Grey images (N, 1, H, W) in a grid, each with a short title: a Figure."""
     figure, axes = grid(len(images), columns, 9.0, 9.0 / columns + 0.3)
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        axis.imshow(image[0], cmap="gray_r")
+        axis.imshow(check.array(image)[0], cmap="gray_r")
         axis.axis("off")
         axis.set_title(title, loc="center", weight="normal")
     return figure

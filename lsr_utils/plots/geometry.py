@@ -5,7 +5,7 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import style
+from .. import check, style
 from .charts import LINE
 
 
@@ -46,8 +46,8 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
 def draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; points and labels ``within`` set limits."""
     every = points, labels, plane.templates, plane.centre, plane.directions
-    points, labels, templates, centre, directions = map(np.asarray, every)
-    own = [np.asarray(p)[np.isin(np.asarray(y), plane.triple)] for p, y in within]
+    points, labels, templates, centre, directions = map(check.array, every)
+    own = [check.array(p)[np.isin(check.array(y), plane.triple)] for p, y in within]
     shown = np.vstack([*own, templates])
     low, high = shown.min(0), shown.max(0)
     middle, half = (low + high) / 2, 0.55 * (high - low).max()

@@ -1,0 +1,76 @@
+"""The package under CUDA's rules about devices, on a CPU: no real device is needed."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
+pytestmark = pytest.mark.skipif(not COMPILER, reason="no C++ compiler (g++, or CXX)")
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory):
+    """The compiled library that tells PyTorch of a device."""
+    made = tmp_path_factory.mktemp("pretended") / "backend.so"
+    torch_at = pathlib.Path(torch.__file__).parent
+    include, lib = torch_at / "include", torch_at / "lib"
+    call = [
+        *(COMPILER, "-shared", "-fPIC", "-O0", "-std=c++20", HERE / "backend.cpp"),
+        *("-o", made, f"-I{include}", f"-I{include / 'torch/csrc/api/include'}"),
+        *(f"-L{lib}", f"-Wl,-rpath,{lib}", "-lc10", "-ltorch_cpu"),
+    ]
+    built = subprocess.run(call, capture_output=True, text=True)
+    if built.returncode:
+        pytest.skip(f"the compiler refuses: {built.stderr.splitlines()[0][:200]}")
+    return made
+
+
+@pytest.fixture
+def run(backend):
+    """Run a script of this folder on the device; returns what it printed last."""
+
+    def called(script, *arguments, kind="cuda"):
+        env = {**os.environ, "PRETENDED_BACKEND": str(backend), "MPLBACKEND": "agg"}
+        env |= {"PRETENDED_KIND": kind, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
+        env |= {"OMP_NUM_THREADS": "1", "LSR_DEVICE": ""}
+        call = [sys.executable, HERE / script, *map(str, arguments)]
+        done = subprocess.run(call, env=env, capture_output=True, text=True, cwd=HERE)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.splitlines()[-1]
+
+    return called
+
+
+MODES = [
+    ("cuda", "device", "cpu", "mixed"),
+    ("cuda", "default"),
+    ("mps", "device", "mixed"),
+]
+
+
+@pytest.mark.parametrize("modes", MODES, ids=" ".join)
+def test_every_call_gives_the_cpus_values_or_one_sentence(modes, run):
+    """And no host waits for a loss; "mps" is a device without float64."""
+    kind, *modes = modes
+    assert json.loads(run("tried.py", *modes, kind=kind)) == {m: {} for m in modes}
+
+
+@pytest.mark.parametrize("name", ["02_the_loss", "05_three_clouds"])
+def test_the_code_of_a_lecture_runs(name, run):
+    assert run("lecture.py", ROOT / "notebooks" / f"{name}.ipynb").startswith("ran on")
+
+
+def test_slips_are_caught(run):
+    found = json.loads(run("tried.py", "generator", "labels", "waits"))
+    assert "generator" in found["generator"]["fit"]
+    assert "same device" in found["labels"]["nll"]
+    assert {"loss", "loss, weights"} <= {*found["waits"]}
+    assert all("waits" in words for words in found["waits"].values())

@@ -1,0 +1,104 @@
+"""Try every call on the pretended device, and print what went wrong, as JSON.
+
+Arguments: where the data lie, one run each: "device", "cpu" or "mixed"; "default" where
+the device is PyTorch's default from then on; or the name of a slip, planted first.
+"""
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import pretended  # before torch
+import torch
+from calls import CALLS, values
+
+from lsr_utils import check, losses
+
+
+def stay(tensor):
+    return tensor.clone()
+
+
+def put(tensor):
+    """On the device, in the precision that it has."""
+    if pretended.NO_FLOAT64 and tensor.dtype == torch.float64:
+        tensor = tensor.float()
+    return tensor.to("cuda")
+
+
+def compared(found, wanted):
+    """ "" where the values are those of the CPU, or what is wrong with them."""
+    found, wanted = values(found), values(wanted)
+    if [a.shape for a in found] != [a.shape for a in wanted]:
+        return f"shapes {[a.shape for a in found]}"
+    close = 2e-3 if pretended.NO_FLOAT64 else 1e-6
+    alike = (
+        np.allclose(a, b, close, close, equal_nan=True)
+        for a, b in zip(found, wanted, strict=True)
+    )
+    return "" if all(alike) else "other values than on the CPU"
+
+
+def tried(where, wanted):
+    """What went wrong in each call, and what its host waited for."""
+    at, by = {"device": (put, put), "cpu": (stay, stay), "mixed": (put, stay)}[where]
+    said = {}
+    for name, call in CALLS.items():
+        pretended.waits.clear()
+        try:
+            found = call(at, by)
+            waits = sum(pretended.waits.values())
+            said[name] = compared(found, wanted[name])
+            if where == "device" and waits and name.startswith(("loss", "fused")):
+                said[name] = f"the host waits {waits} times"
+        except ValueError as error:
+            refused = where == "mixed" and "device" in str(error)
+            said[name] = "" if refused else f"ValueError: {error}"
+        except Exception as error:
+            said[name] = f"{type(error).__name__}: {error}"
+    return {name: words for name, words in said.items() if words}
+
+
+def plant(slip):
+    """A slip of devices that a person might make; nothing for any other word."""
+    rand, labels, rows = torch.rand, check.labels, losses._rows_from_log_p
+
+    def drawn_there(*shape, device=None, **options):
+        return rand(*shape, device="cuda", **options)
+
+    def left_behind(*arguments):
+        return labels(*arguments).cpu()
+
+    def waiting(log_p, *others):
+        assert log_p.sum().item() < 1
+        return rows(log_p, *others)
+
+    if slip == "generator":
+        torch.rand = drawn_there
+    elif slip == "labels":
+        check.labels = left_behind
+    elif slip == "waits":
+        losses._rows_from_log_p = waiting
+    return {"generator": rand, "labels": labels, "waits": rows}
+
+
+def main(*modes):
+    warnings.simplefilter("ignore")
+    wanted = {name: call(stay, stay) for name, call in CALLS.items()}
+    pretended.install()
+    if pretended.NO_FLOAT64:
+        check.NO_FLOAT64 = ("cuda",)
+    found = {}
+    for mode in modes:
+        if mode == "default":
+            torch.set_default_device("cuda")
+        before = plant(mode)
+        where = mode if mode in ("cpu", "mixed") else "device"
+        found[mode] = tried(where, wanted)
+        torch.rand, check.labels, losses._rows_from_log_p = before.values()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
