@@ -89,7 +89,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         if self.reduction != "mean":
             return rows if self.reduction == "none" else rows.sum()
         total = share.sum()  # 0 where nothing counts; PyTorch's quotient is nan there
-        return rows.sum() / total.where(total != 0, torch.nan)
+        return rows.sum() / total.masked_fill(total == 0, torch.nan)
 
     def extra_repr(self):
         weight = None if self.weight is None else tuple(self.weight.shape)
@@ -113,9 +113,9 @@ def _rows_from_indices(logits, targets, weight, how):
         _raise_out_of_range(targets, live & ~in_range, num_classes)
     # Masking the logits, not the loss: 0 * nan is nan in the gradient too.
     log_p = logits.masked_fill(~live.unsqueeze(-1), 0.0).log_softmax(-1)
-    index = targets.where(live & in_range, 0)
+    index = targets.masked_fill(~(live & in_range), 0)
     rows, share = _rows_from_log_p(log_p, index, live, weight, how)
-    return rows.where(in_range | ~live, torch.nan), share
+    return rows.masked_fill(live & ~in_range, torch.nan), share
 
 
 def _rows_from_log_p(log_p, targets, live, weight, how):
@@ -123,7 +123,7 @@ def _rows_from_log_p(log_p, targets, live, weight, how):
     index, last = targets.unsqueeze(-1), log_p.dim() - 1  # ONNX's evaluator knows no -1
     nll = -log_p.gather(last, index).squeeze(-1)
     share = torch.ones_like(nll) if weight is None else weight[index].squeeze(-1)
-    share = share.where(live, 0.0)
+    share = share.masked_fill(~live, 0.0)
     # Where a coefficient is 0 its term may be infinite: it is left out.
     rows = (1 - how.eps) * _times(share, nll) if how.eps < 1 else 0.0
     if how.eps > 0:
@@ -131,7 +131,7 @@ def _rows_from_log_p(log_p, targets, live, weight, how):
         if how.spread == "others":
             receivers, others = receivers - 1, log_p.scatter(last, index, 0.0)
         uniform = -(others if weight is None else _times(weight, others)).sum(-1)
-        rows = rows + how.eps / receivers * uniform.where(live, 0.0)
+        rows = rows + how.eps / receivers * uniform.masked_fill(~live, 0.0)
     return rows, share
 
 
