@@ -137,6 +137,7 @@ ROWS = [
     (lambda: Loss()(P, Y + 3), IndexError, "0 ... 5 or equal ignore_index, got 6"),
     (lambda: Loss()(P[:1], ALMOST), IndexError, "0 ... 5 or equal ignore_index, got"),
     # fused
+    (lambda: Fused(scale=torch.ones((), requires_grad=True)), ValueError, "scale must"),
     (lambda: Fused(scale=0.0), ValueError, "scale must be a number other than 0 that"),
     (lambda: Fused(scale=1e300), ValueError, "that float32 can hold, got 1e+300"),
     (lambda: Fused()(P, 0.9 * P), ValueError, "sum to 1 in each row, got 0.9000"),

@@ -9,14 +9,13 @@ over models, a graph for a compiler), the readable loss answers.
 Taught in deep dive 02b.
 """
 
-import math
 from functools import partial
 from types import SimpleNamespace
 
 import torch
 from torch.autograd import forward_ad
 
-from .. import losses
+from .. import check, losses
 from ..losses import LabelSmoothingCrossEntropy, _spelled_out
 from . import cpu, cuda
 
@@ -230,11 +229,8 @@ def _backend(logits, targets, weight):
 
 def _check_scale(scale):
     """The scale as a float; ValueError for one that the kernels cannot divide by."""
-    try:
-        value = math.nan if isinstance(scale, (str, bool)) else float(scale)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        value = math.nan
-    if not FLOAT32.tiny <= abs(value) <= FLOAT32.max:
+    value = scale if type(scale) is float else check._as_float(scale)
+    if value is None or not FLOAT32.tiny <= abs(value) <= FLOAT32.max:
         raise ValueError(
             f"scale must be a number other than 0 that float32 can hold, got {scale!r}."
         )
