@@ -211,10 +211,8 @@ def test_the_module_and_its_copies_are_the_function_with_its_options_kept():
     tenth = torch.nn.CrossEntropyLoss(label_smoothing=0.1)(z, y).item()
     module = LabelSmoothingCrossEntropy()
     assert module(z, y).item() == pytest.approx(tenth, rel=1e-14)
-    module.eps, module.reduction = (
-        np.array(0.3),
-        "sum",
-    )  # a change counts, and is checked
+    module.eps, module.reduction = np.array(0.3), "sum"  # a change counts
+    module.ignore_index = -100.0
     assert module(z, y) == label_smoothing_cross_entropy(z, y, 0.3, "sum")
     for name, bad in (("eps", NAN), ("reduction", "avg"), ("spread", "")):
         wrong = LabelSmoothingCrossEntropy()
