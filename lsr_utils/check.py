@@ -4,6 +4,7 @@ A mistake that would pass unnoticed is refused here in one sentence: the argumen
 value, what is allowed. Elsewhere PyTorch's own message will do.
 """
 
+import contextlib
 import math
 import reprlib
 
@@ -21,9 +22,10 @@ def that(holds, must, got, kind=ValueError):
 
 
 def every(right, values, must, form="", kind=ValueError):
-    """Nothing where all values are right; else an error with the first that is not."""
-    if not right.all():
-        raise kind(f"{must}, got {values[~right][0].item():{form}}.")
+    """An error that names the first value that is not right, where one may look."""
+    with contextlib.suppress(RuntimeError):  # vmap and "meta" let nobody look
+        if not (torch.compiler.is_compiling() or torch.jit.is_tracing() or right.all()):
+            raise kind(f"{must}, got {values[~right][0].item():{form}}.")
 
 
 def real(value, name, interval):
@@ -57,8 +59,8 @@ def _as_float(value):
 def whole(value, name, least=0, most=math.inf):
     """A whole number from ``least`` to ``most``, as an int; 5.0 is one."""
     number = value if type(value) is int else _as_float(value)
-    allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
     if number is None or number % 1 != 0 or not least <= number <= most:
+        allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
         raise ValueError(f"{name} must be a whole number, {allowed}, got {value!r}.")
     return int(value)
 
@@ -70,9 +72,9 @@ def seed(value):
 
 def one_of(value, name, allowed):
     """The value, which must be one of a few strings."""
-    known = ", ".join(map(repr, allowed)) or "one of those there are (none)"
-    known = " or ".join(known.rsplit(", ", 1))
     if not isinstance(value, str) or value not in allowed:
+        known = ", ".join(map(repr, allowed)) or "one of those there are (none)"
+        known = " or ".join(known.rsplit(", ", 1))
         raise ValueError(f"{name} must be {known}, got {reprlib.repr(value)}.")
     return value
 
@@ -117,7 +119,8 @@ def probabilities(values, name="probabilities"):
     eps = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
     if not eps or values.device.type in NO_FLOAT64:  # one-hot rows are exact
         values = exact(values)
-    right = (values >= 0) & (values <= 1 + max(1e-6, eps))  # nan is not right
+    every(~(values < 0), values, f"{name} must lie in [0, 1] (a softmax does)", ".4g")
+    right = values <= 1 + max(1e-6, eps)  # nan is not right
     every(right, values, f"{name} must lie in [0, 1] (a softmax of logits does)", ".4g")
     sums = values.sum(-1, dtype=torch.float64)
     right = (sums - 1).abs() <= max(SUM_OF_A_ROW, 4 * eps)

@@ -10,7 +10,6 @@ where that class is known to slip (deep dive 02a shows where), this one does not
 * probability targets that are no distributions are refused.
 """
 
-import contextlib
 import inspect
 from functools import partial
 
@@ -81,18 +80,16 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         weight = None if self.weight is None else self.weight.to(logits.dtype)
         if targets.is_floating_point():
             targets = targets.movedim(class_axis, -1).to(logits.dtype)
-            smoothed = smooth_distribution(targets, self.eps, self.spread)
+            smoothed = smooth_distribution(targets, self.eps, self.spread, look=False)
             coefficients = smoothed if weight is None else smoothed * weight
             rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
             share = torch.ones_like(rows)
         else:
             rows, share = _rows_from_indices(logits, targets, weight, self)
-        if self.reduction == "none":
-            return rows
-        if self.reduction == "sum":
-            return rows.sum()
+        if self.reduction != "mean":
+            return rows if self.reduction == "none" else rows.sum()
         total = share.sum()  # 0 where nothing counts; PyTorch's quotient is nan there
-        return rows.sum() / total.where(total != 0, torch.nan)
+        return rows.sum() / total.masked_fill(total == 0, torch.nan)
 
     def extra_repr(self):
         weight = None if self.weight is None else tuple(self.weight.shape)
@@ -106,11 +103,8 @@ def label_smoothing_cross_entropy(logits, targets, *args, **options):
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 
-# The rows. ``how`` is the loss, for its options. --------------------------------------
-
-
 def _rows_from_indices(logits, targets, weight, how):
-    """Loss of each row and its share in the mean, for class indices: two (...)."""
+    """Loss of each row, its share in the mean: two (...); ``how`` holds the options."""
     num_classes = logits.shape[-1]
     targets = _as_int64(targets)
     live = targets != how.ignore_index
@@ -119,26 +113,25 @@ def _rows_from_indices(logits, targets, weight, how):
         _raise_out_of_range(targets, live & ~in_range, num_classes)
     # Masking the logits, not the loss: 0 * nan is nan in the gradient too.
     log_p = logits.masked_fill(~live.unsqueeze(-1), 0.0).log_softmax(-1)
-    index = targets.where(live & in_range, 0)
+    index = targets.masked_fill(~(live & in_range), 0)
     rows, share = _rows_from_log_p(log_p, index, live, weight, how)
-    return rows.where(in_range | ~live, torch.nan), share
+    return rows.masked_fill(live & ~in_range, torch.nan), share
 
 
 def _rows_from_log_p(log_p, targets, live, weight, how):
     """The same from log-probabilities and targets that all name a class."""
-    index = targets.unsqueeze(-1)
-    nll = -log_p.gather(-1, index).squeeze(-1)
-    share = torch.ones_like(nll) if weight is None else weight[targets]
-    share = share.where(live, 0.0)
-    rows = 0.0
-    if how.eps < 1:  # where a coefficient is 0 its term may be infinite: leave it out
-        rows = (1 - how.eps) * _times(share, nll)
+    index, last = targets.unsqueeze(-1), log_p.dim() - 1  # ONNX's evaluator knows no -1
+    nll = -log_p.gather(last, index).squeeze(-1)
+    share = torch.ones_like(nll) if weight is None else weight[index].squeeze(-1)
+    share = share.masked_fill(~live, 0.0)
+    # Where a coefficient is 0 its term may be infinite: it is left out.
+    rows = (1 - how.eps) * _times(share, nll) if how.eps < 1 else 0.0
     if how.eps > 0:
         receivers, others = log_p.shape[-1], log_p
         if how.spread == "others":
-            receivers, others = receivers - 1, log_p.scatter(-1, index, 0.0)
+            receivers, others = receivers - 1, log_p.scatter(last, index, 0.0)
         uniform = -(others if weight is None else _times(weight, others)).sum(-1)
-        rows = rows + how.eps / receivers * uniform.where(live, 0.0)
+        rows = rows + how.eps / receivers * uniform.masked_fill(~live, 0.0)
     return rows, share
 
 
@@ -156,18 +149,17 @@ def _as_int64(targets):
 
 
 def _check_floating(tensor, name):
-    fits = isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
-    got = getattr(tensor, "dtype", type(tensor))
-    check.that(fits, f"{name} must be a floating-point tensor", got, TypeError)
+    if not torch.is_tensor(tensor) or not tensor.is_floating_point():
+        got = tensor.dtype if torch.is_tensor(tensor) else type(tensor)
+        raise TypeError(f"{name} must be a floating-point tensor, got {got}.")
 
 
 def _check_weight(weight, num_classes="K"):
-    if weight is None:
-        return None
-    _check_floating(weight, "weight")
-    fits = weight.dim() == 1 and num_classes in ("K", len(weight))
-    must = f"weight must have shape ({num_classes},), one factor a class"
-    check.that(fits, must, tuple(weight.shape))
+    if weight is not None:
+        _check_floating(weight, "weight")
+        if weight.dim() != 1 or num_classes not in ("K", len(weight)):
+            must = f"weight must have shape ({num_classes},), one factor a class"
+            raise ValueError(f"{must}, got {tuple(weight.shape)}.")
     return weight
 
 
@@ -186,28 +178,28 @@ def _check_inputs(logits, targets, how):
     if not isinstance(targets, torch.Tensor):
         raise TypeError(f"targets must be a tensor, got {type(targets)}.")
     for name, tensor in (("weight", weight), ("targets", targets)):
-        device = logits.device if tensor is None else tensor.device
-        must = f"logits and {name} must be on one device"
-        check.that(device == logits.device, must, f"{logits.device} and {device}")
-    fits = targets.dtype != torch.bool and not targets.is_complex()
-    must = "targets must be class indices (any integer dtype) or probabilities "
-    check.that(fits, f"{must}(floating point)", f"dtype {targets.dtype}", TypeError)
+        if tensor is not None and tensor.device != logits.device:
+            got = f"{logits.device} and {tensor.device}"
+            raise ValueError(f"logits and {name} must be on one device, got {got}.")
+    if targets.dtype == torch.bool or targets.is_complex():
+        must = "targets must be class indices (any integer dtype) or probabilities "
+        raise TypeError(f"{must}(floating point), got dtype {targets.dtype}.")
     kind, wanted = "probabilities", shape
     if not targets.is_floating_point():
         kind, wanted = "class indices", shape[:class_axis] + shape[class_axis + 1 :]
+        kind += ", not one-hot rows (make those float)," * (targets.shape == shape)
     if targets.shape != wanted:
         raise ValueError(
             f"targets of dtype {targets.dtype} are {kind} and must have shape {wanted} "
             f"for logits of shape {shape}, got {tuple(targets.shape)}."
         )
-    if kind == "class indices":
+    if not targets.is_floating_point():
         return
     must = "ignore_index needs targets that are class indices"
     got = f"ignore_index={how.ignore_index} with probabilities"
     check.that(how.ignore_index < 0, must, got)
     if targets.numel() and _readable(targets, how):
-        with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
-            check.probabilities(targets.movedim(class_axis, -1), "targets")
+        check.probabilities(targets.movedim(class_axis, -1), "targets")
 
 
 def _readable(targets, how):
@@ -218,5 +210,4 @@ def _readable(targets, how):
 
 def _raise_out_of_range(targets, bad, num_classes):
     must = f"targets must lie in 0 ... {num_classes - 1} or equal ignore_index"
-    with contextlib.suppress(RuntimeError):  # vmap lets nobody look at a value
-        check.every(~bad, targets, must, kind=IndexError)
+    check.every(~bad, targets, must, kind=IndexError)

@@ -1,6 +1,5 @@
 """Time and memory of a call, on the CPU and on CUDA."""
 
-import contextlib
 import itertools
 import json
 import os
@@ -24,12 +23,11 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     for _ in range(warm_up):
         call()
     on_cuda = torch.device(device).type == "cuda"
-    # Events belong to the current device.
-    with torch.cuda.device(device) if on_cuda else contextlib.nullcontext():
-        marks = [_mark(on_cuda)]
+    with torch.cuda.device(device if on_cuda else -1):  # events are of the current one
+        marks = [_mark(device)]
         for _ in range(rounds):
             call()
-            marks.append(_mark(on_cuda))
+            marks.append(_mark(device))
         if on_cuda:
             torch.cuda.synchronize()
     pairs = itertools.pairwise(marks)
@@ -37,9 +35,12 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     return statistics.median(spans)
 
 
-def _mark(on_cuda):
+def _mark(device):
     """This moment: of the device, where it is CUDA, or of the clock."""
-    if not on_cuda:
+    kind = torch.device(device).type
+    if kind != "cuda":
+        if kind != "cpu":
+            torch.accelerator.synchronize(device)
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)
     event.record()
@@ -69,5 +70,4 @@ def peak_bytes(call, device="cpu"):
         events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
     events = [event for event in events if event["name"] == "[memory]"]
     events.sort(key=lambda event: event["ts"])
-    changes = (event["args"]["Bytes"] for event in events)
-    return max(itertools.accumulate(changes, initial=0))
+    return max(itertools.accumulate((e["args"]["Bytes"] for e in events), initial=0))

@@ -22,23 +22,30 @@ def check_spread(spread, eps, num_classes):
     """ValueError for an unknown convention, or "others" where there are no others."""
     check.one_of(spread, "spread", SPREADS)
     if spread == "others" and eps > 0 and num_classes < 2:
-        got = f"{num_classes=}"
-        raise ValueError(f"spread='others' needs at least 2 classes, got {got}.")
+        raise ValueError(
+            f"spread='others' needs at least 2 classes, got {num_classes}."
+        )
 
 
-def smooth_distribution(probabilities, eps, spread="all"):
+def smooth_distribution(probabilities, eps, spread="all", *, look=True):
     """Move the share ``eps`` of each distribution to all classes, or to the others.
 
     probabilities : (..., K) tensor, each row a distribution over the K classes
     eps           : share that moves, in [0, 1]
     spread        : "all" gives (1 - eps) q + eps / K,
                     "others" gives (1 - eps) q + eps (1 - q) / (K - 1)
+    look          : False: of values that were checked, which waits for a GPU
     returns       : (..., K) tensor; rows that sum to 1 still do, to rounding
-    raises        : ValueError for eps or spread
+    raises        : ValueError for eps, spread, or rows that are no distributions
     """
-    eps = check.real(eps, "eps", "[0, 1]")
+    if look:
+        if not torch.is_tensor(probabilities) or not probabilities.is_floating_point():
+            probabilities = check.numbers(probabilities, "probabilities") + 0.0
+        if probabilities.shape[:-1].numel():
+            check.probabilities(probabilities)
+        eps = check.real(eps, "eps", "[0, 1]")
+        check_spread(spread, eps, probabilities.shape[-1])
     num_classes = probabilities.shape[-1]
-    check_spread(spread, eps, num_classes)
     if spread == "all" or eps == 0:
         return (1 - eps) * probabilities + eps / num_classes
     return (1 - eps) * probabilities + eps * (1 - probabilities) / (num_classes - 1)
@@ -48,18 +55,18 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     """Smoothed one-hot targets for class indices (Szegedy et al. 2016, section 7).
 
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
-    dtype   : of the result, floating point; PyTorch's default when None
+    dtype   : of the result, floating point, or its name; PyTorch's default when None
     returns : (..., num_classes) tensor of probabilities
-    raises  : ValueError (eps, spread, num_classes), TypeError (targets, dtype),
-              IndexError (a class out of range)
+    raises  : ValueError, TypeError (targets, dtype), IndexError (a class out of range)
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not dtype.is_floating_point:
+    kind = getattr(torch, str(dtype).removeprefix("torch."), None)
+    if not getattr(kind, "is_floating_point", False):
         raise TypeError(f"dtype must be floating point, got {dtype}.")
-    targets = check.classes(torch.as_tensor(targets), num_classes)
+    targets = check.classes(targets, num_classes)
     one_hot = torch.nn.functional.one_hot(targets, num_classes)
-    return smooth_distribution(one_hot.to(dtype), eps, spread)
+    return smooth_distribution(one_hot.to(kind), eps, spread)
 
 
 def target_values(eps, num_classes, spread="all"):
@@ -78,7 +85,7 @@ def target_values(eps, num_classes, spread="all"):
 def minimum_loss(eps, num_classes, spread="all"):
     """Least loss of any model, in nats: the target's entropy."""
     true, other = target_values(eps, num_classes, spread)
-    masses = (1, true), (num_classes - 1, other)
+    masses = (1, true), (int(num_classes) - 1, other)
     return sum(-n * (p * math.log(p)) for n, p in masses if p > 0)
 
 
@@ -86,7 +93,6 @@ def optimal_gap(eps, num_classes, spread="all"):
     """Logit of the true class minus any other, in nats, where the loss is least.
 
     Infinite at eps = 0: one-hot targets ask for ever larger logits.
-    raises : ValueError for eps, spread or num_classes
     """
     true, other = target_values(eps, check.whole(num_classes, "num_classes", 2), spread)
     if other == 0:

@@ -19,12 +19,6 @@ from lsr_utils.fused import cpu, cuda
 
 KERNEL = "LSR_TEST_KERNEL" in os.environ
 WAYS = ["kernel"] if KERNEL else ["compiled", "torch", "recomputed"]
-if KERNEL:  # the interpreter takes a second for what takes a millisecond
-    for name in (
-        "test_any_case_equals_its_definition",  # kernel_checks draws at random too
-        "test_with_labels_it_equals_pytorch",  # as its definition does
-    ):
-        del globals()[name]
 
 
 @pytest.fixture(autouse=True, scope="module", params=WAYS)

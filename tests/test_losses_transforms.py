@@ -1,54 +1,21 @@
-"""What only the readable loss does: probability targets, torch's transforms, CUDA."""
+"""Both losses in the hands of torch: traced, exported, compiled, mapped, on "meta"."""
 
-import itertools
+import io
+import warnings
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_losses_contract import (
-    BOTH,
-    EPSILONS,
-    REDUCTIONS,
-    assert_equal,
-    draw_labels,
-    draw_logits,
-    loss_and_gradient,
-    value_and_gradients,
-    weights,
-)
+from test_losses_contract import BOTH, draw_labels, draw_logits, weights
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from lsr_utils import losses
+from lsr_utils.fused import FusedLabelSmoothingCrossEntropy
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
 
 
 def draw_probabilities(shape):
     return draw_logits(shape, seed=2).softmax(min(1, len(shape) - 1))
-
-
-@pytest.mark.parametrize("shape", [(6,), (0, 6), (2, 3, 2, 2)], ids=str)
-def test_with_probabilities_it_equals_pytorch(shape):
-    given = draw_logits(shape), draw_probabilities(shape)
-    for reduction, weight, eps in itertools.product(
-        REDUCTIONS, weights(shape), EPSILONS
-    ):
-        options = {"weight": weight, "reduction": reduction}
-        ours = LabelSmoothingCrossEntropy(eps, **options)
-        theirs = torch.nn.CrossEntropyLoss(label_smoothing=eps, **options)
-        # Gradients of both: also the targets can come out of a network.
-        found = value_and_gradients(ours, *given)
-        assert_equal(found, value_and_gradients(theirs, *given), f"{eps=} {options}")
-
-
-def test_with_probabilities_the_others_convention_equals_its_definition():
-    z, q = draw_logits((4, 6, 3)), draw_probabilities((4, 6, 3))
-    for eps, reduction, weight in itertools.product(
-        EPSILONS, REDUCTIONS, weights(z.shape)
-    ):
-        options = {"weight": weight, "spread": "others"}
-        loss = label_smoothing_cross_entropy(z, q, eps, reduction, **options)
-        value, _ = loss_and_gradient(z, q, eps, reduction, **options)
-        np.testing.assert_allclose(loss, value, 1e-10, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
@@ -72,47 +39,159 @@ def test_first_and_second_derivatives_are_right(targets, spread):
         assert torch.autograd.gradgradcheck(lambda z, f=loss_fn: f(z, y), leaf)
 
 
-Z, Y = draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
+# What torch.nn.CrossEntropyLoss can. Each is recorded of one batch and asked about
+# another, and F.cross_entropy, never recorded, says what is right.
 
 
-def test_it_maps_over_many_models_at_once():
-    z, y = Z, Y.clone()
-    grads = torch.func.vmap(torch.func.grad(label_smoothing_cross_entropy))(z, y)
-    for one_z, one_y, grad in zip(z, y, grads, strict=True):
-        leaf = one_z.clone().requires_grad_()
-        F.cross_entropy(leaf, one_y, label_smoothing=0.1).backward()
-        torch.testing.assert_close(grad, leaf.grad, rtol=0, atol=1e-12)
-    y[1, 2] = 6  # out of range: nan, not a number
-    rows = torch.func.vmap(label_smoothing_cross_entropy)(z, y)
-    assert rows.isnan().tolist() == [False, True, False]
+def case(shape, kind):
+    """Logits, targets, and those of another batch with an ignored row."""
+    z = draw_logits(shape).float()
+    y = draw_labels(shape) if kind == "labels" else draw_probabilities(shape).float()
+    if len(shape) == 1:
+        return (z, y), (2 * z, y)
+    more = torch.cat([y, y[:1]])
+    if kind == "labels":
+        more[-1] = -100
+    return (z, y), (torch.cat([2 * z, z[:1]]), more)
 
 
-@pytest.mark.parametrize("kind", ["labels", "probabilities"])
-def test_one_compiled_function_serves_every_eps(kind):
-    from torch._dynamo.testing import CompileCounter  # counts the graphs
+def exported(loss_fn, given, strict=False):
+    options = {"strict": strict, "dynamic_shapes": dynamic(given[0])}
+    return torch.export.export(loss_fn, given, **options).module()
 
-    z, targets = Z[0], Z[1].softmax(1) if kind == "probabilities" else Y[0]
-    options = {"weight": weights((4, 6))[1]}
-    torch._dynamo.reset()
-    graphs, function = CompileCounter(), label_smoothing_cross_entropy
-    compiled = torch.compile(function, fullgraph=True, backend=graphs)
-    for eps in (0.1, 0.2, 0.3):
-        found = compiled(z, targets, eps, **options)
-        wanted = function(z, targets, eps, **options)
-        torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
-    assert graphs.frame_count <= 2
+
+def dynamic(z):
+    return None if z.dim() == 1 else ({0: torch.export.Dim.AUTO},) * 2
+
+
+def to_onnx(loss_fn, given, dynamo=False):
+    onnx = pytest.importorskip("onnx")
+    reference = pytest.importorskip("onnx.reference")
+    pytest.importorskip("onnxscript")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the older exporter is older
+        if dynamo:
+            options = {"dynamic_shapes": dynamic(given[0]), "verbose": False}
+            made = torch.onnx.export(loss_fn, given, dynamo=True, **options)
+            model = made.model_proto
+        else:
+            names, axes = ["z", "y"], {0: "n"} if given[0].dim() > 1 else {}
+            options = {"input_names": names, "dynamic_axes": dict.fromkeys(names, axes)}
+            file = io.BytesIO()
+            torch.onnx.export(loss_fn, given, file, dynamo=False, **options)
+            model = onnx.load_from_string(file.getvalue())
+    session, names = reference.ReferenceEvaluator(model), model.graph.input
+
+    def run(*given):
+        feed = {i.name: x.numpy() for i, x in zip(names, given, strict=True)}
+        return torch.tensor(session.run(None, feed)[0])
+
+    return run
+
+
+def mapped(loss_fn, given):
+    def second(*given):
+        return torch.func.vmap(loss_fn)(*(torch.stack([x, x]) for x in given))[1]
+
+    return second
+
+
+WAYS = {
+    "traced": torch.jit.trace,
+    "traced function": lambda loss_fn, given: torch.jit.trace(loss_fn.forward, given),
+    "exported": exported,
+    "exported strictly": lambda loss_fn, given: exported(loss_fn, given, True),
+    "onnx": to_onnx,
+    "onnx by dynamo": lambda loss_fn, given: to_onnx(loss_fn, given, True),
+    # The shapes of this one's graph are those of one batch.
+    "a graph": lambda loss_fn, _: lambda *given: make_fx(loss_fn)(*given)(*given),
+    "mapped": mapped,
+}
+EITHER = pytest.mark.parametrize(
+    "loss", [LabelSmoothingCrossEntropy, FusedLabelSmoothingCrossEntropy]
+)
+KINDS = pytest.mark.parametrize("kind", ["labels", "probabilities"])
 
 
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
-@BOTH
-def test_it_can_be_traced_and_exported(spread):
-    z, y = Z[0], Y[0].clone()
-    loss_fn = LabelSmoothingCrossEntropy(0.1, weight=weights((4, 6))[1], spread=spread)
-    for targets in (y, z.softmax(1)):
-        exported = torch.export.export(loss_fn, (z, targets)).module()
-        torch.testing.assert_close(exported(2 * z, targets), loss_fn(2 * z, targets))
-    traced, y[2] = torch.jit.trace(loss_fn, (z, y)), -100
-    torch.testing.assert_close(traced(z[:3], y[:3]), loss_fn(z[:3], y[:3]))
+@EITHER
+@KINDS
+@pytest.mark.parametrize("way", WAYS)
+def test_it_can_be_recorded_as_pytorchs_own_can(way, kind, loss):
+    for shape, reduction in (((3, 6, 2), "mean"), ((6,), "none")):
+        weight = weights(shape)[1].float()
+        given, others = case(shape, kind)
+        found = WAYS[way](loss(0.2, reduction, weight=weight), given)(*others)
+        options = {"weight": weight, "reduction": reduction}
+        wanted = F.cross_entropy(*others, label_smoothing=0.2, **options)
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@KINDS
+@EITHER
+def test_others_are_recorded_too_and_transforms_differentiate(loss, kind):
+    (z, y), _ = case((5, 6), kind)
+    own = loss(0.2, spread="others")
+    for way in (torch.jit.trace, exported, to_onnx):
+        torch.testing.assert_close(way(own, (z, y))(z, y), own(z, y))
+    options = {"weight": weights((5, 6))[1], "reduction": "none"}
+    rows = loss(0.2, **options)
+    theirs = torch.nn.CrossEntropyLoss(label_smoothing=0.2, **options)
+    z, y = z.double(), y.double() if y.is_floating_point() else y
+    exact = torch.autograd.functional.jacobian(lambda x: theirs(x, y), z)
+    for transform in (torch.func.jacrev, torch.func.jacfwd):
+        torch.testing.assert_close(transform(rows)(z, y), exact)
+    slope = torch.func.grad(lambda x: rows(x, y).sum())(z)
+    torch.testing.assert_close(slope, exact.sum(0))
+    tangent = torch.func.jvp(lambda x: rows(x, y), (z,), (z.cos(),))[1]
+    torch.testing.assert_close(tangent, (exact * z.cos()).sum((1, 2)))
+
+
+@KINDS
+@EITHER
+def test_one_compiled_loss_serves_every_eps(loss, kind):
+    from torch._dynamo.testing import CompileCounter  # counts the graphs
+
+    def function(z, y, eps, weight):
+        return loss(eps, weight=weight)(z, y)
+
+    for shape in ((5, 6), (6,)):
+        given, weight = case(shape, kind)[0], weights(shape)[1].float()
+        torch._dynamo.reset()
+        graphs = CompileCounter()
+        compiled = torch.compile(function, fullgraph=True, backend=graphs)
+        for eps in (0.1, 0.2, 0.3):
+            found = compiled(*given, eps, weight)
+            wanted = F.cross_entropy(*given, weight, label_smoothing=eps)
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+        assert graphs.frame_count <= 2
+
+
+@KINDS
+@EITHER
+def test_tensors_without_memory_have_a_loss_without_memory(loss, kind):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    for shape in ((5, 6), (3, 6, 2), (6,)):
+        (z, y), weight = case(shape, kind)[0], weights(shape)[1].float()
+        wanted = F.cross_entropy(z, y, weight, reduction="none", label_smoothing=0.2)
+        with FakeTensorMode() as mode:
+            fakes = map(mode.from_tensor, (z, y, weight))
+        for x, targets, w in (fakes, [x.to("meta") for x in (z, y, weight)]):
+            leaf = x.detach().requires_grad_()
+            rows = loss(0.2, "none", weight=w)(leaf, targets)
+            rows.sum().backward()
+            for one, other in ((rows, wanted), (leaf.grad, z)):
+                assert one.shape == other.shape and one.dtype == other.dtype
+            assert type(rows) is type(x) and rows.device == x.device
+
+
+def test_mapped_a_label_out_of_range_is_nan():
+    z, y = draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
+    y[1, 2] = 6
+    for function in (label_smoothing_cross_entropy, FusedLabelSmoothingCrossEntropy()):
+        rows = torch.func.vmap(function)(z, y)
+        assert rows.isnan().tolist() == [False, True, False]
 
 
 class OnCuda(torch.Tensor):

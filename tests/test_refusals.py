@@ -32,9 +32,11 @@ from lsr_utils.stats import paired_difference as paired
 NAN = float("nan")
 P = torch.full((4, 6), 1 / 6)  # probabilities of four rows
 Y = torch.tensor([0, 1, 2, 3])
+NO_SHARES = torch.tensor([[3.0, -1, -1]])
 ONE_HOT = torch.eye(6)[:4]
 ALMOST = torch.tensor([2**64 - 100], dtype=torch.uint64)  # its bits read as -100
 SMOOTH = targets.smooth_targets
+MIXED = functools.partial(targets.smooth_distribution, eps=0.1)
 CLOUDS = datasets.gaussians(100)
 MLP = functools.partial(models.build, "mlp", (2,), widths=(4,))
 FIT = functools.partial(training.fit, MLP(), CLOUDS, steps=2, progress=False)
@@ -82,6 +84,17 @@ ROWS = [
     (lambda: targets.target_values(NAN, 6), ValueError, "eps must lie in [0, 1], got"),
     (lambda: targets.optimal_gap(10**400, 6), ValueError, "[0, 1], got 1000"),
     (lambda: targets.smooth_distribution(P, 1.01), ValueError, "[0, 1], got 1.01"),
+    (lambda: MIXED(P[0, 0]), ValueError, "must have shape (..., K), nowhere 0, got ()"),
+    (lambda: MIXED(P[:, :0]), ValueError, "(..., K), nowhere 0, got (4, 0)"),
+    (lambda: MIXED([3.0, -1, -1]), ValueError, "in [0, 1] (a softmax does), got -1"),
+    (lambda: MIXED(torch.tensor([1j, 1])), TypeError, "got dtype torch.complex64"),
+    (lambda: SMOOTH([0], 0, 0.1), ValueError, "at least 1, got 0"),
+    (lambda: targets.minimum_loss(0.1, 0), ValueError, "at least 1, got 0"),
+    (
+        lambda: SMOOTH([1], 6, 0.1, dtype="int64"),
+        TypeError,
+        "dtype must be floating po",
+    ),
     (lambda: targets.smooth_distribution(P, 0.1, "b"), ValueError, "'others', got 'b'"),
     (lambda: targets.target_values(0.1, 1, "others"), ValueError, "at least 2 classes"),
     (lambda: targets.optimal_gap(0.1, 1), ValueError, "number, at least 2, got 1"),
@@ -110,6 +123,11 @@ ROWS = [
     (lambda: Loss()(P, Y.tolist()), TypeError, "targets must be a tensor, got <class"),
     (lambda: Loss()(P, Y > 0), TypeError, "floating point), got dtype torch.bool"),
     (lambda: Loss()(P, Y[:2]), ValueError, "are class indices and must have sh"),
+    (lambda: Loss()(P, ONE_HOT.long()), ValueError, "not one-hot rows (make those flo"),
+    (lambda: Loss()(P.numpy(), Y), TypeError, "tensor, got <class 'numpy.ndarray'>"),
+    (lambda: Loss(weight=[1.0] * 6), TypeError, "tensor, got <class 'list'>"),
+    (lambda: Loss()(P[:1, :3], NO_SHARES), ValueError, "(a softmax does), got -1"),
+    (lambda: Fused()(P[:1, :3], NO_SHARES), ValueError, "(a softmax does), got -1"),
     (lambda: Loss()(P, Y.float()), ValueError, "are probabilities and must hav"),
     (lambda: Loss()(P, Y.to("meta")), ValueError, "on one device, got cpu and meta"),
     (lambda: Loss(ignore_index=0)(P, P), ValueError, "got ignore_index=0 with probabi"),
@@ -119,6 +137,7 @@ ROWS = [
     (lambda: Loss()(P, Y + 3), IndexError, "0 ... 5 or equal ignore_index, got 6"),
     (lambda: Loss()(P[:1], ALMOST), IndexError, "0 ... 5 or equal ignore_index, got"),
     # fused
+    (lambda: Fused(scale=torch.ones((), requires_grad=True)), ValueError, "scale must"),
     (lambda: Fused(scale=0.0), ValueError, "scale must be a number other than 0 that"),
     (lambda: Fused(scale=1e300), ValueError, "that float32 can hold, got 1e+300"),
     (lambda: Fused()(P, 0.9 * P), ValueError, "sum to 1 in each row, got 0.9000"),

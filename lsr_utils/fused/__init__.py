@@ -9,14 +9,13 @@ over models, a graph for a compiler), the readable loss answers.
 Taught in deep dive 02b.
 """
 
-import math
 from functools import partial
 from types import SimpleNamespace
 
 import torch
 from torch.autograd import forward_ad
 
-from .. import losses
+from .. import check, losses
 from ..losses import LabelSmoothingCrossEntropy, _spelled_out
 from . import cpu, cuda
 
@@ -27,7 +26,8 @@ FLOAT32 = torch.finfo(torch.float32)
 # whether a backward pass may be repeated (retain_graph=True, create_graph=True),
 _graph_is_kept = torch._C._autograd._get_current_graph_task_keep_graph
 # whether a tensor stands for several at once, in either of two ways,
-_functorch = torch._C._functorch
+_is_legacy_batched = torch._C._functorch.is_legacy_batchedtensor
+_is_batched = torch._C._functorch.is_batchedtensor
 # whether vmap, grad or another transform of torch.func is at work,
 _is_transforming = torch._C._are_functorch_transforms_active
 # whether something watches or replaces PyTorch's operations (make_fx, fake tensors).
@@ -76,38 +76,39 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         backend = _backend(logits, targets, weight)
         if backend is None:
             return super().forward(logits, targets)
-        losses._check_inputs(logits, targets, self)
-        class_axis = min(1, logits.dim() - 1)
-        num_classes = logits.shape[class_axis]
-        moved = logits if logits.dim() == 2 else logits.movedim(class_axis, -1)
-        targets = losses._as_int64(targets).reshape(-1).contiguous()
-        on_cpu = logits.device.type == "cpu"  # nothing waits for a look at the targets
-        if not backend.CHECKS_TARGETS and (self.check_targets or on_cpu):
-            live = targets != self.ignore_index
+        # The options as they are now: they may change before the backward pass.
+        how = SimpleNamespace(**vars(self), weight=weight, backend=backend)
+        losses._check_inputs(logits, targets, how)
+        how.eps, how.ignore_index = float(how.eps), int(how.ignore_index)
+        how.scale = _check_scale(how.scale)  # it may have been set later
+        rows, num_classes = logits, logits.shape[min(1, logits.dim() - 1)]
+        targets = losses._as_int64(targets)
+        if logits.dim() != 2:
+            rows = logits.movedim(min(1, logits.dim() - 1), -1).reshape(-1, num_classes)
+        if rows.stride(1) != 1 and num_classes > 1:
+            rows = rows.contiguous()
+        shape = targets.shape  # of the losses
+        if targets.dim() != 1 or not targets.is_contiguous():
+            targets = targets.reshape(-1).contiguous()
+        # On the CPU nothing waits for a look at the targets.
+        if not backend.CHECKS_TARGETS and (how.check_targets or logits.is_cpu):
+            live = targets != how.ignore_index
             bad = live & ((targets < 0) | (targets >= num_classes))
             losses._raise_out_of_range(targets, bad, num_classes)
         if weight is not None:
             wide = torch.promote_types(logits.dtype, torch.float32)
-            weight = weight.detach().to(wide).contiguous().resolve_neg()
-        rows = moved if logits.dim() == 2 else moved.reshape(-1, num_classes)
-        if rows.stride(1) != 1 and num_classes > 1:
-            rows = rows.contiguous()
+            how.weight = weight.detach().to(wide).contiguous().resolve_neg()
 
-        # The options as they are now: they may change before the backward pass.
-        how = SimpleNamespace(**vars(self))
-        how.backend = backend
-        how.scale = _check_scale(how.scale)  # once more: it may have been set later
         how.differentiable = differentiable  # ctx says True under no_grad as well
         if how.recompute is None:
             how.recompute = logits.dtype == torch.float16 and how.scale == 1
         # A copy made for its layout is ours to write on.
-        own = differentiable and rows.data_ptr() != logits.data_ptr()
-        how.inplace = how.inplace or own
-        how.anchor = None
+        own = rows is not logits and rows.data_ptr() != logits.data_ptr()
+        how.inplace = how.inplace or (differentiable and own)
         if differentiable:  # no rows of the logits, yet made from them
             how.anchor = rows.index_select(0, targets.new_empty(0))
-        loss = _FusedCrossEntropy.apply(rows, targets, weight, how)
-        return loss.view(moved.shape[:-1]) if how.reduction == "none" else loss
+        loss = _FusedCrossEntropy.apply(rows, targets, how)
+        return loss.view(shape) if how.reduction == "none" else loss
 
     def extra_repr(self):
         return (
@@ -129,26 +130,24 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """Rows of logits (N, K) and targets (N,) to their loss."""
 
     @staticmethod
-    def forward(ctx, rows, targets, weight, how):
+    def forward(ctx, rows, targets, how):
         slope = None
         if how.differentiable and not how.recompute:
-            slope = rows.detach() if how.inplace else rows.new_empty(rows.shape)
-        loss, kept = how.backend.forward(rows, targets, weight, how, slope)
+            slope = _room(rows, how.inplace)
+        loss, how.kept = how.backend.forward(rows, targets, how.weight, how, slope)
         if slope is not None and how.inplace:
             torch.autograd.graph.increment_version(rows)
-        ctx.how, ctx.kept = how, kept
-        if how.differentiable:
-            # What is kept on ctx itself would be copied on its way out.
-            if slope is not None:
-                ctx.save_for_backward(slope, targets)
-            else:
-                ctx.save_for_backward(rows, targets, weight)
+        ctx.how = how
+        # What is kept on ctx itself would be copied on its way out.
+        if slope is not None:
+            ctx.save_for_backward(slope, targets)
+        elif how.differentiable:
+            ctx.save_for_backward(rows, targets, how.weight)
         return loss
 
     @staticmethod
     def backward(ctx, upstream):
-        batched = _functorch.is_legacy_batchedtensor, _functorch.is_batchedtensor
-        if any(ask(upstream) for ask in batched):
+        if _is_legacy_batched(upstream) or _is_batched(upstream):
             raise RuntimeError(
                 "the fused loss takes one upstream gradient at a time: for several at "
                 "once (is_grads_batched=True, vectorize=True) use "
@@ -156,13 +155,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
             )
         upstream = upstream.resolve_neg()  # what is computed reads its memory
         if not torch.is_grad_enabled():
-            return _gradient(ctx, upstream), None, None, None
+            return _gradient(ctx, upstream), None, None
         with torch.no_grad():  # create_graph=True
             slope = _gradient(ctx, upstream)
         # Through the anchor the logits are found, and with them this refusal: without
         # it torch would take the second derivative for zero.
         slope = _NoSecondDerivative.apply(slope, upstream, ctx.how.anchor)
-        return slope, None, None, None
+        return slope, None, None
 
 
 def _gradient(ctx, upstream):
@@ -172,9 +171,8 @@ def _gradient(ctx, upstream):
         return how.backend.rescale(slope, targets, how, upstream, keep)
     rows, targets, weight = ctx.saved_tensors
     overwrite = how.inplace and not keep
-    slope = rows.detach() if overwrite else rows.new_empty(rows.shape)
-    given = rows, targets, weight, how, ctx.kept, upstream
-    how.backend.backward(*given, slope)
+    slope = _room(rows, overwrite)
+    how.backend.backward(rows, targets, weight, how, how.kept, upstream, slope)
     if overwrite:
         torch.autograd.graph.increment_version(rows)
     return slope
@@ -195,6 +193,13 @@ class _NoSecondDerivative(torch.autograd.Function):
         )
 
 
+def _room(rows, overwrite):
+    """Where the gradient of the rows is written."""
+    if overwrite:
+        return rows.detach()
+    return torch.empty_like(rows, memory_format=torch.contiguous_format)
+
+
 def _backend(logits, targets, weight):
     """The module that computes this loss, or None for the readable one."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -205,8 +210,7 @@ def _backend(logits, targets, weight):
         return None
     if logits.dim() == 0 or logits.numel() == 0:
         return None
-    device = logits.device
-    if targets.is_floating_point() or targets.device != device:
+    if targets.is_floating_point() or targets.device != logits.device:
         return None
     if weight is not None and (
         type(weight) not in (*PLAIN, torch.nn.Buffer) or weight.requires_grad
@@ -219,19 +223,14 @@ def _backend(logits, targets, weight):
         return None
     if logits._is_zerotensor():  # private: PyTorch's own zeros without memory
         return None
-    if device.type not in ("cpu", "cuda"):
-        return None
-    backend = cpu if device.type == "cpu" else cuda
-    return backend if backend.supports(logits) else None
+    backend = cpu if logits.is_cpu else cuda if logits.is_cuda else None
+    return backend if backend is not None and backend.supports(logits) else None
 
 
 def _check_scale(scale):
     """The scale as a float; ValueError for one that the kernels cannot divide by."""
-    try:
-        value = math.nan if isinstance(scale, (str, bool)) else float(scale)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        value = math.nan
-    if not FLOAT32.tiny <= abs(value) <= FLOAT32.max:
+    value = scale if type(scale) is float else check._as_float(scale)
+    if value is None or not FLOAT32.tiny <= abs(value) <= FLOAT32.max:
         raise ValueError(
             f"scale must be a number other than 0 that float32 can hold, got {scale!r}."
         )

@@ -7,6 +7,7 @@ import ctypes
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,8 +18,7 @@ SOURCE = Path(__file__).with_name("cpu.cpp")
 # Instructions of this very processor, as the library lives no longer than the process.
 FLAGS = (["-march=native"], ["-mcpu=native"], [])
 NUMBER, POINTER, REAL = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
-ROWS = [POINTER, NUMBER, NUMBER, POINTER, NUMBER, NUMBER, NUMBER, POINTER, REAL]
-ROWS += [NUMBER, REAL, POINTER, NUMBER, POINTER, POINTER, NUMBER, POINTER]
+JOB = struct.Struct("=QqqQqQdqdQqQQq")  # as in the source; one by one takes a while
 NAMES = {
     torch.float32: "rows_float32",
     torch.float64: "rows_float64",
@@ -75,9 +75,8 @@ def _load(path):
     for name in NAMES.values():
         if hasattr(library, name):  # a compiler may know no float16
             function = getattr(library, name)
-            function.argtypes, function.restype = ROWS, REAL
-    library.shares.restype = NUMBER
-    library.shares.argtypes = [
-        POINTER, NUMBER, NUMBER, NUMBER, POINTER, NUMBER, POINTER
-    ]  # fmt: skip
+            function.argtypes = [ctypes.c_char_p, NUMBER, NUMBER, POINTER]
+            function.restype = REAL
+    library.shares.argtypes = [POINTER, NUMBER, NUMBER, NUMBER, POINTER, NUMBER]
+    library.shares.restype = REAL
     return library

@@ -330,15 +330,33 @@ double each_row(const Stored *z, int64_t z_step, int64_t K, const int64_t *y,
 
 }  // namespace
 
+// What `cpu.py` packs: where the numbers lie, and the options of the loss.
+struct Job {
+    const void *z;
+    int64_t z_step, K;
+    const int64_t *y;
+    int64_t ignored;
+    const void *weight;
+    double eps;
+    int64_t others;
+    double unit;
+    const void *upstream;
+    int64_t upstream_step;
+    void *losses, *slope;
+    int64_t slope_step;
+};
+
 #define ROWS(NAME, T, STORED)                                                         \
-    extern "C" double NAME(                                                           \
-        const STORED *z, int64_t z_step, int64_t K, const int64_t *y, int64_t begin,  \
-        int64_t end, int64_t ignored, const T *weight, double eps, int64_t others,    \
-        double unit, const T *upstream, int64_t upstream_step, T *losses,             \
-        STORED *slope, int64_t slope_step, T *wide) {                                 \
+    extern "C" double NAME(const char *packed, int64_t begin, int64_t end, T *wide) { \
+        Job job;                                                                      \
+        std::memcpy(&job, packed, sizeof job);                                        \
         return each_row<T, STORED>(                                                   \
-            z, z_step, K, y, begin, end, ignored, weight, Smoothing{eps, others}, unit,\
-            upstream, upstream_step, losses, slope, slope_step, wide);                \
+            static_cast<const STORED *>(job.z), job.z_step, job.K, job.y, begin, end, \
+            job.ignored, static_cast<const T *>(job.weight),                          \
+            Smoothing{job.eps, job.others}, job.unit,                                 \
+            static_cast<const T *>(job.upstream), job.upstream_step,                  \
+            static_cast<T *>(job.losses), static_cast<STORED *>(job.slope),           \
+            job.slope_step, wide);                                                    \
     }
 
 ROWS(rows_float32, float, float)
@@ -348,17 +366,16 @@ ROWS(rows_bfloat16, float, BFloat16)
 ROWS(rows_float16, float, _Float16)
 #endif
 
-// Summed weights of the true classes; returns the first row out of range, or -1.
-extern "C" int64_t shares(const int64_t *y, int64_t N, int64_t K, int64_t ignored,
-                          const void *weight, int64_t is_double, double *total) {
+// Summed weights of the true classes; nan where a row is out of range.
+extern "C" double shares(const int64_t *y, int64_t N, int64_t K, int64_t ignored,
+                         const void *weight, int64_t is_double) {
     double sum = 0;
     for (int64_t n = 0; n < N; n++) {
         if (y[n] == ignored) continue;
-        if (y[n] < 0 || y[n] >= K) return n;
+        if (y[n] < 0 || y[n] >= K) return NAN;
         if (!weight) sum += 1;
         else if (is_double) sum += static_cast<const double *>(weight)[y[n]];
         else sum += static_cast<const float *>(weight)[y[n]];
     }
-    *total = sum;
-    return -1;
+    return sum;
 }

@@ -5,8 +5,8 @@ PyTorch's operations on blocks of rows where not. There are three calls, as in `
 ``forward``, ``backward`` and ``rescale``. ``how`` is the loss, for its options.
 """
 
-import ctypes
 import functools
+import itertools
 import math
 import threading
 from types import SimpleNamespace
@@ -86,7 +86,7 @@ def compiled():
 
 
 def _wide(logits):
-    return torch.promote_types(logits.dtype, torch.float32)
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 def _shares(logits, targets, weight, how):
@@ -94,14 +94,12 @@ def _shares(logits, targets, weight, how):
     n, num_classes = logits.shape
     library = _library()
     if library is not None:
-        total = ctypes.c_double()
-        bad = library.shares(
-            targets.data_ptr(), n, num_classes, how.ignore_index,
-            None if weight is None else weight.data_ptr(),
-            weight is not None and weight.dtype == torch.float64, ctypes.byref(total),
+        total = library.shares(
+            targets.data_ptr(), n, num_classes, how.ignore_index, _address(weight),
+            weight is not None and weight.dtype == torch.float64,
         )  # fmt: skip
-        if bad < 0:
-            return total.value
+        if total == total:  # else one is out of range, or a weight is nan
+            return total
     live = targets != how.ignore_index
     _raise_out_of_range(
         targets, live & ((targets < 0) | (targets >= num_classes)), num_classes
@@ -124,25 +122,23 @@ def _each_row(logits, targets, weight, how, unit, upstream, losses, slope):
 def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slope):
     """Let the compiled function ``rows`` do it, by as many threads as torch has."""
     n, num_classes = logits.shape
-    sums = []
+    job = build.JOB.pack(
+        logits.data_ptr(), logits.stride(0), num_classes, targets.data_ptr(),
+        how.ignore_index, _address(weight), how.eps, how.spread == "others", unit,
+        _address(upstream), 0 if upstream is None else upstream.stride(0),
+        _address(losses), _address(slope), 0 if slope is None else slope.stride(0),
+    )  # fmt: skip
 
     def run(begin, end):
         wide = None  # room for a row of 16-bit logits
         if num_classes > FEW and logits.dtype != _wide(logits):
             wide = logits.new_empty(num_classes, dtype=_wide(logits))
-        done = rows(
-            logits.data_ptr(), logits.stride(0), num_classes, targets.data_ptr(),
-            begin, end, how.ignore_index, _address(weight), how.eps,
-            how.spread == "others", unit, _address(upstream),
-            0 if upstream is None else upstream.stride(0), _address(losses),
-            _address(slope), 0 if slope is None else slope.stride(0), _address(wide),
-        )  # fmt: skip
-        sums.append(done)
+        return rows(job, begin, end, _address(wide))
 
     parts = min(torch.get_num_threads(), n, logits.numel() // SHARE)
     if parts <= 1:
-        run(0, n)
-        return sums[0]
+        return run(0, n)
+    sums = []
     edges = [n * part // parts for part in range(parts + 1)]
     # Threads of this call only: a pool of threads would be dead in a forked process.
     pairs = zip(edges[1:-1], edges[2:], strict=True)
@@ -150,7 +146,7 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
 
     def helped(begin, end):
         try:
-            run(begin, end)
+            sums.append(run(begin, end))
         except BaseException as failure:  # else its rows would silently be missing
             failures.append(failure)
 
@@ -160,10 +156,10 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
             try:
                 helper.start()
             except RuntimeError:  # no thread can be had
-                run(begin, end)
+                helped(begin, end)
             else:
                 helpers.append(helper)
-        run(0, edges[1])
+        sums.append(run(0, edges[1]))
     finally:  # they write to memory that the caller may give back
         for helper in helpers:
             helper.join()
@@ -173,7 +169,7 @@ def _in_threads(rows, logits, targets, weight, how, unit, upstream, losses, slop
 
 
 def _address(tensor):
-    return None if tensor is None else tensor.data_ptr()
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _each_block(logits, targets, weight, how, unit, upstream, losses, slope):
@@ -218,15 +214,15 @@ def _library():
 
 
 def _agrees(library):
-    """Whether the compiled functions give what torch gives, on a few rows."""
+    """Whether the compiled functions give what torch gives, on rows of both kinds."""
     # On the CPU, whatever a caller made torch's default device.
     logits = torch.linspace(-9.0, 9.0, 3 * 37, device="cpu").sin().mul(8).view(3, 37)
-    targets = torch.tensor([5, -100, 36], device="cpu")
     how = SimpleNamespace(eps=0.1, spread="all", ignore_index=-100)
-    for dtype, name in build.NAMES.items():
+    for (dtype, name), num_classes in itertools.product(build.NAMES.items(), (6, 37)):
         if not hasattr(library, name):
             continue
-        z, results = logits.to(dtype), []
+        targets = torch.tensor([5, -100, num_classes - 1], device="cpu")
+        z, results = logits[:, :num_classes].to(dtype), []
         for run in (
             _each_block,
             functools.partial(_in_threads, getattr(library, name)),

@@ -21,7 +21,7 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def supports(logits):
-    """Whether there is a kernel for these logits, and it works here."""
+    """Whether there are kernels for these logits, and they work here."""
     if kernel.triton is None or logits.dtype not in DTYPES:
         return False
     _, block = _tile(logits.shape[min(1, logits.dim() - 1)])
@@ -159,17 +159,23 @@ def _on(tensor):
 
 @functools.cache
 def _works(device, dtype, num_classes):
-    """Whether the kernel for such rows compiles and runs on this device.
+    """Whether the kernels for such rows compile and run on this device.
 
     Triton needs a C compiler, and not every GPU knows every dtype and size.
     """
     how = SimpleNamespace(
-        eps=0.1, reduction="mean", spread="all", scale=1.0, ignore_index=-100,
-        recompute=False,
-    )  # fmt: skip
+        eps=0.1, reduction="mean", spread="all", scale=1.0, ignore_index=-100
+    )
     logits = torch.zeros(16, num_classes, dtype=dtype, device=device)
+    targets = torch.zeros_like(logits[:, 0]).long()
     try:
-        forward(logits, torch.zeros_like(logits[:, 0]).long(), None, how, logits)
+        for how.recompute in (False, True):
+            slope = None if how.recompute else logits
+            loss, kept = forward(logits, targets, None, how, slope)
+            if how.recompute:
+                backward(logits, targets, None, how, kept, loss, logits)
+            else:
+                rescale(logits, targets, how, loss, False)
     except Exception as problem:
         warnings.warn(
             f"Triton is installed but does not work for {dtype} and {num_classes} "
