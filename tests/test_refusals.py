@@ -160,7 +160,7 @@ ROWS = [
     (lambda: models.build("transformer", (2,)), ValueError, "'wordcnn', got 'transf"),
     (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
     (lambda: recorded.networks("plants"), ValueError, "name must be 'animals', got 'p"),
-    (lambda: recorded.run("nothing"), ValueError, "name must be 'calibrated_shapes',"),
+    (lambda: recorded.run("nothing"), ValueError, "name must be 'advice',"),
     (lambda: lsr.measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
     (
         lambda: lsr.measure.median_seconds(int, rounds=0),
