@@ -1,5 +1,6 @@
 """What ``test_sharded`` runs on several ranks; the parent draws cases and judges."""
 
+import functools
 import os
 import time
 
@@ -15,9 +16,9 @@ from torch.distributed.tensor import (
     distribute_tensor,
     init_device_mesh,
 )
-from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
+from lsr_utils.experiments.several_machines import judge  # noqa: F401
 from lsr_utils.sharded import sharded_label_smoothing_cross_entropy as loss_fn
 
 # Words of a small language, classes of its head (three ranks get 14, 14 and 12), and
@@ -27,22 +28,21 @@ WORDS, WIDTH, LENGTH, BATCH = 40, 32, 12, 16
 
 def run(tasks):
     """The result of each task (name of a function, arguments), or what it raised."""
-    results, meshes = [], {}
+    results = []
     for name, *given in tasks:
         try:
-            results.append(globals()[name](meshes, *given))
+            results.append(globals()[name](*given))
         except Exception as problem:
             results.append(f"{type(problem).__name__}: {problem}")
     return results
 
 
-def mesh_of(meshes, axes):
+@functools.cache
+def mesh_of(axes):
     """The mesh of all ranks with one axis, or with two, the first of size 2."""
-    shape = (2, dist.get_world_size() // 2) if axes == 2 else (dist.get_world_size(),)
-    if shape not in meshes:
-        names = ("rows", "classes")[-axes:]
-        meshes[shape] = init_device_mesh("cpu", shape, mesh_dim_names=names)
-    return meshes[shape]
+    ranks = dist.get_world_size()
+    shape = (2, ranks // 2) if axes == 2 else (ranks,)
+    return init_device_mesh("cpu", shape, mesh_dim_names=("rows", "classes")[-axes:])
 
 
 def whole(mesh, local, placements):
@@ -51,7 +51,7 @@ def whole(mesh, local, placements):
     return placed.full_tensor()
 
 
-def value_and_gradient(meshes, z, y, up, options, sizes=(), placements=()):
+def value_and_gradient(z, y, up, options, sizes=(), placements=()):
     """Of plain shards of these sizes, or of a DTensor: loss and gradient, all of it.
 
     placements : on each axis of the mesh "classes", "rows" or "both", which is neither
@@ -65,7 +65,7 @@ def value_and_gradient(meshes, z, y, up, options, sizes=(), placements=()):
         loss = loss_fn(z, y, **options)
         (slope,) = torch.autograd.grad(loss, z, up.to(loss.dtype))
         return loss.detach(), slope
-    mesh = mesh_of(meshes, len(placements))
+    mesh = mesh_of(len(placements))
     where = {"classes": Shard(class_axis), "rows": Shard(0), "both": Replicate()}
     rows = [where[p] if p == "rows" else Replicate() for p in placements]
     z = distribute_tensor(z, mesh, [where[p] for p in placements]).requires_grad_()
@@ -77,7 +77,7 @@ def value_and_gradient(meshes, z, y, up, options, sizes=(), placements=()):
     return loss, slope.full_tensor()
 
 
-def twice(meshes, z, y, sizes):
+def twice(z, y, sizes):
     """Gradients of two backward passes, what a second derivative says; z as it is."""
     start, leaf = sum(sizes[: dist.get_rank()]), z.split(sizes, 1)[dist.get_rank()]
     leaf = leaf.clone().requires_grad_()
@@ -90,12 +90,12 @@ def twice(meshes, z, y, sizes):
         return *slopes, leaf.detach(), str(problem)
 
 
-def refused(meshes, kind):
+def refused(kind):
     """A call that is wrong, on both of two ranks."""
     rank, z, y = dist.get_rank(), torch.zeros(4, 3), torch.arange(4)
     if kind in ("sum to come", "uneven"):
         placement, width = (Partial(), 3) if kind == "sum to come" else (Shard(1), 6)
-        local, mesh = torch.zeros(4, 2 + 2 * rank), mesh_of(meshes, 1)
+        local, mesh = torch.zeros(4, 2 + 2 * rank), mesh_of(1)
         shape = {"run_check": False, "shape": (4, width), "stride": (width, 1)}
         return loss_fn(DTensor.from_local(local, mesh, [placement], **shape), y)
     classes = {"overlap": (0, 6), "gap": (4 * rank, 7), "beyond": (4, 6), "none": None}
@@ -121,82 +121,6 @@ def hang():
     if dist.get_rank() == 0:
         loss_fn(torch.zeros(4, 3), torch.zeros(4).long(), classes=(0, 6))
     time.sleep(60)
-
-
-# Ways to write the loss on a DTensor, and what the tests of a way find ----------------
-
-
-def call_pytorch(z, y):
-    return F.cross_entropy(z, y, label_smoothing=0.1)
-
-
-def gather_everything(z, y):
-    return 0.9 * F.cross_entropy(z, y) + 0.1 * (z.logsumexp(1) - z.mean(1)).mean()
-
-
-def mean_of_log_softmax(z, y):
-    return 0.9 * F.cross_entropy(z, y) - 0.1 * F.log_softmax(z, 1).mean()
-
-
-class SmoothOverOwn(torch.autograd.Function):
-    """As widely written by hand: a rank smooths over the classes that it holds."""
-
-    @staticmethod
-    def forward(ctx, z, y, start):
-        top = z.amax(1)
-        dist.all_reduce(top, dist.ReduceOp.MAX)
-        z = z - top[:, None]
-        mine = (y >= start) & (y < start + z.shape[1])
-        local = (y - start).where(mine, 0)[:, None]
-        of_target = z.gather(1, local)[:, 0].where(mine, 0.0)
-        both = torch.stack([z.exp().sum(1), of_target])
-        dist.all_reduce(both)
-        log_p = z - both[0].log()[:, None]
-        slope = log_p.exp() - 0.1 / z.shape[1]
-        slope.scatter_add_(1, local, -0.9 * mine[:, None].to(z.dtype))
-        ctx.save_for_backward(slope / len(z))
-        return (0.9 * (both[0].log() - both[1]) - 0.1 * log_p.mean(1)).mean()
-
-    @staticmethod
-    def backward(ctx, up):
-        return up * ctx.saved_tensors[0], None, None
-
-
-def smooth_over_own(z, y):
-    local, part = z.to_local(), -(-z.shape[1] // dist.get_world_size())
-    return SmoothOverOwn.apply(local, y.to_local(), part * dist.get_rank())
-
-
-def right(z, y):
-    return loss_fn(z, y, 0.1)
-
-
-def judged(meshes, way, z, y):
-    """Of a way: its error, what it sends forward and backward, loss and gradient."""
-    mesh = mesh_of(meshes, 1)
-    z = distribute_tensor(z, mesh, [Shard(1)]).requires_grad_()
-    y = distribute_tensor(y, mesh, [Replicate()])
-    sent, sizes = [CommDebugMode(), CommDebugMode()], []
-    reduce = dist.all_reduce
-
-    def counted(tensor, *args, **kwargs):
-        sizes.append(tensor.nbytes)
-        return reduce(tensor, *args, **kwargs)
-
-    dist.all_reduce = counted
-    try:
-        with sent[0], torch.distributed.tensor.parallel.loss_parallel():
-            loss = globals()[way](z, y)
-        with sent[1], torch.distributed.tensor.parallel.loss_parallel():
-            (slope,) = torch.autograd.grad(loss, z)
-    finally:
-        dist.all_reduce = reduce
-    loss = loss.full_tensor() if isinstance(loss, DTensor) else loss
-    counts = [
-        {str(name).partition("'")[2].strip("'>)"): n for name, n in found.items() if n}
-        for found in (mode.get_comm_counts() for mode in sent)
-    ]
-    return loss.detach(), slope.full_tensor(), counts, sizes
 
 
 # A training step, end to end ----------------------------------------------------------
@@ -230,13 +154,13 @@ def texts(steps):
         yield torch.stack(words, 1)
 
 
-def train(meshes, steps, dtype, axes=0):
+def train(steps, dtype, axes=0):
     """The loss curve on one process (axes 0), or with the head's classes on all ranks;
     with two axes half of the batch on each half of them, by FSDP2."""
     torch.manual_seed(0)
     model, rows = LanguageModel().to(dtype), slice(None)
     if axes:
-        mesh = mesh_of(meshes, axes)
+        mesh = mesh_of(axes)
         plan = {"head": ColwiseParallel(use_local_output=False)}
         parallelize_module(model, mesh["classes"], plan)
     if axes == 2:

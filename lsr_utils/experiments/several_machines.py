@@ -4,94 +4,128 @@ import inspect
 import os
 import pathlib
 import socket
-import sys
 import tempfile
 import time
 import traceback
-import types
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+import torch.distributed.tensor as dt
 import torch.multiprocessing as mp
+import torch.nn.functional as F  # noqa: F401 (for what a notebook sends)
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.distributed.tensor.parallel import loss_parallel
+from torch.utils._pytree import tree_leaves
 
 
-def on_ranks(ranks, job, *given, seconds=120):
+def on_ranks(ranks, job, *given, helpers=(), seconds=180):
     """What ``job(*given)`` returns on each rank: a list. Taught in deep dive 02c.
 
     ranks   : processes of torch.distributed, each with one thread; on NCCL where there
               is a GPU for each (torch.cuda.current_device() is the rank's), else gloo
-    job     : a function of a module; of a notebook its text is sent, so that it sees
-              what it imports and what it is given, and nothing else
+    job     : a function of a module, or of a notebook, whose text is sent, and that of
+              its helpers: there they see the names of this module
     raises  : RuntimeError with what a rank said, where one fails, dies or is too slow
     """
-    text = inspect.getsource(job) if job.__module__ == "__main__" else None
-    how = text or job, job.__name__, given
+    written = [f for f in (*helpers, job) if f.__module__ == "__main__"]
+    text = "\n".join(map(inspect.getsource, written))
+    job = job.__name__ if job in written else job
+    method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
+    if method == "forkserver":  # it imports PyTorch once, and forks each rank off
+        mp.get_context(method).set_forkserver_preload([__name__])
     with tempfile.TemporaryDirectory() as folder:
-        context = mp.spawn(_rank, (ranks, folder, how, seconds), ranks, join=False)
-        codes = _until(lambda codes: None not in codes or any(codes), context, seconds)
-        if any(codes):  # the others may have something to say about it
-            codes = _until(lambda codes: None not in codes, context, 2)
-        for process in context.processes:
+        files = [pathlib.Path(folder, str(rank)) for rank in range(ranks)]
+        given = ranks, folder, text, job, given, seconds
+        started = mp.start_processes(_rank, given, ranks, False, start_method=method)
+        codes, end = [None], time.monotonic() + seconds
+        while None in codes and time.monotonic() < end:
+            time.sleep(0.02)
+            codes = [process.exitcode for process in started.processes]
+            if any(codes):  # the others may have something to say about it
+                end = min(end, time.monotonic() + 2)
+        for process in started.processes:
             process.kill()
             process.join()
-        if any(code != 0 for code in codes):
-            said = [_last_words(pathlib.Path(folder, f"{r}.txt")) for r in range(ranks)]
-            raise RuntimeError(_what_happened(codes, said, seconds))
-        return [torch.load(pathlib.Path(folder, f"{r}.pt")) for r in range(ranks)]
+        if not any(code != 0 for code in codes):
+            return [torch.load(file.with_suffix(".pt")) for file in files]
+        late = "was stopped" if any(codes) else f"did not end within {seconds} s"
+        ends = [f"ended with exit code {code}" if code else late for code in codes]
+        bad = [rank for rank in range(ranks) if codes[rank] != 0]
+        said = [f"rank {rank} {ends[rank]}{_last_words(files[rank])}" for rank in bad]
+        raise RuntimeError("; ".join(said))
 
 
-def _until(done, context, seconds):
-    """Exit codes of the processes as soon as ``done(codes)``, None of one that runs."""
-    end, codes = time.monotonic() + seconds, [None]
-    while not done(codes) and time.monotonic() < end:
-        time.sleep(0.02)
-        codes = [process.exitcode for process in context.processes]
-    return codes
-
-
-def _rank(rank, ranks, folder, how, seconds):
+def _rank(rank, ranks, folder, text, job, given, seconds):
     """One rank: join the others, run the job, leave what it returns in a file."""
-    log = os.open(os.path.join(folder, f"{rank}.txt"), os.O_CREAT | os.O_WRONLY)
-    os.dup2(log, 2)  # what libraries write, too
-    sys.stderr = os.fdopen(2, "w", buffering=1)
-    for loopback in {"lo", "lo0"}.intersection(n for _, n in socket.if_nameindex()):
-        os.environ["GLOO_SOCKET_IFNAME"] = loopback  # nothing leaves this machine
-    torch.set_num_threads(1)
-    gpus = torch.cuda.device_count() >= ranks
-    if gpus:
-        torch.cuda.set_device(rank)
-    dist.init_process_group(
-        "nccl" if gpus else "gloo", rank=rank, world_size=ranks,
-        init_method=pathlib.Path(folder, "store").as_uri(),
-        timeout=timedelta(seconds=seconds),
-    )  # fmt: skip
-    job, name, given = how
-    if isinstance(job, str):
-        module = types.ModuleType("job")
-        exec(compile(job, name, "exec"), vars(module))
-        job = getattr(module, name)
-    try:
-        torch.save(job(*given), os.path.join(folder, f"{rank}.pt"))
-    except Exception:
-        traceback.print_exc()
-        raise
-    dist.destroy_process_group()
+    file = pathlib.Path(folder, str(rank))
+    with open(file, "w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 2)  # what libraries write, too
+        for loopback in {"lo", "lo0"}.intersection(n for _, n in socket.if_nameindex()):
+            os.environ["GLOO_SOCKET_IFNAME"] = loopback  # nothing leaves this machine
+        torch.set_num_threads(1)
+        gpus = torch.cuda.device_count() >= ranks
+        if gpus:
+            torch.cuda.set_device(rank)
+        backend, store = "nccl" if gpus else "gloo", file.with_name("store").as_uri()
+        dist.init_process_group(backend, store, timedelta(seconds=seconds), ranks, rank)
+        try:
+            exec(text, globals())
+            job = globals()[job] if isinstance(job, str) else job
+            torch.save(job(*given), file.with_suffix(".pt"))
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
+        dist.destroy_process_group()
 
 
-def _last_words(path):
-    """The last line that speaks of an error."""
-    lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
-    lines = [line.strip() for line in lines if line.strip()]
-    errors = [line for line in lines if "Error" in line or "what():" in line]
-    return (errors or lines or [""])[-1]
+def _last_words(log):
+    """The last line of a rank's log that speaks of an error, or nothing."""
+    lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    told = [line for line in lines if "Error" in line or "what():" in line]
+    return f": {told[-1].strip()}" if told else ""
 
 
-def _what_happened(codes, said, seconds):
-    """A sentence about each rank that did not end well."""
-    late = "was stopped" if any(codes) else f"did not end within {seconds} s"
-    return "; ".join(
-        f"rank {rank} {f'ended with exit code {code}' if code else late}: {words}"
-        for rank, (code, words) in enumerate(zip(codes, said, strict=True))
-        if code != 0
-    )
+class Sent(CommDebugMode):
+    """Counts collectives, and in ``bytes`` what a rank holds of their results."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        out = super().__torch_dispatch__(op, types, args, kwargs)
+        if "c10d" in op.namespace and "wait" not in op.name():
+            tensors = [x for x in tree_leaves(out) if isinstance(x, torch.Tensor)]
+            self.bytes += sum(tensor.nbytes for tensor in tensors)
+        return out
+
+    def calls(self):
+        """{name of a collective: how often it was called}"""
+        return {str(call): n for call, n in self.get_comm_counts().items() if n}
+
+
+def judge(ways, z, y):
+    """What each way to write the loss does, on a rank. Taught in deep dive 02c.
+
+    ways    : names of functions (z, y) of a DTensor whose classes are split, y whole
+    returns : dictionaries: the loss, all of its gradient, the collectives of forward
+              and backward pass, their bytes; or the error's text
+    """
+    kind = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    mesh = dt.init_device_mesh(kind, (dist.get_world_size(),))
+    y = dt.distribute_tensor(y, mesh, [dt.Replicate()])
+    found = []
+    for way in ways:
+        leaf = dt.distribute_tensor(z, mesh, [dt.Shard(1)]).requires_grad_()
+        try:
+            with loss_parallel(), Sent() as forward:
+                loss = globals()[way](leaf, y)
+            with loss_parallel(), Sent() as backward:
+                (slope,) = torch.autograd.grad(loss, leaf)
+        except RuntimeError as problem:
+            found.append(str(problem))
+            continue
+        loss = loss.full_tensor() if isinstance(loss, dt.DTensor) else loss
+        said = {"loss": loss.detach().cpu(), "gradient": slope.full_tensor().cpu()}
+        said |= {"forward": forward.calls(), "backward": backward.calls()}
+        found.append({**said, "bytes": forward.bytes + backward.bytes})
+    return found
