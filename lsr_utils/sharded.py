@@ -45,21 +45,21 @@ def sharded_label_smoothing_cross_entropy(
     )
     losses._check_floating(logits, "logits")
     class_axis = min(1, logits.dim() - 1)
-    mesh, rows_lie = None, []
+    mesh, rows_lie = None, []  # how rows lie on a mesh: in parts, or whole
     if isinstance(logits, DTensor):
         must = "group and classes must be None for a DTensor, which knows its own"
         check.that(group is None and classes is None, must, (group, classes))
-        mesh, (place, rows_lie) = logits.device_mesh, _place_on_mesh(logits, class_axis)
+        mesh, (place, rows_lie) = logits.device_mesh, _on_mesh(logits, class_axis)
         logits = logits.to_local()
-        if isinstance(targets, DTensor):
-            targets = targets.redistribute(mesh, rows_lie).to_local()
     else:
         place = *_interval(classes, logits.shape[class_axis]), [group]
+    if isinstance(targets, DTensor):
+        targets = targets.redistribute(mesh, rows_lie).to_local()
+    if isinstance(targets, torch.Tensor) and targets.is_floating_point():
+        raise TypeError(f"targets must be class indices, got dtype {targets.dtype}.")
     whole = list(logits.shape)
     whole[class_axis] = place[1]
     losses._check_inputs(logits.new_empty(()).expand(whole), targets, how)
-    if targets.is_floating_point():
-        raise TypeError(f"targets must be class indices, got dtype {targets.dtype}.")
 
     shape, targets = targets.shape, losses._as_int64(targets).reshape(-1)
     live = targets != how.ignore_index
@@ -70,13 +70,13 @@ def sharded_label_smoothing_cross_entropy(
     if weight is not None:
         weight = weight.detach().to(torch.promote_types(z.dtype, torch.float32))
     rows = _Rows.apply(z, index, known, weight, how.eps, place)
-    rows = rows.where(known | ~live, torch.nan)
+    rows = rows.where(known | ~live, NAN)
     if how.reduction == "none":
         return rows.reshape(shape)
     share = torch.ones_like(rows) if weight is None else weight[index]
     both = torch.stack([rows.sum(), share.where(live, 0.0).sum()])
-    if any(map(_is_shard, rows_lie)):  # the rows of other ranks count too
-        parts = [Partial() if _is_shard(p) else Replicate() for p in rows_lie]
+    if any(lie.is_shard() for lie in rows_lie):  # the rows of other ranks count too
+        parts = [Partial() if lie.is_shard() else lie for lie in rows_lie]
         both = DTensor.from_local(both, mesh, parts, run_check=False)
         both = both.redistribute(mesh, [Replicate()] * mesh.ndim).to_local()
     total, count = both
@@ -108,12 +108,12 @@ class _Rows(torch.autograd.Function):
             terms = shifted if weight is None else losses._times(w, shifted)
             uniform += terms.sum(1)
         exps += shifted.exp_().sum(1)
-        ranks = math.prod(map(dist.get_world_size, groups))
-        packed[-1] = _check_sum(start + width) - _check_sum(start) + _digest(index)
+        digest = _digest(index)
+        packed[-1] = _check_sum(start + width) - _check_sum(start) + digest
         for group in groups:
             dist.all_reduce(packed, group=group)
-        off = packed[-1] - ranks * _digest(index) - _check_sum(num_classes)
-        agreed = off.remainder(PRIME) == 0
+        digest = digest * math.prod(map(dist.get_world_size, groups))
+        agreed = (packed[-1] - digest - _check_sum(num_classes)).remainder(PRIME) == 0
         if not z.is_cuda:
             must = (
                 "the shards must hold each class once, and all ranks the same targets"
@@ -144,26 +144,23 @@ class _Rows(torch.autograd.Function):
         return slope.to(z.dtype), *[None] * 5
 
 
-def _is_shard(placement):
-    return type(placement) is Shard  # not the strided one, whose classes do not adjoin
-
-
-def _place_on_mesh(logits, class_axis):
-    """(start, K, groups) of a DTensor's local classes, and how its rows are placed."""
+def _on_mesh(logits, class_axis):
+    """(start, K, groups) of a DTensor's local classes, and how its rows lie."""
     mesh, start, width = logits.device_mesh, 0, logits.shape[class_axis]
     groups, rows_lie = [], []
-    for axis, placement in enumerate(logits.placements):
-        fits = _is_shard(placement) or placement.is_replicate()
-        check.that(fits, "logits must be sharded or replicated", placement)
-        if placement.is_shard(class_axis):
+    for axis, lie in enumerate(logits.placements):
+        fits = type(lie) in (
+            Shard,
+            Replicate,
+        )  # a strided shard's classes do not adjoin
+        check.that(fits, "logits must be sharded or replicated", lie)
+        if lie.is_shard(class_axis):
             part = -(-width // mesh.size(axis))  # as torch.chunk
             skipped = min(width, part * mesh.get_local_rank(axis))
             start, width = start + skipped, min(part, width - skipped)
             groups.append(mesh.get_group(axis))
-            placement = Replicate()
-        elif placement.is_shard():
-            placement = Shard(placement.dim - (placement.dim > class_axis))
-        rows_lie.append(placement)
+        moved = Shard(lie.dim - (lie.dim > class_axis)) if lie.is_shard() else lie
+        rows_lie.append(Replicate() if lie.is_shard(class_axis) else moved)
     must = f"a DTensor must hold {width} classes here; others need classes=(start, K)"
     there = logits.to_local().shape[class_axis]
     check.that(there == width, must, there)

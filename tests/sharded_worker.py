@@ -6,24 +6,15 @@ import time
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
+import torch.distributed.tensor as dt
 from torch import nn
-from torch.distributed.tensor import (
-    DTensor,
-    Partial,
-    Replicate,
-    Shard,
-    distribute_tensor,
-    init_device_mesh,
-)
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
-from lsr_utils.experiments.several_machines import judge  # noqa: F401
+from lsr_utils.experiments import several_machines
 from lsr_utils.sharded import sharded_label_smoothing_cross_entropy as loss_fn
 
-# Words of a small language, classes of its head (three ranks get 14, 14 and 12), and
-# the sizes of its network and of a batch.
-WORDS, WIDTH, LENGTH, BATCH = 40, 32, 12, 16
+WORDS, WIDTH, LENGTH, BATCH = 40, 32, 12, 16  # three ranks get 14, 14 and 12 words
 
 
 def run(tasks):
@@ -37,67 +28,73 @@ def run(tasks):
     return results
 
 
+def judged(text, ways, z, y):
+    """``judge`` of ways that a notebook wrote, and of the package's loss."""
+    exec(text, vars(several_machines))
+    several_machines.package = lambda z, y: loss_fn(z, y, 0.1)
+    return several_machines.judge(ways, z, y)
+
+
 @functools.cache
 def mesh_of(axes):
     """The mesh of all ranks with one axis, or with two, the first of size 2."""
     ranks = dist.get_world_size()
     shape = (2, ranks // 2) if axes == 2 else (ranks,)
-    return init_device_mesh("cpu", shape, mesh_dim_names=("rows", "classes")[-axes:])
+    return dt.init_device_mesh("cpu", shape, mesh_dim_names=("rows", "classes")[-axes:])
 
 
 def whole(mesh, local, placements):
-    """All of what is placed so on a mesh, rows in parts and of a size that divides."""
-    placed = DTensor.from_local(local, mesh, placements, run_check=False)
-    return placed.full_tensor()
+    """All of what is placed so on a mesh, in parts of one size."""
+    return dt.DTensor.from_local(local, mesh, placements).full_tensor()
 
 
 def value_and_gradient(z, y, up, options, sizes=(), placements=()):
-    """Of plain shards of these sizes, or of a DTensor: loss and gradient, all of it.
-
-    placements : on each axis of the mesh "classes", "rows" or "both", which is neither
-    up         : what the gradient of the loss is
+    """The loss, and its gradient for ``up``: of plain shards this rank's, of a DTensor
+    all. An axis of its mesh has "classes", "rows" or (called "both") neither in parts.
     """
     class_axis = min(1, z.dim() - 1)
     if sizes:
         start = sum(sizes[: dist.get_rank()])
         z = z.split(sizes, class_axis)[dist.get_rank()].clone().requires_grad_()
-        options = {"classes": (start, sum(sizes)), **options}
-        loss = loss_fn(z, y, **options)
-        (slope,) = torch.autograd.grad(loss, z, up.to(loss.dtype))
-        return loss.detach(), slope
+        loss = loss_fn(z, y, classes=(start, sum(sizes)), **options)
+        return loss.detach(), *torch.autograd.grad(loss, z, up.to(loss.dtype))
     mesh = mesh_of(len(placements))
-    where = {"classes": Shard(class_axis), "rows": Shard(0), "both": Replicate()}
-    rows = [where[p] if p == "rows" else Replicate() for p in placements]
-    z = distribute_tensor(z, mesh, [where[p] for p in placements]).requires_grad_()
-    loss = loss_fn(z, distribute_tensor(y, mesh, rows), **options)
-    if loss.dim():
-        up = distribute_tensor(up, mesh, rows).to_local()
+    where = {
+        "classes": dt.Shard(class_axis),
+        "rows": dt.Shard(0),
+        "both": dt.Replicate(),
+    }
+    rows = [where[p] if p == "rows" else dt.Replicate() for p in placements]
+    z = dt.distribute_tensor(z, mesh, [where[p] for p in placements]).requires_grad_()
+    loss = loss_fn(z, dt.distribute_tensor(y, mesh, rows), **options)
+    up = dt.distribute_tensor(up, mesh, rows).to_local() if loss.dim() else up
     (slope,) = torch.autograd.grad(loss, z, up)
     loss = whole(mesh, loss.detach(), rows) if loss.dim() else loss.detach()
     return loss, slope.full_tensor()
 
 
-def twice(z, y, sizes):
-    """Gradients of two backward passes, what a second derivative says; z as it is."""
-    start, leaf = sum(sizes[: dist.get_rank()]), z.split(sizes, 1)[dist.get_rank()]
-    leaf = leaf.clone().requires_grad_()
-    loss = loss_fn(leaf, y, classes=(start, sum(sizes)))
-    slopes = [torch.autograd.grad(loss, leaf, retain_graph=True)[0] for _ in range(2)]
-    (slope,) = torch.autograd.grad(loss, leaf, create_graph=True)
+def twice(z, y):
+    """Whether two backward passes agree and keep z; a second derivative's error."""
+    leaf = z.clone().requires_grad_()
+    loss = loss_fn(leaf, y, classes=(z.shape[1] * dist.get_rank(), 2 * z.shape[1]))
+    slopes = [torch.autograd.grad(loss, leaf, create_graph=True)[0] for _ in range(2)]
+    same = torch.equal(*slopes) and torch.equal(leaf, z)
     try:
-        slope.sum().backward()
+        slopes[0].sum().backward()
     except RuntimeError as problem:
-        return *slopes, leaf.detach(), str(problem)
+        return same, str(problem)
 
 
 def refused(kind):
     """A call that is wrong, on both of two ranks."""
     rank, z, y = dist.get_rank(), torch.zeros(4, 3), torch.arange(4)
     if kind in ("sum to come", "uneven"):
-        placement, width = (Partial(), 3) if kind == "sum to come" else (Shard(1), 6)
+        placement, width = (
+            (dt.Partial(), 3) if kind == "sum to come" else (dt.Shard(1), 6)
+        )
         local, mesh = torch.zeros(4, 2 + 2 * rank), mesh_of(1)
         shape = {"run_check": False, "shape": (4, width), "stride": (width, 1)}
-        return loss_fn(DTensor.from_local(local, mesh, [placement], **shape), y)
+        return loss_fn(dt.DTensor.from_local(local, mesh, [placement], **shape), y)
     classes = {"overlap": (0, 6), "gap": (4 * rank, 7), "beyond": (4, 6), "none": None}
     y = y + rank if kind == "other targets" else y
     y = y.roll(rank) if kind == "other order" else y
@@ -105,22 +102,15 @@ def refused(kind):
     return loss_fn(z, y, classes=classes.get(kind, (3 * rank, 6)))
 
 
-def die():
-    if dist.get_rank() == 1:
-        os._exit(3)
-    loss_fn(torch.zeros(4, 3), torch.zeros(4).long(), classes=(0, 6))
-
-
-def mismatch():
+def fail(how):
+    """On rank 1: its end, more rows than the others have, or a long sleep."""
     rank = dist.get_rank()
-    n = 4 + 2 * rank
+    if rank == 1 and how == "die":
+        os._exit(3)
+    if rank == 1 and how == "sleep":
+        time.sleep(60)
+    n = 4 + 2 * rank * (how == "differ")
     loss_fn(torch.zeros(n, 3), torch.zeros(n).long(), classes=(3 * rank, 6))
-
-
-def hang():
-    if dist.get_rank() == 0:
-        loss_fn(torch.zeros(4, 3), torch.zeros(4).long(), classes=(0, 6))
-    time.sleep(60)
 
 
 # A training step, end to end ----------------------------------------------------------
@@ -136,11 +126,12 @@ class LanguageModel(nn.Module):
         self.head = nn.Linear(WIDTH, WORDS)
 
     def forward(self, words):
-        mask = nn.Transformer.generate_square_subsequent_mask(
-            LENGTH, dtype=self.place.dtype
-        )
         h = self.embed(words) + self.place
-        return self.head(self.block(h, src_mask=mask, is_causal=True))
+        later = torch.ones(LENGTH, LENGTH, dtype=torch.bool).triu(1)
+        return self.head(self.block(h, src_mask=later))
+
+
+pytorch = nn.CrossEntropyLoss(label_smoothing=0.1)
 
 
 def texts(steps):
@@ -164,8 +155,6 @@ def train(steps, dtype, axes=0):
         plan = {"head": ColwiseParallel(use_local_output=False)}
         parallelize_module(model, mesh["classes"], plan)
     if axes == 2:
-        from torch.distributed.fsdp import fully_shard
-
         fully_shard(model, mesh=mesh["rows"])
         half = mesh["rows"].get_local_rank() * BATCH // 2
         rows = slice(half, half + BATCH // 2)
@@ -174,13 +163,12 @@ def train(steps, dtype, axes=0):
     for words in texts(steps):
         logits = model(words[rows, :-1]).flatten(0, 1)
         targets = words[rows, 1:].flatten()
-        if axes:
-            loss = loss_fn(logits, targets)
-        else:
-            loss = F.cross_entropy(logits, targets, label_smoothing=0.1)
+        loss = (loss_fn if axes else pytorch)(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
     curve = torch.stack(losses)
-    return whole(mesh["rows"], curve[None], [Shard(0)]).mean(0) if axes == 2 else curve
+    return (
+        whole(mesh["rows"], curve[None], [dt.Shard(0)]).mean(0) if axes == 2 else curve
+    )

@@ -36,8 +36,9 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
         mp.get_context(method).set_forkserver_preload([__name__])
     with tempfile.TemporaryDirectory() as folder:
         files = [pathlib.Path(folder, str(rank)) for rank in range(ranks)]
-        given = ranks, folder, text, job, given, seconds
-        started = mp.start_processes(_rank, given, ranks, False, start_method=method)
+        torch.save(given, pathlib.Path(folder, "given"))  # each tensor costs a handle
+        how = ranks, folder, text, job, seconds
+        started = mp.start_processes(_rank, how, ranks, False, start_method=method)
         codes, end = [None], time.monotonic() + seconds
         while None in codes and time.monotonic() < end:
             time.sleep(0.02)
@@ -56,7 +57,7 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
         raise RuntimeError("; ".join(said))
 
 
-def _rank(rank, ranks, folder, text, job, given, seconds):
+def _rank(rank, ranks, folder, text, job, seconds):
     """One rank: join the others, run the job, leave what it returns in a file."""
     file = pathlib.Path(folder, str(rank))
     with open(file, "w", encoding="utf-8") as log:
@@ -72,6 +73,7 @@ def _rank(rank, ranks, folder, text, job, given, seconds):
         try:
             exec(text, globals())
             job = globals()[job] if isinstance(job, str) else job
+            given = torch.load(file.with_name("given"), weights_only=False)
             torch.save(job(*given), file.with_suffix(".pt"))
         except Exception:
             traceback.print_exc(file=log)
