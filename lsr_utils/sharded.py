@@ -36,9 +36,7 @@ def sharded_label_smoothing_cross_entropy(
               mesh, of "none" a loss for each of this rank's rows. A row whose target is
               out of range has the loss nan and a gradient of zero, as on CUDA
     raises  : as ``losses``; ValueError where the shards leave out or repeat a class, or
-              targets differ between ranks. (On CUDA, where nobody looks: nan)
-
-    Taught in deep dive 02c.
+              targets differ between ranks (nan on CUDA). Taught in deep dive 02c.
     """
     how = losses.LabelSmoothingCrossEntropy(
         eps, reduction, weight=weight, ignore_index=ignore_index
@@ -60,7 +58,6 @@ def sharded_label_smoothing_cross_entropy(
     whole = list(logits.shape)
     whole[class_axis] = place[1]
     losses._check_inputs(logits.new_empty(()).expand(whole), targets, how)
-
     shape, targets = targets.shape, losses._as_int64(targets).reshape(-1)
     live = targets != how.ignore_index
     known = live & (targets >= 0) & (targets < place[1])
@@ -108,16 +105,17 @@ class _Rows(torch.autograd.Function):
             terms = shifted if weight is None else losses._times(w, shifted)
             uniform += terms.sum(1)
         exps += shifted.exp_().sum(1)
-        digest = _digest(index)
-        packed[-1] = _check_sum(start + width) - _check_sum(start) + digest
+        # Adjoining shards' differences add up, and so do equal targets.
+        below = [pow(k, 3, PRIME) for k in (start, start + width, num_classes)]
+        places = torch.arange(1, n + 1, device=z.device)
+        digest = ((index + known) * places).sum() % PRIME
+        packed[-1] = below[1] - below[0] + digest
         for group in groups:
             dist.all_reduce(packed, group=group)
-        digest = digest * math.prod(map(dist.get_world_size, groups))
-        agreed = (packed[-1] - digest - _check_sum(num_classes)).remainder(PRIME) == 0
+        all_digests = digest * math.prod(map(dist.get_world_size, groups))
+        agreed = (packed[-1] - all_digests - below[2]) % PRIME == 0
         if not z.is_cuda:
-            must = (
-                "the shards must hold each class once, and all ranks the same targets"
-            )
+            must = "shards must hold each class once, and all ranks the same targets"
             got = f"classes {start} ... {start + width - 1} of {num_classes} here"
             check.that(agreed, must, got)
         lse, rows = exps.log(), torch.zeros_like(exps)
@@ -149,10 +147,7 @@ def _on_mesh(logits, class_axis):
     mesh, start, width = logits.device_mesh, 0, logits.shape[class_axis]
     groups, rows_lie = [], []
     for axis, lie in enumerate(logits.placements):
-        fits = type(lie) in (
-            Shard,
-            Replicate,
-        )  # a strided shard's classes do not adjoin
+        fits = type(lie) in (Shard, Replicate)  # of a strided one, classes lie apart
         check.that(fits, "logits must be sharded or replicated", lie)
         if lie.is_shard(class_axis):
             part = -(-width // mesh.size(axis))  # as torch.chunk
@@ -173,14 +168,3 @@ def _interval(classes, width):
     check.that(isinstance(classes, (tuple, list)) and len(classes) == 2, must, classes)
     num_classes = check.whole(classes[1], "classes[1]", max(width, 1))
     return check.whole(classes[0], "classes[0]", 0, num_classes - width), num_classes
-
-
-def _check_sum(k):
-    """A number for the classes below k: differences add up over adjoining shards."""
-    return pow(k, 3, PRIME)
-
-
-def _digest(index):
-    """A number that other targets, or the same in another order, would hardly have."""
-    places = torch.arange(1, len(index) + 1, device=index.device)
-    return ((index + 1) * places).sum() % PRIME

@@ -57,7 +57,9 @@ def value_and_gradient(z, y, up, options, sizes=(), placements=()):
         start = sum(sizes[: dist.get_rank()])
         z = z.split(sizes, class_axis)[dist.get_rank()].clone().requires_grad_()
         loss = loss_fn(z, y, classes=(start, sum(sizes)), **options)
-        return loss.detach(), *torch.autograd.grad(loss, z, up.to(loss.dtype))
+        options = {"grad_outputs": up.to(loss.dtype), "retain_graph": True}
+        slopes = [torch.autograd.grad(loss, z, **options)[0] for _ in range(2)]
+        return loss.detach(), slopes[1]
     mesh = mesh_of(len(placements))
     where = {
         "classes": dt.Shard(class_axis),
@@ -73,21 +75,13 @@ def value_and_gradient(z, y, up, options, sizes=(), placements=()):
     return loss, slope.full_tensor()
 
 
-def twice(z, y):
-    """Whether two backward passes agree and keep z; a second derivative's error."""
-    leaf = z.clone().requires_grad_()
-    loss = loss_fn(leaf, y, classes=(z.shape[1] * dist.get_rank(), 2 * z.shape[1]))
-    slopes = [torch.autograd.grad(loss, leaf, create_graph=True)[0] for _ in range(2)]
-    same = torch.equal(*slopes) and torch.equal(leaf, z)
-    try:
-        slopes[0].sum().backward()
-    except RuntimeError as problem:
-        return same, str(problem)
-
-
 def refused(kind):
     """A call that is wrong, on both of two ranks."""
     rank, z, y = dist.get_rank(), torch.zeros(4, 3), torch.arange(4)
+    if kind == "second derivative":
+        loss = loss_fn(z.requires_grad_(), y, classes=(3 * rank, 6))
+        (slope,) = torch.autograd.grad(loss, z, create_graph=True)
+        return slope.sum().backward()
     if kind in ("sum to come", "uneven"):
         placement, width = (
             (dt.Partial(), 3) if kind == "sum to come" else (dt.Shard(1), 6)
@@ -96,9 +90,8 @@ def refused(kind):
         shape = {"run_check": False, "shape": (4, width), "stride": (width, 1)}
         return loss_fn(dt.DTensor.from_local(local, mesh, [placement], **shape), y)
     classes = {"overlap": (0, 6), "gap": (4 * rank, 7), "beyond": (4, 6), "none": None}
-    y = y + rank if kind == "other targets" else y
-    y = y.roll(rank) if kind == "other order" else y
-    y = torch.zeros(4, 6) if kind == "probabilities" else y
+    others = {"targets": y + rank, "order": y.roll(rank), "ignored": y - 100 * rank}
+    y = {**others, "probabilities": torch.zeros(4, 6)}.get(kind, y)
     return loss_fn(z, y, classes=classes.get(kind, (3 * rank, 6)))
 
 

@@ -1,5 +1,6 @@
 """Functions run on several ranks of this machine. Taught in deep dive 02c."""
 
+import importlib
 import inspect
 import os
 import pathlib
@@ -14,16 +15,17 @@ import torch.distributed as dist
 import torch.distributed.tensor as dt
 import torch.multiprocessing as mp
 import torch.nn.functional as F  # noqa: F401 (for what a notebook sends)
-from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import loss_parallel
 from torch.utils._pytree import tree_leaves
+
+DEBUG = "torch.distributed.tensor.debug"  # slow to import, and sets up a compiler
 
 
 def on_ranks(ranks, job, *given, helpers=(), seconds=180):
     """What ``job(*given)`` returns on each rank: a list. Taught in deep dive 02c.
 
     ranks   : processes of torch.distributed, each with one thread; on NCCL where there
-              is a GPU for each (torch.cuda.current_device() is the rank's), else gloo
+              is a GPU for each, which is then the default device, else on gloo
     job     : a function of a module, or of a notebook, whose text is sent, and that of
               its helpers: there they see the names of this module
     raises  : RuntimeError with what a rank said, where one fails, dies or is too slow
@@ -33,7 +35,7 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
     job = job.__name__ if job in written else job
     method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
     if method == "forkserver":  # it imports PyTorch once, and forks each rank off
-        mp.get_context(method).set_forkserver_preload([__name__])
+        mp.get_context(method).set_forkserver_preload([__name__, DEBUG])
     with tempfile.TemporaryDirectory() as folder:
         files = [pathlib.Path(folder, str(rank)) for rank in range(ranks)]
         torch.save(given, pathlib.Path(folder, "given"))  # each tensor costs a handle
@@ -66,8 +68,7 @@ def _rank(rank, ranks, folder, text, job, seconds):
             os.environ["GLOO_SOCKET_IFNAME"] = loopback  # nothing leaves this machine
         torch.set_num_threads(1)
         gpus = torch.cuda.device_count() >= ranks
-        if gpus:
-            torch.cuda.set_device(rank)
+        torch.set_default_device(f"cuda:{rank}" if gpus else "cpu")
         backend, store = "nccl" if gpus else "gloo", file.with_name("store").as_uri()
         dist.init_process_group(backend, store, timedelta(seconds=seconds), ranks, rank)
         try:
@@ -88,21 +89,23 @@ def _last_words(log):
     return f": {told[-1].strip()}" if told else ""
 
 
-class Sent(CommDebugMode):
-    """Counts collectives, and in ``bytes`` what a rank holds of their results."""
+def counted():
+    """A CommDebugMode that also adds up, in ``bytes``, what collectives hand a rank."""
 
-    bytes = 0
+    class Counted(importlib.import_module(DEBUG).CommDebugMode):
+        bytes = 0
 
-    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        out = super().__torch_dispatch__(op, types, args, kwargs)
-        if "c10d" in op.namespace and "wait" not in op.name():
-            tensors = [x for x in tree_leaves(out) if isinstance(x, torch.Tensor)]
-            self.bytes += sum(tensor.nbytes for tensor in tensors)
-        return out
+        def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+            out = super().__torch_dispatch__(op, types, args, kwargs)
+            if "c10d" in op.namespace and "wait" not in op.name():
+                results = (x for x in tree_leaves(out) if isinstance(x, torch.Tensor))
+                self.bytes += sum(result.nbytes for result in results)
+            return out
 
-    def calls(self):
-        """{name of a collective: how often it was called}"""
-        return {str(call): n for call, n in self.get_comm_counts().items() if n}
+        def calls(self):
+            return {str(call): n for call, n in self.get_comm_counts().items() if n}
+
+    return Counted()
 
 
 def judge(ways, z, y):
@@ -112,16 +115,17 @@ def judge(ways, z, y):
     returns : dictionaries: the loss, all of its gradient, the collectives of forward
               and backward pass, their bytes; or the error's text
     """
-    kind = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    mesh = dt.init_device_mesh(kind, (dist.get_world_size(),))
+    mesh = dt.init_device_mesh(
+        torch.get_default_device().type, (dist.get_world_size(),)
+    )
     y = dt.distribute_tensor(y, mesh, [dt.Replicate()])
     found = []
     for way in ways:
         leaf = dt.distribute_tensor(z, mesh, [dt.Shard(1)]).requires_grad_()
         try:
-            with loss_parallel(), Sent() as forward:
+            with loss_parallel(), counted() as forward:
                 loss = globals()[way](leaf, y)
-            with loss_parallel(), Sent() as backward:
+            with loss_parallel(), counted() as backward:
                 (slope,) = torch.autograd.grad(loss, leaf)
         except RuntimeError as problem:
             found.append(str(problem))
