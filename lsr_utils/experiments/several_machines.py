@@ -5,6 +5,7 @@ import inspect
 import os
 import pathlib
 import socket
+import sys
 import tempfile
 import time
 import traceback
@@ -30,7 +31,8 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
               its helpers: there they see the names of this module
     raises  : RuntimeError with what a rank said, where one fails, dies or is too slow
     """
-    written = [f for f in (*helpers, job) if f.__module__ == "__main__"]
+    page = not hasattr(sys.modules["__main__"], "__file__")
+    written = [f for f in (*helpers, job) if page and f.__module__ == "__main__"]
     text = "\n".join(map(inspect.getsource, written))
     job = job.__name__ if job in written else job
     method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
