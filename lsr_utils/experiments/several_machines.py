@@ -1,6 +1,5 @@
 """Functions run on several ranks of this machine. Taught in deep dive 02c."""
 
-import importlib
 import inspect
 import os
 import pathlib
@@ -19,8 +18,6 @@ import torch.nn.functional as F  # noqa: F401 (for what a notebook sends)
 from torch.distributed.tensor.parallel import loss_parallel
 from torch.utils._pytree import tree_leaves
 
-DEBUG = "torch.distributed.tensor.debug"  # slow to import, and sets up a compiler
-
 
 def on_ranks(ranks, job, *given, helpers=(), seconds=180):
     """What ``job(*given)`` returns on each rank: a list. Taught in deep dive 02c.
@@ -37,7 +34,9 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
     job = job.__name__ if job in written else job
     method = "forkserver" if "forkserver" in mp.get_all_start_methods() else "spawn"
     if method == "forkserver":  # it imports PyTorch once, and forks each rank off
-        mp.get_context(method).set_forkserver_preload([__name__, DEBUG])
+        mp.get_context(method).set_forkserver_preload(
+            [__name__, f"{dt.__name__}.debug"]
+        )
     with tempfile.TemporaryDirectory() as folder:
         files = [pathlib.Path(folder, str(rank)) for rank in range(ranks)]
         torch.save(given, pathlib.Path(folder, "given"))  # each tensor costs a handle
@@ -70,7 +69,8 @@ def _rank(rank, ranks, folder, text, job, seconds):
             os.environ["GLOO_SOCKET_IFNAME"] = loopback  # nothing leaves this machine
         torch.set_num_threads(1)
         gpus = torch.cuda.device_count() >= ranks
-        torch.set_default_device(f"cuda:{rank}" if gpus else "cpu")
+        if gpus:
+            torch.set_default_device(f"cuda:{rank}")
         backend, store = "nccl" if gpus else "gloo", file.with_name("store").as_uri()
         dist.init_process_group(backend, store, timedelta(seconds=seconds), ranks, rank)
         try:
@@ -93,8 +93,9 @@ def _last_words(log):
 
 def counted():
     """A CommDebugMode that also adds up, in ``bytes``, what collectives hand a rank."""
+    from torch.distributed.tensor.debug import CommDebugMode  # it sets up a compiler
 
-    class Counted(importlib.import_module(DEBUG).CommDebugMode):
+    class Counted(CommDebugMode):
         bytes = 0
 
         def __torch_dispatch__(self, op, types, args=(), kwargs=None):
