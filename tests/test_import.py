@@ -17,6 +17,7 @@ ORDER = [
     "check", "targets", "losses", "datasets", "models", "training", "stacked", "fleet",
     "stats", "calibration", "geometry", "measure", "recorded", "style", "plots",
     "sliders", "drawn", "notebook", "experiments", "exercises", "fused",
+    "sharded",
 ]  # fmt: skip
 TEXTS = {
     path.relative_to(PACKAGE): path.read_text(encoding="utf-8")
@@ -98,14 +99,16 @@ def test_a_module_says_what_it_is_and_imports_only_those_above_it(path):
     assert all(map(ast.get_docstring, [tree, *public]))
 
 
-MOST = {"exercises": 1900, "experiments": 1100, "fused": 1300, "core": 3900}  # lines
+MOST = {  # lines
+    "exercises": 1900, "experiments": 1100, "fused": 1300, "sharded": 170, "core": 3900
+}  # fmt: skip
 
 
 def test_the_package_stays_small():
     lines = collections.Counter()
     for path in PACKAGE.rglob("*"):
         if path.suffix in (".py", ".js"):
-            folder = path.relative_to(PACKAGE).parts[0]
+            folder = topic(path.relative_to(PACKAGE))
             count = len(path.read_text(encoding="utf-8").splitlines())
             lines[folder if folder in MOST else "core"] += count
     assert all(lines[name] <= most for name, most in MOST.items())
