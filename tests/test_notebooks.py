@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import contract
 import notebook_files
@@ -132,18 +133,19 @@ def check_fit(names):
 
 
 def check_template_plane(names):
-    for triple in ((0, 1, 2), (5, 0, 3)):
-        origin, axes = names["plane_through"](Z[:6], triple)
-        plane = lsr.geometry.template_plane(Z[:6], triple)
-        assert_close(origin, plane.origin)
-        # The same plane; the package also settles which way is right and up.
-        assert_close(axes @ axes.T, plane.axes @ plane.axes.mT)
-        assert_close(axes.abs(), plane.axes.abs())
+    """The cell is no function: it reads a fleet and binds the points of the plane."""
+    weight, features = Z[:6], Z[6:40]
+    network = SimpleNamespace(head=SimpleNamespace(weight=weight))
+    fleet = SimpleNamespace(network=lambda _: network, features=lambda _: [0, features])
+    exec(names["source"], names | (run := {"fleet": fleet}), run)
+    points = lsr.geometry.template_plane(weight, (0, 1, 2)).project(features)
+    # The package also settles which way is right and up.
+    assert_close(run["xy"].abs(), points.abs())
 
 
 @pytest.mark.parametrize(("name", "cell"), shown_cells("simple:"))
 def test_simple_form_gives_the_numbers_of_the_package(name, cell):
-    names = {"torch": torch, "lsr": lsr}
+    names = {"torch": torch, "lsr": lsr, "source": cell.source}
     for _, tree in notebook_files.definitions(cell.source):
         exec(compile(ast.Module([tree], type_ignores=[]), cell.id, "exec"), names)
     module, function = name.split(".")

@@ -154,6 +154,8 @@ def _of_kind(got, one, two, same):
         )
     if one.shape == (2,) and not two.shape and (one == one.round()).all():
         return f"{this}. A decimal takes a point, not a comma."
+    if one.T.shape == two.shape and same(one.T, two):
+        return "rows and columns are exchanged: transposed, or the wrong axis."
     if one.size == two.size and same(one.reshape(two.shape), two):
         return f"the right numbers in another shape: {this}."
     for big, small, words in ((two, one, "it is already the"), (one, two, "take its")):

@@ -178,13 +178,13 @@ def main():
     options = parser.parse_args()
     target = options.to.resolve()
     shutil.rmtree(target, ignore_errors=True)
+    npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
     decks = target / "slides"
     made = [sys.executable, str(HERE.with_name("slides")), "--to", str(decks)]
     if subprocess.run(made).returncode:
         raise command.Problem("The slides, which belong to the site, were not made")
     with tempfile.TemporaryDirectory() as folder:
         source, cache = Path(folder, "source"), Path(folder, "cache")
-        npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
         prepare(source, options.url and f"{options.url.rstrip('/')}/", decks)
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]

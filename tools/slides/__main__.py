@@ -34,10 +34,11 @@ def made(name, title, question, slides, decks):
 def wanted(options):
     """What to make: {name: (page, what the index says, pages on paper)}."""
     lectures = [p for p in command.lectures(ROOT) if p.parent == NOTEBOOKS]
-    listed = talks.plans(SHEET.parent)
+    listed = {} if options.names else talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
-        raise command.Problem(f"There is no plan {options.plan!r}: there are {listed}")
+        there = ", ".join(listed)
+        raise command.Problem(f"There is no plan {options.plan!r}: there are {there}")
     if not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
             if path == SHEET:
@@ -47,7 +48,7 @@ def wanted(options):
                 slides = deck.slides(read(path))
                 heads = slides[0].title, slides[0].text
                 yield path.stem, made(path.stem, *heads, slides, names)
-    for name in [options.plan] if options.plan else [] if options.names else listed:
+    for name in [options.plan] if options.plan else listed:
         slides = talks.composed(name, listed[name], NOTEBOOKS)
         heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."
         yield name, made(name, *heads, slides, names)
