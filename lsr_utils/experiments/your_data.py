@@ -47,7 +47,7 @@ def advice(m, other=None):
 def panels(logits, labels, smoothed=None):
     """Four panels; smoothed: of a second network on the same rows. A Figure."""
     m, *others = (measured(z, labels) for z in (logits, smoothed) if z is not None)
-    figure, ((gap, diagram), (price, words)) = plt.subplots(2, 2, figsize=(9.0, 5.8))
+    figure, ((gap, diagram), (price, words)) = plt.subplots(2, 2, figsize=(9.0, 5.0))
     sns.histplot(x=m["gap"], stat="percent", color=CHANCE, lw=0, ax=gap)
     marks = [("now", m["over"], "o", INK)]
     for e, points in m["price"].items():
