@@ -349,12 +349,13 @@ def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
+    z = check.exact(z)
     top = z.amax(-1, keepdim=True)  # nan where one is
     check.every(top.isfinite(), top, "logits must be finite, or -inf beside a finite")
-    off = (z.sum(-1, dtype=torch.float64) - 1).abs().max()
+    off = (z.sum(-1) - 1).abs().max()
     if z.shape[-1] > 1 and (z >= 0).all() and off <= max(check.SUM_OF_A_ROW, 4 * eps):
         raise ValueError("logits must come from before the softmax, got probabilities.")
-    return z.double() - top
+    return z - top
 
 
 def unsmoothed(probabilities, eps, *, least=0.0):
