@@ -41,6 +41,15 @@ RECIPES = {
         "train": 14_000, "epochs": 28, "widths": (32, 64, 128), "stride": 2,
         "lr": 0.2, "weight_decay": 5e-4, "shift": 4,
     },
+    # Trained to the end: training images are fitted, and three classes drawn.
+    "fitted": {
+        "train": 28_000, "epochs": 60, "widths": (64, 128, 256), "stride": 1,
+        "lr": 0.2, "weight_decay": 0.0, "shift": 0, "plane": (2, 4, 5),
+    },
+    "dry": {  # of gpu.py --dry-run
+        "train": 256, "epochs": 1, "widths": (4, 8), "stride": 2,
+        "lr": 0.2, "weight_decay": 0.0, "shift": 0, "plane": (2, 4, 5),
+    },
 }  # fmt: skip
 
 
@@ -208,6 +217,17 @@ def examine(network, parts):
     return row, arrays
 
 
+def in_plane(network, data, triple):
+    """Training images of three classes in their template plane, and the classes."""
+    _, h = answers(network, data.x)
+    y = data.y.cpu()
+    shown = torch.isin(y, torch.tensor(triple))
+    head = network.head
+    plane = geometry.template_plane(head.weight.cpu(), triple, head.bias.cpu())
+    at = plane.project(h[shown]).half().numpy()
+    return {"plane_train": at, "plane_y": y[shown].numpy().astype(np.uint8)}
+
+
 def stacked(runs, parts):
     """The arrays of all networks, (seeds, eps, ...), and the labels they go with."""
     arrays = {
@@ -238,6 +258,8 @@ def record(recipe, seeds, device, write):
         for eps in EPS:
             network, passes = train(parts["train"], validation, recipe, eps, seed)
             row, arrays = examine(network, parts)
+            if "plane" in recipe:
+                arrays |= in_plane(network, parts["train"], recipe["plane"])
             row = {"seed": seed, "eps": eps, **row}
             print(*(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
             history += passes
