@@ -37,11 +37,12 @@ def wanted(options):
     listed = talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
-        raise command.Problem(f"There is no plan {options.plan!r}: there are {listed}")
+        there = ", ".join(listed)
+        raise command.Problem(f"There is no plan {options.plan!r}: there are {there}")
     if not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
             if path == SHEET:
-                about = "Cheat sheet", "Formulas, numbers and advice.", "1 page"
+                about = "Cheat sheet", "Formulas and numbers.", "1 page"
                 yield path.stem, (page.sheet(read(path)), about, 1)
             else:
                 slides = deck.slides(read(path))
