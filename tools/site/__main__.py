@@ -182,7 +182,7 @@ def main():
     decks = target / "slides"
     made = [sys.executable, str(HERE.with_name("slides")), "--to", str(decks)]
     if subprocess.run(made).returncode:
-        raise command.Problem("The slides, which belong to the site, were not made")
+        sys.exit(1)  # `slides` has said why
     with tempfile.TemporaryDirectory() as folder:
         source, cache = Path(folder, "source"), Path(folder, "cache")
         prepare(source, options.url and f"{options.url.rstrip('/')}/", decks)

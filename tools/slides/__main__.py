@@ -42,7 +42,7 @@ def wanted(options):
     if not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
             if path == SHEET:
-                about = "Cheat sheet", "Formulas, numbers and advice.", "1 page"
+                about = "Cheat sheet", "Formulas and numbers.", "1 page"
                 yield path.stem, (page.sheet(read(path)), about, 1)
             else:
                 slides = deck.slides(read(path))

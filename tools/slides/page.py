@@ -90,7 +90,7 @@ def sheet(notebook):
         elif "nbval-ignore-output" not in cell.metadata.get("tags", []):
             # (What is ignored is of a machine.)
             parts += [o.get("text") or o.data["text/markdown"] for o in cell.outputs]
-    made = "\n".join(map(markdown2html_mistune, parts))
+    made = "\n".join(markdown(part, ()) for part in parts)
     return filled("cheat_sheet.html", sheet=made)
 
 
