@@ -8,7 +8,7 @@ from browser_tools import ROOT, all_set, move_sliders
 from command import Problem, files
 
 NOTEBOOKS = files(ROOT, "*.ipynb", "*.md")
-OTHERS = ("index", "claims", "contributing", "api", "data", "search")
+OTHERS = ("index", "README", "claims", "contributing", "api", "data", "search")
 
 
 def name_of(path):
@@ -37,8 +37,14 @@ def axe():
 
 
 def test_every_page_is_there_and_no_other(site):
-    made = [name_of(ROOT / page.relative_to(site)) for page in site.rglob("*.html")]
-    assert sorted(made) == sorted(PAGES)
+    made = [page.relative_to(site) for page in site.rglob("*.html")]
+    assert sorted(
+        page.with_suffix("").as_posix() for page in made if page.parts[0] != "slides"
+    ) == sorted(PAGES)
+    assert (site / "slides" / "talk45.html").is_file()
+    for path in NOTEBOOKS:
+        kept = site / "files" / path.name
+        assert path.suffix == ".md" or kept.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -101,9 +107,44 @@ def test_code_unfolds_figures_carry_words_docstrings_are_set_sliders_move(open_s
     assert not fold.locator("pre").first.is_visible()
     fold.locator("summary").click()
     assert fold.locator("pre").first.is_visible()
-    text = open_site("api").locator("dl:has(#lsr_utils\\.targets\\.optimal_gap)")
+    text = open_site("api").locator("dl:has(#lsr_utils\\.targets\\.convert_eps)")
     assert "\nraises\n" in text.first.inner_text()  # a list, as docstrings mean it
     name = next(p for p in NOTEBOOKS if "lsr-live-" in p.read_text(encoding="utf-8"))
     page = open_site(name_of(name))
     sliders = page.locator("main input[type=range]").count()
     assert sliders > 0 and move_sliders(page, "main") == sliders
+
+
+def test_the_film_plays_until_somebody_takes_over(open_site):
+    page = open_site("index")
+    step = page.locator(".plays input[type=range]").nth(1)
+    before = step.input_value()
+    page.wait_for_function(
+        "was => document.querySelectorAll('.plays input')[1].value !== was", arg=before
+    )
+    step.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("button", name="Play").count() == 1
+    held = step.input_value()
+    page.wait_for_timeout(1500)
+    assert step.input_value() == held
+    assert page.locator(".sd-card").count() >= 13  # three doors, ten lectures
+
+
+def test_claims_are_filtered_by_mark_and_notebook(open_site):
+    page = open_site("claims")
+    count = page.locator("[role=status]")
+    everything = int(count.inner_text().split()[0])
+    page.get_by_label("Marked").select_option("null")
+    some = int(count.inner_text().split()[0])
+    page.get_by_label("Notebook").select_option("04")
+    few = int(count.inner_text().split()[0])
+    assert everything > some > few == page.locator("main tbody tr:visible").count() > 0
+
+
+def test_a_lecture_has_all_that_belongs_to_it_and_its_figures_enlarge(open_site):
+    page = open_site("notebooks/05_three_clouds")
+    words = ["Download", "Exercises", "Solutions", "Slides", "Handout (PDF)"]
+    assert page.locator(".beside a").all_inner_texts() == words
+    figures = page.locator("div.cell_output a.image-reference > img")
+    assert figures.count() == page.locator("div.cell_output img").count() > 3

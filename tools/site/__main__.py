@@ -87,7 +87,7 @@ def landing(source, address, pages):
         options = "\n".join(f":{name}: {value}" for name, value in card.items())
         title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
         minutes = re.search(r"read (\d+)", head)[1]
-        text = f"{question}\n+++\n{minutes} minutes"
+        text = f"{question}\n\n{minutes} minutes"
         cards.append(f":::{{grid-item-card}} {title}\n{options}\n{text}\n:::")
     film = next(
         output.data["text/html"]

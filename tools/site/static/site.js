@@ -5,7 +5,6 @@ addEventListener('load', async function () {
   document.querySelectorAll(boxes).forEach(function (box) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   });
-  document.querySelectorAll('.cell_output img').forEach(enlarges);
   document.querySelectorAll('.plays').forEach(play);
   if (document.querySelector('#what-the-course-claims')) filterClaims();
   document.body.dataset.ready = 'true';
@@ -15,24 +14,6 @@ function made(name, words, where) {
   const element = where.appendChild(document.createElement(name));
   element.textContent = words;
   return element;
-}
-
-/* A figure opens in its full size, and is closed by a key, or by another click. */
-function enlarges(image) {
-  const button = document.createElement('button');
-  button.className = 'enlarges';
-  button.title = 'Enlarge this figure';
-  image.replaceWith(button);
-  button.append(image);
-  button.onclick = function () {
-    const dialog = made('dialog', '', document.body);
-    dialog.className = 'enlarged';
-    dialog.append(image.cloneNode());
-    made('button', 'Close', dialog);
-    dialog.onclick = () => dialog.close();
-    dialog.onclose = () => dialog.remove();
-    dialog.showModal();
-  };
 }
 
 /* The film goes on by itself, to and fro between two labels, until somebody takes over. */
@@ -83,6 +64,6 @@ function filterClaims() {
       table.closest('section').hidden = ![...table.tBodies[0].rows].some(row => !row.hidden);
     count.textContent = ` ${rows.filter(row => !row.hidden).length} claims`;
   }
-  document.querySelector('main h1').after(form);
+  document.querySelector('#what-the-course-claims > h1').after(form);
   apply();
 }
