@@ -39,9 +39,9 @@ def advice(m, other=None):
         d = other["nll"] - m["nll"]
         ends = f"{d.mean():+.2f} ± {1.96 * d.std() / len(d) ** 0.5:.2f}"
         said += [f"NLL, second less first: {ends}".replace("-", "−") + ", one pair."]
-    said += [f"Then a temperature, here {m['T']:.2f}: fit it on validation data."]
+    said += [f"Then a temperature ({m['T']:.2f} on these rows): fit it on others."]
     said += ["Ranked, refused, shifted, masked, a teacher? Check that first."]
-    return [*said, f"{len(m['y'])} rows, one seed: {half:.1f} points would not show."]
+    return [*said, f"{half:.1f} points may be chance: {len(m['y'])} rows, one seed."]
 
 
 def panels(logits, labels, smoothed=None):

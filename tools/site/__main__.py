@@ -64,14 +64,10 @@ def prepare(source, address, decks):
             index.write(table % (name, "\n".join(there)))
 
 
-def lectures():
-    return [p for p in command.lectures(ROOT) if p.parent.name == "notebooks"]
-
-
 def landing(source, address, pages):
     """The first page: the film, three doors, a picture of each lecture, findings."""
     cards = []
-    for path in lectures():
+    for path in (p for p in command.lectures(ROOT) if p.parent.name == "notebooks"):
         notebook = read(path)
         head = notebook.cells[0].source
         outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
@@ -172,7 +168,6 @@ def api():
 
 def main():
     parser = argparse.ArgumentParser(prog="course.py site", description=__doc__)
-    # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/site")
     parser.add_argument("--url", default="", help="where it will lie, for previews")
     options = parser.parse_args()

@@ -35,15 +35,12 @@ class Slide:
 
 def slides(notebook):
     """The title slide, from the notebook's first lines, and all that are marked."""
-    head, question = re.findall(r"(?m)^(?:# (.+)|\*\*(.+)\*\*$)", opening(notebook))[:2]
+    opening = notebook.cells[0].source
+    head, question = re.findall(r"(?m)^(?:# (.+)|\*\*(.+)\*\*$)", opening)[:2]
     made = [Slide(head[0], question[1], "", [], "", 0, False)]
     for cell in notebook.cells:
         made += [marked(cell, slide) for slide in cell.metadata.get("slides", [])]
     return made
-
-
-def opening(notebook):
-    return notebook.cells[0].source
 
 
 def marked(cell, slide):
