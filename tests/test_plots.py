@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 import seaborn as sns
 import torch
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 
 from lsr_utils import calibration, datasets, geometry, plots, style
-from lsr_utils.experiments import maps
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
@@ -227,24 +226,6 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
         inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
         assert not inside.all()
     assert len(axis.lines) == 3
-
-
-def test_groups_have_their_look_and_a_name_apart_from_that_of_a_group_on_its_spot():
-    points = np.repeat([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0]], 3, axis=0)
-    labels = torch.arange(9) // 3
-    figure, axis = plt.subplots()
-    maps.draw_groups(axis, points, labels, NAMES[:3])
-    figure.canvas.draw()
-    (marks,) = axis.collections
-    np.testing.assert_allclose(marks.get_offsets(), points)
-    colors = [to_hex(color) for color in marks.get_facecolors()]
-    assert colors == [style.CLASS_COLORS[k].lower() for k in labels.tolist()]
-    shapes = [path.vertices.tolist() for path in marks.get_paths()]
-    assert shapes[0] == shapes[2] != shapes[3] != shapes[8] != shapes[0]
-    assert words(axis.texts) == list(NAMES[:3])
-    assert [tuple(text.xy) for text in axis.texts] == [(0, 0), (4, 0), (4, 0)]
-    second, third = (text.get_position() for text in axis.texts[1:])
-    assert np.hypot(second[0] - third[0], second[1] - third[1]) > 10
 
 
 # The reliability diagram -------------------------------------------------------------

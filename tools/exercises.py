@@ -74,6 +74,8 @@ def derived(source, target):
             old = before.get((cell.id, cell.source), {})
             cell.outputs = old.get("outputs", [])
             cell.execution_count = old.get("execution_count")
+            if mine := old.get("metadata", {}).get("recorded_with"):
+                cell.metadata["recorded_with"] = mine  # by the stub's own code
     notebook.metadata["stub"] = digest(notebook)
     return notebook
 

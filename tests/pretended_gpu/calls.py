@@ -10,7 +10,6 @@ import lsr_utils as lsr
 from lsr_utils import calibration as cal
 from lsr_utils import datasets, plots, stats, targets
 from lsr_utils import geometry as geo
-from lsr_utils.experiments import maps
 
 torch = lsr.training.torch
 EXACT = torch.float64
@@ -86,9 +85,6 @@ def _figure(at, by):
     names = list("abcdef")
     labels = {"a": {0.1: by(LABELS)}}
     plots.template_plane({0.1: plane}, spots, labels, {0.1: "title"}, names)
-    maps.draw_groups(
-        plots.charts.plt.subplots()[1], by(FEATURES[:, :2]), at(LABELS), names
-    )
     plots.image_grid(at(drawn(4, 1, 8, 8)), ["1", "2", "3", "4"])
     plots.reliability_diagram({"a": at(P)}, by(LABELS), posterior=by(P), resamples=10)
     return ()

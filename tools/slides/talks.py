@@ -1,7 +1,6 @@
 """Compose a talk from slides of the lectures, as listed in the teacher's plans."""
 
 import re
-import urllib.parse
 from dataclasses import replace
 
 from command import Problem
@@ -18,8 +17,7 @@ def plans(teaching):
     parts = re.split(r"(?m)^### (\d+) minutes$", text)
     made = {}
     for length, part in zip(parts[1::2], parts[2::2], strict=True):
-        part = re.split(r"(?m)^#{1,3} ", part)[0]
-        made[f"talk{length}"] = ROW.findall(part)
+        made[f"talk{length}"] = ROW.findall(re.split(r"(?m)^#{1,3} ", part)[0])
     return made
 
 
@@ -27,7 +25,6 @@ def composed(name, rows, notebooks):
     """The slides of a talk; Problem where a lecture has none of that title."""
     made, known = [], {}
     for message, path, minutes in rows:
-        path = urllib.parse.unquote(path)
         if path not in known:
             known[path] = {
                 slide.title: slide for slide in slides(read(notebooks / path))
