@@ -230,6 +230,11 @@ ROWS = [
     (lambda: geo.template_plane(W, (1, 2, 1)), ValueError, "templates of (1, 2, 1)"),
     (lambda: geo.template_plane(W, (0, 1, 2), W[0, :1]), ValueError, "have width 6, g"),
     (lambda: PLANE.project(H[:, :1]), ValueError, "features must have width 5, got 1"),
+    (
+        lambda: plots.template_plane({0: PLANE}, {}, {}, {}, ["a", "b"]),
+        ValueError,
+        "class_names must name every class of the planes, got 2, and class 2",
+    ),
     (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
     (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
     (lambda: geo.self_duality(SAME, H, Z, True), ValueError, "templates and class me"),

@@ -24,6 +24,9 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
     """
+    most = max(k for plane in planes.values() for k in plane.triple)
+    must = "class_names must name every class of the planes"
+    check.that(most < len(class_names), must, f"{len(class_names)}, and class {most}")
     size = 1.6 + 2.8 * len(planes), 0.6 + 2.5 * len(points)
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
