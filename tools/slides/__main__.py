@@ -61,6 +61,7 @@ def main():
     # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/slides")
     options = parser.parse_args()
+    all_made = list(wanted(options))  # before anything is written
     folder = options.to.resolve()
     assets = folder / "assets"
     npm.copy("reveal.js", REVEAL, assets)
@@ -68,7 +69,7 @@ def main():
     (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
     shutil.copyfile(page.TEMPLATES / "deck.js", assets / "deck.js")
     decks, handouts = {}, True
-    for name, (text, decks[name], pages) in wanted(options):
+    for name, (text, decks[name], pages) in all_made:
         web, pdf = folder / f"{name}.html", folder / f"{name}.pdf"
         pdf.unlink(missing_ok=True)  # not of an older deck
         web.write_text(text, encoding="utf-8")
