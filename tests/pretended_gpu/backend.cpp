@@ -1,4 +1,4 @@
-// Tells a CPU build of PyTorch that there is one CUDA device, which does nothing:
+// Tells PyTorch that there is one CUDA device, which does nothing:
 // pretended.py keeps its tensors on the CPU and holds calls to CUDA's rules.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -24,7 +24,12 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<kCUDA> {
   void synchronizeStream(const Stream&) const override {}
   void recordDataPtrOnStream(const c10::DataPtr&, const Stream&) const override {}
 };
-static c10::impl::DeviceGuardImplRegistrar guard(kCUDA, new Guard());
+// Called again once torch is there: a build for CUDA registers its own.
+extern "C" void pretend() {
+  using namespace c10::impl;
+  device_guard_impl_registry[static_cast<size_t>(kCUDA)].store(new Guard());
+}
+static const bool pretended = (pretend(), true);
 
 namespace at {
 struct Hooks final : CUDAHooksInterface {
@@ -42,5 +47,6 @@ struct Hooks final : CUDAHooksInterface {
     return make_generator<CPUGeneratorImpl>();
   }
 };
-C10_REGISTER_CLASS(CUDAHooksRegistry, CUDAHooks, Hooks)
+C10_REGISTER_CLASS_WITH_PRIORITY(
+    CUDAHooksRegistry, CUDAHooks, c10::REGISTRY_PREFERRED, Hooks)
 }  // namespace at

@@ -13,12 +13,13 @@ import ctypes
 import os
 import time
 
-ctypes.CDLL(os.environ["PRETENDED_BACKEND"])
+BACKEND = ctypes.CDLL(os.environ["PRETENDED_BACKEND"])
 
 import torch  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves, tree_map  # noqa: E402
 
+BACKEND.pretend()
 NO_FLOAT64 = os.environ.get("PRETENDED_KIND") == "mps"
 aten = torch.ops.aten
 waits = collections.Counter()  # of the host, by operation
