@@ -119,6 +119,7 @@ def probabilities(values, name="probabilities"):
     eps = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
     if not eps or values.device.type in NO_FLOAT64:  # one-hot rows are exact
         values = exact(values)
+    # A negative number first: it says more than the large one that makes up for it.
     every(~(values < 0), values, f"{name} must lie in [0, 1] (a softmax does)", ".4g")
     right = values <= 1 + max(1e-6, eps)  # nan is not right
     every(right, values, f"{name} must lie in [0, 1] (a softmax of logits does)", ".4g")

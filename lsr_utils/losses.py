@@ -16,7 +16,7 @@ from functools import partial
 import torch
 
 from . import check
-from .targets import SPREADS, check_spread, smooth_distribution
+from .targets import SPREADS, check_spread, mixed
 
 REDUCTIONS = ("mean", "sum", "none")
 INT64 = -(2**63), 2**63 - 1
@@ -80,7 +80,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         weight = None if self.weight is None else self.weight.to(logits.dtype)
         if targets.is_floating_point():
             targets = targets.movedim(class_axis, -1).to(logits.dtype)
-            smoothed = smooth_distribution(targets, self.eps, self.spread, look=False)
+            smoothed = mixed(targets, self.eps, self.spread)
             coefficients = smoothed if weight is None else smoothed * weight
             rows = -_times(coefficients, logits.log_softmax(-1)).sum(-1)
             share = torch.ones_like(rows)

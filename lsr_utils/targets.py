@@ -27,24 +27,27 @@ def check_spread(spread, eps, num_classes):
         )
 
 
-def smooth_distribution(probabilities, eps, spread="all", *, look=True):
+def smooth_distribution(probabilities, eps, spread="all"):
     """Move the share ``eps`` of each distribution to all classes, or to the others.
 
     probabilities : (..., K) tensor, each row a distribution over the K classes
     eps           : share that moves, in [0, 1]
     spread        : "all" gives (1 - eps) q + eps / K,
                     "others" gives (1 - eps) q + eps (1 - q) / (K - 1)
-    look          : False: of values that were checked, which waits for a GPU
     returns       : (..., K) tensor; rows that sum to 1 still do, to rounding
     raises        : ValueError for eps, spread, or rows that are no distributions
     """
-    if look:
-        if not torch.is_tensor(probabilities) or not probabilities.is_floating_point():
-            probabilities = check.numbers(probabilities, "probabilities") + 0.0
-        if probabilities.shape[:-1].numel():
-            check.probabilities(probabilities)
-        eps = check.real(eps, "eps", "[0, 1]")
-        check_spread(spread, eps, probabilities.shape[-1])
+    if not torch.is_tensor(probabilities) or not probabilities.is_floating_point():
+        probabilities = check.numbers(probabilities, "probabilities") + 0.0
+    if probabilities.shape[:-1].numel():
+        check.probabilities(probabilities)
+    eps = check.real(eps, "eps", "[0, 1]")
+    check_spread(spread, eps, probabilities.shape[-1])
+    return mixed(probabilities, eps, spread)
+
+
+def mixed(probabilities, eps, spread):
+    """``smooth_distribution`` of values that were checked: nothing waits for a GPU."""
     num_classes = probabilities.shape[-1]
     if spread == "all" or eps == 0:
         return (1 - eps) * probabilities + eps / num_classes

@@ -16,6 +16,7 @@ from lsr_utils import calibration, datasets, models, recorded, stacked
 
 FOLDER = ROOT / "data" / "recorded"
 sys.path.insert(0, str(FOLDER))
+import gpu  # noqa: E402
 import provenance  # noqa: E402
 import record  # noqa: E402
 import record_animals  # noqa: E402
@@ -300,3 +301,26 @@ def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, caps
             assert np.array_equal(array, again[name]), name
     made, real = recorded.run("animals"), stored("animals")
     assert made.keys() == real.keys()
+
+
+def test_a_day_with_a_gpu_goes_on_tells_what_failed_and_keeps_its_budget(
+    monkeypatch, tmp_path, capsys
+):
+    seen = tmp_path / "seen"
+    good = f"-c open({str(seen)!r},'a').write('x');print('all')"
+    slow = "-c __import__('time').sleep(60)"
+    parts = [("good", 0, good), ("bad", 0, "-c nonsense"), ("long", 99, good)]
+    monkeypatch.setattr(gpu, "PARTS", [(*part, None) for part in parts])
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu, "provenance", lambda command, device: {"device": device})
+    call = ["--out", str(tmp_path), "--minutes", "1"]
+    assert [gpu.main(call), gpu.main(call)] == [1, 1]
+    assert seen.read_text() == "x"  # what is done is not done again
+    said = capsys.readouterr().out
+    assert said.count("bad: FAILED") == 2 and "NameError" in said
+    assert "good: done before" in said and "long: needs 99 minutes" in said
+    kept = json.loads((tmp_path / "good.json").read_text("utf-8"))
+    assert (kept["returned"], kept["said"], kept["device"]) == (0, "all\n", "cuda")
+    monkeypatch.setattr(gpu, "PARTS", [("slow", 0, slow, None)])
+    assert gpu.main([*call[:3], "0.01"]) == 1
+    assert json.loads((tmp_path / "slow.json").read_text("utf-8"))["returned"] == 124

@@ -61,8 +61,8 @@ def some_photographs(folder):
     np.savez(folder / "animals-copy.npz", variant="noise, for a dry run", **images)
 
 
-def run(name, arguments, out, dry):
-    """Run one part; returns what is kept of it."""
+def run(name, arguments, out, dry, seconds):
+    """Run one part, for so long at most; returns what is kept of it."""
     home = out / name
     home.mkdir(exist_ok=True)
     words = {"OUT": str(out / f"{name}.made.json"), "HOME": str(home)}
@@ -72,23 +72,24 @@ def run(name, arguments, out, dry):
         some_photographs(home)
         env |= {"LSR_DATA_HOME": str(home), "TRITON_INTERPRET": "1"}
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *call], cwd=ROOT, env=env, capture_output=True, text=True
-    )
-    return {
-        "command": f"python {arguments}",
-        "returned": done.returncode,
-        "seconds": round(time.perf_counter() - began, 1),
-        "said": (done.stdout + done.stderr)[-4000:],
-    }
+    joined = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    try:
+        call = [sys.executable, *call]
+        done = subprocess.run(call, cwd=ROOT, env=env, timeout=seconds, **joined)
+        returned, said = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        returned, said = 124, f"{late}"
+    taken = round(time.perf_counter() - began, 1)
+    kept = {"returned": returned, "seconds": taken, "said": said}
+    return {"command": f"python {arguments}", **kept}
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=14, help="of the device")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "gpu")
     parser.add_argument("--dry-run", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     dry, ends = options.dry_run, time.monotonic() + 60 * options.minutes
     if not dry and not torch.cuda.is_available():
         parser.error("there is no CUDA device here; --dry-run tries all on the CPU.")
@@ -104,7 +105,8 @@ def main():
         elif time.monotonic() + 60 * minutes > ends and not dry:
             print(f"{name}: needs {minutes} minutes, which are not left")
         else:
-            found = run(name, (on_cpu or on_gpu) if dry else on_gpu, out, dry)
+            left = ends - time.monotonic()
+            found = run(name, (on_cpu or on_gpu) if dry else on_gpu, out, dry, left)
             found |= provenance(found["command"], "cpu" if dry else "cuda")
             kept.write_text(json.dumps(found, indent=1), encoding="utf-8")
             right = found["returned"] == 0
