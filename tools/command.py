@@ -22,7 +22,7 @@ def run(name, main):
         sys.exit(f"{name}: {str(problem).rstrip('.')}.")
     except OSError as error:
         there = "slides and site by --to, lab by JUPYTER_DATA_DIR"
-        sys.exit(f"{name}: {error}: make it writable, or name another: {there}.")
+        sys.exit(f"{name}: {error}: write there, or name another place: {there}.")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -61,9 +61,10 @@ def main():
     # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/slides")
     options = parser.parse_args()
-    all_made = list(wanted(options))  # before anything is written
     folder = options.to.resolve()
     assets = folder / "assets"
+    assets.mkdir(parents=True, exist_ok=True)  # or it is said at once
+    all_made = list(wanted(options))  # before anything is written
     npm.copy("reveal.js", REVEAL, assets)
     npm.copy("mathjax", ["es5/tex-svg-full.js"], assets)
     (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
