@@ -247,7 +247,8 @@ def consistency_band(
 
 def clopper_pearson(successes, trials):
     """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits, trials = (torch.as_tensor(n).cpu().numpy() for n in (successes, trials))
+    given = zip((successes, trials), ("successes", "trials"), strict=True)
+    hits, trials = (check.finite(*pair).cpu().numpy() for pair in given)
     misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
     check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
@@ -349,7 +350,8 @@ def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
-    z = check.exact(z)
+    z, shape = check.exact(z), tuple(z.shape)
+    check.that(shape and 0 not in shape, "logits must have shape (..., K)", shape)
     top = z.amax(-1, keepdim=True)  # nan where one is
     check.every(top.isfinite(), top, "logits must be finite, or -inf beside a finite")
     off = (z.sum(-1) - 1).abs().max()

@@ -53,7 +53,7 @@ def class_separation(features, targets, num_classes=6):
 
     At length 1 it is between / (within + between) (Kornblith et al. 2021).
     """
-    features = check.finite(features, "features")
+    features = _matrix(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
     within, between, _ = scatter(features / lengths, targets, num_classes)
@@ -79,7 +79,7 @@ def equal_norms(vectors):
 
     returns : Spread, standard deviation, and its ratio to the mean length
     """
-    vectors = check.finite(vectors, "vectors")
+    vectors = _matrix(vectors, "vectors")
     lengths = _centred(vectors).norm(dim=-1)
     _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
     raw = lengths.std(-1, correction=0)
@@ -88,7 +88,7 @@ def equal_norms(vectors):
 
 def cosines(vectors):
     """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
-    vectors = check.finite(vectors, "vectors")
+    vectors = _matrix(vectors, "vectors")
     centred = _centred(vectors)
     shortest = centred.norm(dim=-1).amin(-1)
     _refuse(shortest <= _rounding(vectors), "vectors", "differ from their mean")
@@ -112,7 +112,7 @@ def self_duality(weight, features, targets, centred=False):
               mean; relative: each scaled to norm 1 first, so that 0 is the same shape,
               2 at right angles, 4 the opposite
     """
-    weight = check.finite(weight, "weight")
+    weight = _matrix(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     weight = check.finite(weight, "weight", features.shape[-1]).to(features.device)
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
@@ -131,7 +131,7 @@ def other_templates(weight, features, targets):
               over samples; share is their part of the variance of all K, 0 when all are
               equal, (K - 2) / (K - 1) on average when the own template is like others
     """
-    weight = check.finite(weight, "weight")
+    weight = _matrix(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     exact = "donot_use_mm_for_euclid_dist"
     squared = torch.cdist(features, weight, compute_mode=exact).square()
@@ -172,7 +172,7 @@ def template_plane(weight, triple, bias=None):
     Their templates may not lie on one line: the smallest height of the triangle is more
     than 1e-6 times the longest, ten times the rounding of float32.
     """
-    kind, weight = check.numbers(weight, "weight").dtype, check.finite(weight, "weight")
+    kind, weight = check.numbers(weight, "weight").dtype, _matrix(weight, "weight")
     rounding = torch.finfo(kind).eps if kind.is_floating_point else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
@@ -199,9 +199,18 @@ def template_plane(weight, triple, bias=None):
     return TemplatePlane(triple, origin, axes, templates, offsets, centre, rays)
 
 
+def _matrix(values, name):
+    """Values (..., N, D) in float64."""
+    values = check.finite(values, name)
+    fits, shape = values.dim() > 1 and values.numel(), tuple(values.shape)
+    check.that(fits, f"{name} must have two axes or more, nowhere 0", f"shape {shape}")
+    return values
+
+
 def _classes(features, targets, num_classes, least=2):
     """Features (..., N, D) and which class each is of (..., N, K), in float64."""
-    features = check.finite(features, "features")
+    num_classes = check.whole(num_classes, "num_classes", 1)
+    features = _matrix(features, "features")
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
     fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)

@@ -57,6 +57,7 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
 
 def student_interval(values):
     """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
+    values = _numbers(values, "values")
     over = paired_difference(values, np.zeros(len(values)))
     return over.low, over.high
 

@@ -25,6 +25,7 @@ SINGLE, PANELS = (6.0, 3.4), (9.0, 3.2)  # inches: one pair of axes, several
 
 def eps_style(eps):
     """Colour, line style and marker of ``eps``; KeyError for one not in EPS_GRID."""
+    eps = round(float(eps), 6)  # also of a float32, or a tensor of one number
     dashes = (0, _DASHES[eps]) if eps else "-"
     return {"color": EPS_COLORS[eps], "linestyle": dashes, "marker": EPS_MARKERS[eps]}
 
