@@ -316,13 +316,17 @@ def fit_temperature(logits, targets):
     targets = check.labels(targets, z).unsqueeze(-1)
     of_target = z.gather(-1, targets)
     check.every(of_target.isfinite(), of_target, "no target may be masked")
+    open_ = z > -math.inf
     z = z.clamp(min=-1e200)  # as good as -inf, and sums stay finite
-    scale = -z.mean((-2, -1))
+    scale = -(z.where(open_, 0.0).sum(-1) / open_.sum(-1)).mean(-1)
     z = z / scale.where(scale > 0, 1.0)[..., None, None]
-    rows, num_classes = z.shape[-2:]
     of_target = z.gather(-1, targets).squeeze(-1)
     no_error = (of_target == 0).all(-1, keepdim=True)
-    pulled = z.sum(-1) / max(1, num_classes - 1) / (rows + 2)  # where of_target is 0
+    second = z.topk(min(2, z.shape[-1]), -1).values[..., -1]
+    second = second.where(open_.sum(-1) > 1, 0.0).amin(-1)[..., None, None]
+    near = open_ & ((z >= 1000 * second) | (second == 0))  # further off is a mask
+    others = (near.sum(-1) - 1).clamp(min=1)
+    pulled = z.where(near, 0.0).sum(-1) / others / (z.shape[-2] + 2)
     wanted = torch.where(no_error, pulled, of_target).mean(-1)
     low, high = (torch.full_like(scale, end) for end in (-40.0, 700.0))
     for _ in range(55):  # of log(scale / T), to all that float64 holds
@@ -330,7 +334,7 @@ def fit_temperature(logits, targets):
         p = (z * middle.exp()[..., None, None]).softmax(-1)
         rises = (p * z).sum(-1).mean(-1) > wanted  # slope of the NLL, convex in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
-    # The mean of all logits is -1: labels that have no more are worse than none.
+    # The mean of what is not masked is -1: labels with no more are worse than none.
     found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), math.inf)
     return torch.where(scale > 0, found, 1.0)
 

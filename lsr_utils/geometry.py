@@ -133,6 +133,7 @@ def other_templates(weight, features, targets):
     """
     weight = _matrix(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
+    weight = check.finite(weight, "weight", features.shape[-1])
     exact = "donot_use_mm_for_euclid_dist"
     squared = torch.cdist(features, weight, compute_mode=exact).square()
     others = squared[~members.expand_as(squared).bool()].view(*squared.shape[:-1], -1)
@@ -162,7 +163,7 @@ class TemplatePlane(NamedTuple):
 
     def logit_differences(self, points):
         """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
-        points = check.finite(points, "points").to(self.offsets.device)
+        points = check.finite(points, "points", 2).to(self.offsets.device)
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
@@ -176,6 +177,9 @@ def template_plane(weight, triple, bias=None):
     rounding = torch.finfo(kind).eps if kind.is_floating_point else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
+    check.that(len(triple) == 3, "triple must hold three classes", triple)
+    flat = torch.tensor(weight.shape[-1] < 2)  # no plane in one dimension
+    _refuse(flat, f"templates of {triple}", "span a plane, no line")
     corners = weight[..., list(triple), :]  # (..., 3, D)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)

@@ -86,7 +86,9 @@ def verdict(difference, p_value):
     """The verdict "higher", "lower" or "no difference", the last at p >= 0.05."""
     if not p_value < 0.05:  # nan is no difference
         return "no difference"
-    return "higher" if difference > 0 else "lower"
+    return (
+        "higher" if difference > 0 else "lower" if difference < 0 else "no difference"
+    )
 
 
 def compare_arms(table, arm, baseline, values):

@@ -32,7 +32,7 @@ def eps_style(eps):
 
 def class_style(k):
     """Colour and marker of class ``k``; no two of the first 36 have both in common."""
-    turn, place = divmod(k, 6)
+    turn, place = divmod(int(k), 6)
     return {"color": CLASS_COLORS[place], "marker": CLASS_MARKERS[(place + turn) % 6]}
 
 

@@ -86,6 +86,7 @@ def evaluate(model, data, eps=0.0):
     eps     : of the loss "loss"; "nll" is always the loss without smoothing
     returns : dict with "loss" and "nll" (nats), "accuracy" (share), "gap" (nats)
     """
+    check.that(len(data), "data must have rows", 0)
     was_training = model.training
     model.eval()
     logits = model(data.x)

@@ -25,7 +25,7 @@ def pair_noise(rate, pairs, num_classes=6):
     transition = torch.eye(num_classes, dtype=torch.float64)
     for a, b in pairs:
         must = f"pairs must hold two different classes of 0 ... {num_classes - 1} each"
-        check.that(a != b and min(a, b) >= 0, must, (a, b))
+        check.that(a != b and 0 <= min(a, b) <= max(a, b) < num_classes, must, (a, b))
         transition[a, a] -= rate
         transition[a, b] += rate
     if transition.min() < -1e-12:

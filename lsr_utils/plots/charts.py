@@ -30,7 +30,10 @@ def image_grid(images, titles, columns=12):
     columns = check.whole(columns, "columns", 1)
     figure, axes = grid(len(images), columns, 9.0, 9.0 / columns + 0.3)
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        axis.imshow(check.array(image)[0], cmap="gray_r")
+        image = check.finite(image, "images").cpu()
+        grey = image.dim() == 3 and len(image) == 1
+        check.that(grey, "images must be grey, (1, H, W) each", tuple(image.shape))
+        axis.imshow(image[0].numpy(), cmap="gray_r")
         axis.axis("off")
         axis.set_title(title, loc="center", weight="normal")
     return figure
@@ -65,6 +68,7 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     figure, axes = grid(len(comparisons), columns, *size, sharey=True)
     for axis, (name, table) in zip(axes.flat, comparisons.items(), strict=False):
         table = table[table["value"] == value]
+        check.that(len(table), f"comparisons of {name} must hold {value}", "no row")
         axis.axhline(0, color=LINE, lw=1)
         for place, row in enumerate(table.to_dict("records")):
             look = look_of_arm(row[arm], place)
