@@ -246,7 +246,7 @@ def consistency_band(
 
 
 def clopper_pearson(successes, trials):
-    """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
+    """Interval low, high of a share (...), of 95 % or more (Biometrika 26)."""
     given = zip((successes, trials), ("successes", "trials"), strict=True)
     hits, trials = (check.finite(*pair).cpu().numpy() for pair in given)
     misses = trials - hits
@@ -260,7 +260,8 @@ def clopper_pearson(successes, trials):
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     """95 % interval low, high of a mean over rows, by the basic bootstrap, 2 m - q.
 
-    Of a calibration error it is none: chance lifts that, and lifts a resample's more
+    In simulation it held the mean in 91 % of sets of 100 rows, in 93 % of 500. Of a
+    calibration error it is none: chance lifts that, and lifts a resample's more
     (``summary`` has others). nan where resamples do not differ (Davison & Hinkley 1997,
     section 5.2). A measure is a function (probabilities, targets) to (...), as ``nll``.
     """
@@ -275,8 +276,9 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
 
 
 def error_interval(bins, error, *, draws=1000, seed=0):
-    """[value, low, high] of error(distances (..., B)), for one network, with 95 %.
+    """[value, low, high] of error(distances (..., B)), for one network.
 
+    Meant to hold 95 %: 90 to 99 % in simulation, least where all bins err to one side.
     The parts of all gaps that, with chance added, reach the error seen in 3.5, 99 % of
     draws: tails by simulation (06a). At the upper end at least 96.5 % of chance.
     """
@@ -378,7 +380,7 @@ def unsmoothed(probabilities, eps, *, least=0.0):
 
 
 def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
-    """Accuracy, scores and calibration errors with 95 % intervals, and chance alone.
+    """Accuracy, scores and calibration errors with intervals, and chance alone.
 
     probabilities : (N, K), of one network
     n_bins        : fewer than N. MCE looks at bins of 10 rows, or N // n_bins

@@ -26,7 +26,8 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     """Student's t for the mean of treated minus control.
 
     treated, control : (S,) numbers, one a seed, paired by position
-    level            : of the interval, in (0, 1)
+    level            : of the interval, in (0, 1); kept where differences are normal. Of
+                       exponential ones 5 pairs hold 95 % in 85 % of sets, 20 in 90 %
     test_share       : n_test / n_train, when each seed re-draws its split from one
                        data set: the splits overlap, and the variance of the mean is
                        s^2 (1 / S + n_test / n_train) (Nadeau & Bengio 2003, section 3)

@@ -10,16 +10,8 @@ from test_losses_contract import BOTH, draw_labels, draw_logits, weights
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lsr_utils import losses
-from lsr_utils.fused import (
-    FusedLabelSmoothingCrossEntropy,
-    fused_label_smoothing_cross_entropy,
-)
+from lsr_utils.fused import FusedLabelSmoothingCrossEntropy
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
-
-FUNCTIONS = {
-    LabelSmoothingCrossEntropy: label_smoothing_cross_entropy,
-    FusedLabelSmoothingCrossEntropy: fused_label_smoothing_cross_entropy,
-}
 
 
 def draw_probabilities(shape):
@@ -104,26 +96,9 @@ def mapped(loss_fn, given):
     return second
 
 
-def symbolic_function(loss_fn):
-    """The function that belongs to the class, as one node of a graph."""
-    function = FUNCTIONS[type(loss_fn)]
-    options = {"reduction": loss_fn.reduction, "weight": loss_fn.weight}
-    return torch.fx.symbolic_trace(lambda z, y: function(z, y, loss_fn.eps, **options))
-
-
-class Network(torch.nn.Module):
-    def __init__(self, loss_fn):
-        super().__init__()
-        self.loss_fn = loss_fn
-
-    def forward(self, logits, targets):
-        return self.loss_fn(logits, targets)
-
-
 WAYS = {
-    "scripted": lambda loss_fn, given: torch.jit.script(Network(loss_fn)),
-    "symbolic": lambda loss_fn, given: torch.fx.symbolic_trace(Network(loss_fn)),
-    "symbolic function": lambda loss_fn, given: symbolic_function(loss_fn),
+    "scripted": lambda loss_fn, given: torch.jit.script(loss_fn),
+    "symbolic": lambda loss_fn, given: torch.fx.symbolic_trace(loss_fn),
     "traced": torch.jit.trace,
     "traced function": lambda loss_fn, given: torch.jit.trace(loss_fn.forward, given),
     "exported": exported,
@@ -134,7 +109,9 @@ WAYS = {
     "a graph": lambda loss_fn, _: lambda *given: make_fx(loss_fn)(*given)(*given),
     "mapped": mapped,
 }
-EITHER = pytest.mark.parametrize("loss", FUNCTIONS)
+EITHER = pytest.mark.parametrize(
+    "loss", [LabelSmoothingCrossEntropy, FusedLabelSmoothingCrossEntropy]
+)
 KINDS = pytest.mark.parametrize("kind", ["labels", "probabilities"])
 
 
@@ -214,7 +191,7 @@ def test_tensors_without_memory_have_a_loss_without_memory(loss, kind):
 def test_mapped_a_label_out_of_range_is_nan():
     z, y = draw_logits((3, 4, 6)), torch.arange(12).reshape(3, 4) % 6
     y[1, 2] = 6
-    for function in FUNCTIONS.values():
+    for function in (label_smoothing_cross_entropy, FusedLabelSmoothingCrossEntropy()):
         rows = torch.func.vmap(function)(z, y)
         assert rows.isnan().tolist() == [False, True, False]
 

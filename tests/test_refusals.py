@@ -149,7 +149,11 @@ ROWS = [
     (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
     (lambda: SIX(CLOUDS.y > 2), TypeError, "class indices, got dtype torch.bool"),
     (lambda: SIX(CLOUDS.y[:60]), ValueError, "one class for each row of x, got (60,)"),
-    (lambda: SIX(CLOUDS.y - 1), IndexError, "labels must lie in 0 ... "),
+    (
+        lambda: plots.image_grid(P[:, None, None], ["a"]),
+        ValueError,
+        "as many as images",
+    ),
     (lambda: datasets.split(CLOUDS, (60, 41)), ValueError, "sizes must"),
     (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
     (lambda: datasets.animals("validation"), ValueError, "'train' or 'test', got 'val"),

@@ -122,13 +122,9 @@ CALLS = {
     "tempered": lambda at, by: cal.with_temperature(at(LOGITS), by(P[0, 0] + 1)),
     "unsmoothed": lambda at, by: cal.unsmoothed(at(0.9 * P + 0.1 / 6), 0.1),
     "posterior": lambda at, by: datasets.gaussians_posterior(at(P[:, :2])),
-    "true bins": lambda at, by: cal.true_reliability_bins(at(P), by(P.flip(1)), 5),
     "clopper": lambda at, by: cal.clopper_pearson(at(LABELS), by(LABELS + 1)),
-    "bootstrap": lambda at, by: cal.bootstrap(cal.nll, at(P), by(LABELS), resamples=9),
     "summary": lambda at, by: cal.summary(at(P), by(LABELS), 5, resamples=9),
-    "own data": lambda at, by: list(
-        your_data.measured(at(LOGITS), by(LABELS)).values()
-    )[2:6],
+    "own data": lambda at, by: your_data.measured(at(LOGITS), by(LABELS))["gap"],
     "scatter": lambda at, by: geo.scatter(at(FEATURES), by(LABELS)),
     "class_means": lambda at, by: geo.class_means(at(FEATURES), by(LABELS)),
     "separation": lambda at, by: geo.class_separation(at(FEATURES), by(LABELS)),

@@ -1,6 +1,5 @@
 """The package under CUDA's rules about devices, on a CPU: no real device is needed."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -38,10 +37,10 @@ def backend(tmp_path_factory):
 def run(backend):
     """Run a script of this folder on the device; returns what it printed last."""
 
-    def called(script, *arguments, kind="cuda", **more):
+    def called(script, *arguments, kind="cuda"):
         env = {**os.environ, "PRETENDED_BACKEND": str(backend), "MPLBACKEND": "agg"}
         env |= {"PRETENDED_KIND": kind, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
-        env |= {"OMP_NUM_THREADS": "1", "LSR_DEVICE": "", **more}
+        env |= {"OMP_NUM_THREADS": "1", "LSR_DEVICE": "", "TRITON_INTERPRET": "1"}
         call = [sys.executable, HERE / script, *map(str, arguments)]
         done = subprocess.run(call, env=env, capture_output=True, text=True, cwd=HERE)
         assert done.returncode == 0, done.stderr[-2000:]
@@ -53,6 +52,7 @@ def run(backend):
 MODES = [
     ("cuda", "device", "cpu", "mixed"),
     ("cuda", "default"),
+    ("cuda", "kernels"),
     ("mps", "device", "mixed"),
 ]
 
@@ -61,14 +61,9 @@ MODES = [
 def test_every_call_gives_the_cpus_values_or_one_sentence(modes, run):
     """And no host waits for a loss; "mps" is a device without float64."""
     kind, *modes = modes
+    if "kernels" in modes:
+        pytest.importorskip("triton")
     assert json.loads(run("tried.py", *modes, kind=kind)) == {m: {} for m in modes}
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("triton"), reason="needs Triton")
-def test_so_do_the_kernels_by_tritons_interpreter(run):
-    assert json.loads(run("tried.py", "kernels", TRITON_INTERPRET="1")) == {
-        "kernels": {}
-    }
 
 
 @pytest.mark.parametrize("name", ["02_the_loss", "05_three_clouds"])
