@@ -246,8 +246,9 @@ def consistency_band(
 
 
 def clopper_pearson(successes, trials):
-    """Exact 95 % interval low, high of a share (...), on the CPU (Biometrika 26)."""
-    hits, trials = (torch.as_tensor(n).cpu().numpy() for n in (successes, trials))
+    """Interval low, high of a share (...), of 95 % or more (Biometrika 26)."""
+    given = zip((successes, trials), ("successes", "trials"), strict=True)
+    hits, trials = (check.finite(*pair).cpu().numpy() for pair in given)
     misses = trials - hits
     wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
     check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
@@ -259,7 +260,8 @@ def clopper_pearson(successes, trials):
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     """95 % interval low, high of a mean over rows, by the basic bootstrap, 2 m - q.
 
-    Of a calibration error it is none: chance lifts that, and lifts a resample's more
+    In simulation it held the mean in 91 % of sets of 100 rows, in 93 % of 500. Of a
+    calibration error it is none: chance lifts that, and lifts a resample's more
     (``summary`` has others). nan where resamples do not differ (Davison & Hinkley 1997,
     section 5.2). A measure is a function (probabilities, targets) to (...), as ``nll``.
     """
@@ -274,8 +276,9 @@ def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
 
 
 def error_interval(bins, error, *, draws=1000, seed=0):
-    """[value, low, high] of error(distances (..., B)), for one network, with 95 %.
+    """[value, low, high] of error(distances (..., B)), for one network.
 
+    Meant to hold 95 %: 90 to 99 % in simulation, least where all bins err to one side.
     The parts of all gaps that, with chance added, reach the error seen in 3.5, 99 % of
     draws: tails by simulation (06a). At the upper end at least 96.5 % of chance.
     """
@@ -315,13 +318,17 @@ def fit_temperature(logits, targets):
     targets = check.labels(targets, z).unsqueeze(-1)
     of_target = z.gather(-1, targets)
     check.every(of_target.isfinite(), of_target, "no target may be masked")
+    open_ = z > -math.inf
     z = z.clamp(min=-1e200)  # as good as -inf, and sums stay finite
-    scale = -z.mean((-2, -1))
+    scale = -(z.where(open_, 0.0).sum(-1) / open_.sum(-1)).mean(-1)
     z = z / scale.where(scale > 0, 1.0)[..., None, None]
-    rows, num_classes = z.shape[-2:]
     of_target = z.gather(-1, targets).squeeze(-1)
     no_error = (of_target == 0).all(-1, keepdim=True)
-    pulled = z.sum(-1) / max(1, num_classes - 1) / (rows + 2)  # where of_target is 0
+    second = z.topk(min(2, z.shape[-1]), -1).values[..., -1]
+    second = second.where(open_.sum(-1) > 1, 0.0).amin(-1)[..., None, None]
+    near = open_ & ((z >= 1000 * second) | (second == 0))  # further off is a mask
+    others = (near.sum(-1) - 1).clamp(min=1)
+    pulled = z.where(near, 0.0).sum(-1) / others / (z.shape[-2] + 2)
     wanted = torch.where(no_error, pulled, of_target).mean(-1)
     low, high = (torch.full_like(scale, end) for end in (-40.0, 700.0))
     for _ in range(55):  # of log(scale / T), to all that float64 holds
@@ -329,7 +336,7 @@ def fit_temperature(logits, targets):
         p = (z * middle.exp()[..., None, None]).softmax(-1)
         rises = (p * z).sum(-1).mean(-1) > wanted  # slope of the NLL, convex in 1 / T
         low, high = torch.where(rises, low, middle), torch.where(rises, middle, high)
-    # The mean of all logits is -1: labels that have no more are worse than none.
+    # The mean of what is not masked is -1: labels with no more are worse than none.
     found = scale * torch.where(wanted > -1 + 1e-12, (-middle).exp(), math.inf)
     return torch.where(scale > 0, found, 1.0)
 
@@ -349,7 +356,8 @@ def _logits(values):
     """Logits less the largest of their row, in float64; probabilities are refused."""
     z = check.numbers(values, "logits")
     eps = torch.finfo(z.dtype).eps if z.is_floating_point() else 0.0
-    z = check.exact(z)
+    z, shape = check.exact(z), tuple(z.shape)
+    check.that(shape and 0 not in shape, "logits must have shape (..., K)", shape)
     top = z.amax(-1, keepdim=True)  # nan where one is
     check.every(top.isfinite(), top, "logits must be finite, or -inf beside a finite")
     off = (z.sum(-1) - 1).abs().max()
@@ -372,7 +380,7 @@ def unsmoothed(probabilities, eps, *, least=0.0):
 
 
 def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
-    """Accuracy, scores and calibration errors with 95 % intervals, and chance alone.
+    """Accuracy, scores and calibration errors with intervals, and chance alone.
 
     probabilities : (N, K), of one network
     n_bins        : fewer than N. MCE looks at bins of 10 rows, or N // n_bins

@@ -82,11 +82,30 @@ def one_of(value, name, allowed):
 def numbers(values, name):
     """Values as a detached tensor of real numbers; TypeError for others."""
     if not isinstance(values, torch.Tensor):
-        # A copy, as it may be read-only; on the CPU, whatever the default device.
-        values = torch.as_tensor(np.array(values), device="cpu")
+        values = _copied(values, name)
     if values.is_complex():
         raise TypeError(f"{name} must be real numbers, got dtype {values.dtype}.")
-    return values.detach()
+    return values.detach().resolve_neg()
+
+
+def _copied(values, name):
+    """A tensor of what numpy takes, on the CPU, whatever the default device."""
+    if isinstance(values, (list, tuple)):  # of tensors, such as losses
+        values = [array(v) if torch.is_tensor(v) else v for v in values]
+    that(not np.ma.is_masked(values), f"{name} must be whole", "masked values")
+    values = np.array(values)  # a copy, as it may be read-only
+    if values.dtype == object:  # numbers, perhaps, as in a column of a table
+        values = np.array(values.tolist())
+    that(
+        values.dtype.kind in "biufc",
+        f"{name} must be real numbers",
+        f"dtype {values.dtype}",
+        TypeError,
+    )
+    kind = values.dtype.newbyteorder("=")
+    return torch.as_tensor(
+        values.astype("d" if kind == np.longdouble else kind), device="cpu"
+    )
 
 
 def exact(values):
@@ -96,7 +115,10 @@ def exact(values):
 
 def array(values):
     """A numpy array of a tensor on any device, or of what numpy takes."""
-    return np.asarray(values.detach().cpu() if torch.is_tensor(values) else values)
+    if torch.is_tensor(values):
+        values = values.detach().cpu().resolve_neg()
+        values = values.float() if values.dtype == torch.bfloat16 else values
+    return np.asarray(values)
 
 
 def finite(values, name, width=None):

@@ -53,7 +53,7 @@ def class_separation(features, targets, num_classes=6):
 
     At length 1 it is between / (within + between) (Kornblith et al. 2021).
     """
-    features = check.finite(features, "features")
+    features = _matrix(features, "features")
     lengths = features.norm(dim=-1, keepdim=True)
     _refuse(lengths == 0, "features", "be longer than 0")
     within, between, _ = scatter(features / lengths, targets, num_classes)
@@ -79,7 +79,7 @@ def equal_norms(vectors):
 
     returns : Spread, standard deviation, and its ratio to the mean length
     """
-    vectors = check.finite(vectors, "vectors")
+    vectors = _matrix(vectors, "vectors")
     lengths = _centred(vectors).norm(dim=-1)
     _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
     raw = lengths.std(-1, correction=0)
@@ -88,7 +88,7 @@ def equal_norms(vectors):
 
 def cosines(vectors):
     """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
-    vectors = check.finite(vectors, "vectors")
+    vectors = _matrix(vectors, "vectors")
     centred = _centred(vectors)
     shortest = centred.norm(dim=-1).amin(-1)
     _refuse(shortest <= _rounding(vectors), "vectors", "differ from their mean")
@@ -112,7 +112,7 @@ def self_duality(weight, features, targets, centred=False):
               mean; relative: each scaled to norm 1 first, so that 0 is the same shape,
               2 at right angles, 4 the opposite
     """
-    weight = check.finite(weight, "weight")
+    weight = _matrix(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
     weight = check.finite(weight, "weight", features.shape[-1]).to(features.device)
     both = _centred(weight) if centred else weight, _centred(_means(features, members))
@@ -131,8 +131,9 @@ def other_templates(weight, features, targets):
               over samples; share is their part of the variance of all K, 0 when all are
               equal, (K - 2) / (K - 1) on average when the own template is like others
     """
-    weight = check.finite(weight, "weight")
+    weight = _matrix(weight, "weight")
     features, members = _classes(features, targets, weight.shape[-2], least=1)
+    weight = check.finite(weight, "weight", features.shape[-1])
     exact = "donot_use_mm_for_euclid_dist"
     squared = torch.cdist(features, weight, compute_mode=exact).square()
     others = squared[~members.expand_as(squared).bool()].view(*squared.shape[:-1], -1)
@@ -162,7 +163,7 @@ class TemplatePlane(NamedTuple):
 
     def logit_differences(self, points):
         """Logits a - b, a - c, b - c (..., N, 3) at points (..., N, 2), exact."""
-        points = check.finite(points, "points").to(self.offsets.device)
+        points = check.finite(points, "points", 2).to(self.offsets.device)
         return points @ _pairs(self.templates, -2).mT + self.offsets.unsqueeze(-2)
 
 
@@ -172,10 +173,13 @@ def template_plane(weight, triple, bias=None):
     Their templates may not lie on one line: the smallest height of the triangle is more
     than 1e-6 times the longest, ten times the rounding of float32.
     """
-    kind, weight = check.numbers(weight, "weight").dtype, check.finite(weight, "weight")
+    kind, weight = check.numbers(weight, "weight").dtype, _matrix(weight, "weight")
     rounding = torch.finfo(kind).eps if kind.is_floating_point else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
+    check.that(len(triple) == 3, "triple must hold three classes", triple)
+    flat = torch.tensor(weight.shape[-1] < 2)  # no plane in one dimension
+    _refuse(flat, f"templates of {triple}", "span a plane, no line")
     corners = weight[..., list(triple), :]  # (..., 3, D)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)
@@ -199,9 +203,18 @@ def template_plane(weight, triple, bias=None):
     return TemplatePlane(triple, origin, axes, templates, offsets, centre, rays)
 
 
+def _matrix(values, name):
+    """Values (..., N, D) in float64."""
+    values = check.finite(values, name)
+    fits, shape = values.dim() > 1 and values.numel(), tuple(values.shape)
+    check.that(fits, f"{name} must have two axes or more, nowhere 0", f"shape {shape}")
+    return values
+
+
 def _classes(features, targets, num_classes, least=2):
     """Features (..., N, D) and which class each is of (..., N, K), in float64."""
-    features = check.finite(features, "features")
+    num_classes = check.whole(num_classes, "num_classes", 1)
+    features = _matrix(features, "features")
     rows = features[..., :1].expand(*features.shape[:-1], num_classes)
     members = one_hot(check.labels(targets, rows), num_classes).double()
     fewest, k = members.sum(-2).long().reshape(-1, num_classes).amin(0).min(0)

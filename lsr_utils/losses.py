@@ -14,10 +14,12 @@ import inspect
 from functools import partial
 
 import torch
+from torch.overrides import handle_torch_function
 
 from . import check
 from .targets import SPREADS, check_spread, mixed
 
+OPTIONS = "eps", "reduction", "weight", "ignore_index", "spread", "check_targets"
 REDUCTIONS = ("mean", "sum", "none")
 INT64 = -(2**63), 2**63 - 1
 
@@ -57,6 +59,7 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
         self.check_targets = bool(check_targets)
         self.register_buffer("weight", _check_weight(weight))
 
+    @torch.jit.ignore  # a scripted network calls it in Python, and cannot be saved
     def forward(self, logits, targets):
         """The loss of a batch.
 
@@ -71,6 +74,9 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
                   ``torch.compile`` and ``vmap``), the loss of such a row is nan, its
                   gradient zero; wrong probabilities are taken as they are
         """
+        if isinstance(logits, torch.fx.Proxy):
+            options = {name: getattr(self, name) for name in OPTIONS}
+            return label_smoothing_cross_entropy(logits, targets, **options)
         if not torch.jit.is_tracing():  # there a shape is a tensor
             _check_inputs(logits, targets, self)
         class_axis = min(1, logits.dim() - 1)
@@ -99,7 +105,15 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
 
 @partial(_spelled_out, LabelSmoothingCrossEntropy)
 def label_smoothing_cross_entropy(logits, targets, *args, **options):
-    """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets."""
+    """``LabelSmoothingCrossEntropy`` as a function: its options follow the targets.
+
+    ``torch.jit.script`` takes the class only: it knows no functions with ``**options``.
+    """
+    if isinstance(logits, torch.fx.Proxy):  # symbolic_trace: one node of its graph
+        given = (logits,), logits, targets
+        return handle_torch_function(
+            label_smoothing_cross_entropy, *given, *args, **options
+        )
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 

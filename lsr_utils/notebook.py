@@ -122,6 +122,7 @@ def guess(what, said, truth, tol=None, among=()):
         digits = 2 if isinstance(truth, str) or abs(truth) < 100 else 3
         shown = truth if isinstance(truth, str) else f"{float(truth):.{digits}g}"
         return print(f"○ no guess yet: {what} is {shown}.")
+    said = said.item() if hasattr(said, "item") else said
     text, kind, possible = str(said).strip().lower(), "a word", False
     if isinstance(truth, str):
         words = [word.lower() for word in (truth, *among)]
@@ -131,7 +132,7 @@ def guess(what, said, truth, tol=None, among=()):
     else:
         near, kind = 0.1 * abs(truth) if tol is None else tol, "a number"
         with contextlib.suppress(ValueError):
-            number = float(text.rstrip("% ").replace(",", "."))
+            number = float(text.rstrip("% ").replace(",", ".").replace("−", "-"))
             hit = math.isclose(number, truth, rel_tol=0, abs_tol=near)
             possible, truth = not math.isnan(number), f"{truth:.4g}"
     if not possible:

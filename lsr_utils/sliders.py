@@ -100,6 +100,7 @@ class PointSliders(_Sliders):
 
     def _drawn(self, frame):
         parts = (frame[name] for name in ("points", "marks", "rays", "centre"))
+        parts = map(check.array, parts)
         points, marks, rays, centre = (np.reshape(p, (-1, 2)) for p in parts)
         every = np.vstack([points, marks]).astype(float)
         if not np.isfinite(np.vstack([every, rays, centre])).all():

@@ -26,7 +26,8 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
     """Student's t for the mean of treated minus control.
 
     treated, control : (S,) numbers, one a seed, paired by position
-    level            : of the interval, in (0, 1)
+    level            : of the interval, in (0, 1); kept where differences are normal. Of
+                       exponential ones 5 pairs hold 95 % in 85 % of sets, 20 in 90 %
     test_share       : n_test / n_train, when each seed re-draws its split from one
                        data set: the splits overlap, and the variance of the mean is
                        s^2 (1 / S + n_test / n_train) (Nadeau & Bengio 2003, section 3)
@@ -57,6 +58,7 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
 
 def student_interval(values):
     """Student's 95 % interval low, high of a mean of values (S,), for ``errorbar=``."""
+    values = _numbers(values, "values")
     over = paired_difference(values, np.zeros(len(values)))
     return over.low, over.high
 
@@ -85,7 +87,9 @@ def verdict(difference, p_value):
     """The verdict "higher", "lower" or "no difference", the last at p >= 0.05."""
     if not p_value < 0.05:  # nan is no difference
         return "no difference"
-    return "higher" if difference > 0 else "lower"
+    return (
+        "higher" if difference > 0 else "lower" if difference < 0 else "no difference"
+    )
 
 
 def compare_arms(table, arm, baseline, values):

@@ -25,13 +25,14 @@ SINGLE, PANELS = (6.0, 3.4), (9.0, 3.2)  # inches: one pair of axes, several
 
 def eps_style(eps):
     """Colour, line style and marker of ``eps``; KeyError for one not in EPS_GRID."""
+    eps = round(float(eps), 6)  # also of a float32, or a tensor of one number
     dashes = (0, _DASHES[eps]) if eps else "-"
     return {"color": EPS_COLORS[eps], "linestyle": dashes, "marker": EPS_MARKERS[eps]}
 
 
 def class_style(k):
     """Colour and marker of class ``k``; no two of the first 36 have both in common."""
-    turn, place = divmod(k, 6)
+    turn, place = divmod(int(k), 6)
     return {"color": CLASS_COLORS[place], "marker": CLASS_MARKERS[(place + turn) % 6]}
 
 

@@ -3,7 +3,6 @@
 import itertools
 import math
 import os
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from . import check
 from .datasets.noise import redraw
-from .losses import INT64, LabelSmoothingCrossEntropy
+from .losses import LabelSmoothingCrossEntropy
 from .models import Dropout
 
 DROPOUT, REDRAW = 1, 2  # random streams of a seed, apart from its batches
@@ -72,7 +71,10 @@ def logit_gap(logits, targets):
 
     With smoothed targets its optimum is ``targets.optimal_gap``. Taught in 03.
     """
-    targets, num_classes = targets.to(logits.device), logits.shape[-1]
+    if not torch.is_tensor(logits) or not logits.is_floating_point():
+        logits = check.numbers(logits, "logits").double()
+    targets, num_classes = check.labels(targets, logits), logits.shape[-1]
+    check.that(num_classes > 1, "logits must be of two classes or more", num_classes)
     true = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     return (true - logits.mean(-1)) * num_classes / (num_classes - 1)
 
@@ -84,6 +86,7 @@ def evaluate(model, data, eps=0.0):
     eps     : of the loss "loss"; "nll" is always the loss without smoothing
     returns : dict with "loss" and "nll" (nats), "accuracy" (share), "gap" (nats)
     """
+    check.that(len(data), "data must have rows", 0)
     was_training = model.training
     model.eval()
     logits = model(data.x)
@@ -119,15 +122,12 @@ def fit(
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 20) if measure_every is None else measure_every
     every = check.whole(every, "measure_every", 1)
+    eps = check.real(eps, "eps", "[0, 1]")
     seed, l1 = check.seed(seed), check.real(l1, "l1", "[0, inf)")
     dropout = check.real(dropout, "dropout", "[0, 1)")
     redrawn = check.real(redrawn, "redrawn", "[0, 1]")
     parts = {"train": train, "validation": validation}
-    parts = {  # with labels as int64, which PyTorch wants for indexing
-        name: replace(data, y=check.classes(data.y, INT64[1]))
-        for name, data in parts.items()
-        if data is not None
-    }
+    parts = {name: data for name, data in parts.items() if data is not None}
     x, y = parts["train"].x, parts["train"].y
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)

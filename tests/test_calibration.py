@@ -301,7 +301,8 @@ def test_arrays_lists_gradients_and_memory_out_of_order_make_no_difference():
     read_only = p.numpy().copy()
     read_only.flags.writeable = False
     turned = p.flip(-1).numpy()[:, ::-1]
-    for same in (read_only, p.tolist(), p.clone().requires_grad_(), turned):
+    swapped, leaf = p.numpy().astype(">f8"), p.clone().requires_grad_()
+    for same in (read_only, p.tolist(), leaf, turned, swapped, [*leaf]):
         assert everything(same, y).equal(wanted)
-    for same in (y.to(torch.uint8), y.numpy(), y.tolist()):
+    for same in (y.to(torch.uint8), y.numpy().astype(object), y.tolist()):
         assert everything(p, same).equal(wanted)

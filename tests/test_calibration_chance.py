@@ -268,7 +268,10 @@ def test_a_masked_class_does_not_hide_the_temperature(last):
     z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
     for labels in ([0, 0, 1], np.array([0, 0, 1], dtype=np.int8)):
         assert fit_temperature(z, labels).item() == pytest.approx(1 / math.log(2))
+    if last < -1e3:  # nor where no label is wrong: one of five is taken to be
+        assert fit_temperature(z, [0, 0, 0]).item() == pytest.approx(1 / math.log(4))
     if last == -math.inf:
+        assert fit_temperature(z, [0, 1, 1]) == math.inf
         with pytest.raises(ValueError, match="^no target may be masked, got -inf"):
             fit_temperature(z, [0, 0, 2])
 

@@ -97,6 +97,8 @@ def mapped(loss_fn, given):
 
 
 WAYS = {
+    "scripted": lambda loss_fn, given: torch.jit.script(loss_fn),
+    "symbolic": lambda loss_fn, given: torch.fx.symbolic_trace(loss_fn),
     "traced": torch.jit.trace,
     "traced function": lambda loss_fn, given: torch.jit.trace(loss_fn.forward, given),
     "exported": exported,

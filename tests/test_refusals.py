@@ -41,7 +41,7 @@ CLOUDS = datasets.gaussians(100)
 MLP = functools.partial(models.build, "mlp", (2,), widths=(4,))
 FIT = functools.partial(training.fit, MLP(), CLOUDS, steps=2, progress=False)
 DRY = functools.partial(training.fit, torch.nn.Linear(2, 6), CLOUDS)
-BITS = datasets.SixClass(CLOUDS.x, CLOUDS.y > 2, None, ())
+SIX = functools.partial(datasets.SixClass, CLOUDS.x, posterior=None, class_names=())
 FLEET_OF = functools.partial(fleet.fit_fleet, MLP, steps=2, progress=False)
 GROW = functools.partial(FLEET_OF, CLOUDS)
 PLAIN = MLP()
@@ -147,6 +147,13 @@ ROWS = [
     (lambda: datasets.load("digit"), ValueError, "'animals' or 'trec', got 'digit'"),
     (lambda: datasets.shapes(0), ValueError, "n must be a whole number, at least 1"),
     (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
+    (lambda: SIX(CLOUDS.y > 2), TypeError, "class indices, got dtype torch.bool"),
+    (lambda: SIX(CLOUDS.y[:60]), ValueError, "one class for each row of x, got (60,)"),
+    (
+        lambda: plots.image_grid(P[:, None, None], ["a"]),
+        ValueError,
+        "as many as images",
+    ),
     (lambda: datasets.split(CLOUDS, (60, 41)), ValueError, "sizes must"),
     (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
     (lambda: datasets.animals("validation"), ValueError, "'train' or 'test', got 'val"),
@@ -177,7 +184,6 @@ ROWS = [
     (lambda: FIT(redrawn=1.5), ValueError, "redrawn must lie in [0, 1], got 1.5"),
     (lambda: FIT(dropout=1), ValueError, "dropout must lie in [0, 1), got 1"),
     (lambda: FIT(seed=1.5), ValueError, "seed must be a whole number, 0 to 4294967295"),
-    (lambda: FIT(validation=BITS), TypeError, "class indices, got dtype torch.bool"),
     (lambda: DRY(dropout=0.2), ValueError, "dropout is 0.2 for a network without mod"),
     # fleet
     (lambda: GROW([{}, {"eps": 1.5}]), ValueError, "grid, row 1: eps must lie in [0, "),
@@ -192,7 +198,6 @@ ROWS = [
     (lambda: GROW([{"eps": 1}], loss=lambda z, y: z), ValueError, "not take eps"),
     (lambda: FLEET_OF(lambda **n: 0, [{}]), ValueError, "must name their columns, got"),
     (lambda: OF_PLAIN([{"dropout": 0.1}]), ValueError, "grid sets dropout for a netw"),
-    (lambda: FLEET_OF(BITS, [{}]), TypeError, "labels of train must be class indices"),
     (lambda: GROW([{}], evaluate=SEVEN), IndexError, "labels of test must lie in 0 .."),
     # stats
     (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),

@@ -34,8 +34,9 @@ def gaussian_means():
 
 def gaussians_posterior(x):
     """Exact p(class | x) of ``gaussians``: (..., 2) tensor to (..., 6), float64."""
+    x = check.exact(check.numbers(x, "x"))
     means = torch.as_tensor(gaussian_means(), device=x.device)
-    distance = (x.double().unsqueeze(-2) - means).square().sum(-1)
+    distance = (x.unsqueeze(-2) - means).square().sum(-1)
     return torch.softmax(-distance / 2, dim=-1)
 
 

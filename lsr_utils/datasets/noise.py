@@ -10,6 +10,7 @@ from .. import check
 def symmetric_noise(rate, num_classes=6):
     """Transition matrix (K, K) of symmetric noise: others have rate / (K - 1) each."""
     rate = check.real(rate, "rate", "[0, 1]")
+    num_classes = check.whole(num_classes, "num_classes", 2)
     shape, other = (num_classes, num_classes), rate / (num_classes - 1)
     return torch.full(shape, other, dtype=torch.float64).fill_diagonal_(1 - rate)
 
@@ -20,10 +21,11 @@ def pair_noise(rate, pairs, num_classes=6):
     pairs : the confusions, as ((a, b), ...); other classes keep their labels
     """
     rate = check.real(rate, "rate", "[0, 1]")
+    num_classes = check.whole(num_classes, "num_classes", 2)
     transition = torch.eye(num_classes, dtype=torch.float64)
     for a, b in pairs:
         must = f"pairs must hold two different classes of 0 ... {num_classes - 1} each"
-        check.that(a != b and min(a, b) >= 0, must, (a, b))
+        check.that(a != b and 0 <= min(a, b) <= max(a, b) < num_classes, must, (a, b))
         transition[a, a] -= rate
         transition[a, b] += rate
     if transition.min() < -1e-12:
@@ -43,7 +45,8 @@ def corrupt(data, transition, seed=0):
     num_classes, shape = len(data.class_names), tuple(transition.shape)
     if shape != (wanted := (num_classes, num_classes)):
         raise ValueError(f"transition must have shape {wanted}, got {shape}.")
-    generator, y = torch.Generator("cpu").manual_seed(check.seed(seed)), data.y.cpu()
+    y = check.classes(data.y, num_classes, "labels").cpu()
+    generator = torch.Generator("cpu").manual_seed(check.seed(seed))
     draws = torch.rand(y.shape, generator=generator, dtype=torch.float64, device="cpu")
     # The true class takes the low draws at every rate, the others what is above.
     order = (y.unsqueeze(1) + torch.arange(num_classes, device="cpu")) % num_classes

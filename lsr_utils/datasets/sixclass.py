@@ -13,12 +13,19 @@ class SixClass:
     """Inputs and labels of a six-class task."""
 
     x: torch.Tensor  # (N, ...) float32, or (N, L) int64 token ids of texts
-    y: torch.Tensor  # (N,) int64, classes 0 to 5
+    y: torch.Tensor  # (N,) classes 0 to 5 of any integer type, kept as int64
     posterior: torch.Tensor | None  # (N, 6) float64, p(class | origin of x), if known
     class_names: tuple  # six strings
     texts: np.ndarray | None = None  # (N,) strings that x encodes
     vocabulary: tuple | None = None  # their words by id, "<pad>" and "<unk>" first
     variant: str | None = None  # of downloaded data, "official" or what replaces it
+
+    def __post_init__(self):
+        y = check.classes(self.y, 2**63 - 1, "labels")
+        fits = y.dim() < 2 and y.shape == self.x.shape[: y.dim()]
+        shapes = f"{tuple(y.shape)} for x {tuple(self.x.shape)}"
+        check.that(fits, "y must hold one class for each row of x", shapes)
+        object.__setattr__(self, "y", y)  # as int64, which PyTorch wants for indexing
 
     def __len__(self):
         return len(self.y)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import datasets, losses, models, style, training
+from .. import check, datasets, losses, models, style, training
 
 STEPS = (0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000)
 SHOWN = 25  # training images of each class
@@ -74,7 +74,7 @@ def trained(num_classes, eps, seed):
             row = {"classes": num_classes, "eps": eps, "seed": seed, "step": step}
             row |= _measured(model, eps, train, new)
             arrays = model.features(train.x), model.head.weight, model.head.bias
-            rows.append((row, *(a.detach().double().numpy() for a in arrays)))
+            rows.append((row, *(check.array(a).astype(float) for a in arrays)))
         optimiser.zero_grad()
         loss(model(train.x[batch]), train.y[batch]).backward()
         optimiser.step()

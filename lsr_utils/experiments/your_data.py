@@ -11,7 +11,7 @@ from ..plots.reliability import CHANCE, INK, draw_diagram
 
 def measured(logits, labels):
     """Of logits (N, K), labels (N,): over, half, price in points, T, ...: a dict."""
-    z = check.finite(logits, "logits")
+    z = check.finite(logits, "logits").cpu()
     y, p = check.labels(labels, z), z.softmax(-1)
     by_chance = (p.amax(-1) * (1 - p.amax(-1))).mean() / len(y)  # variance of conf−acc
     above = max(0, calibration.accuracy(p, y).item() - 1 / p.shape[1])

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import torch
 from torch.autograd import forward_ad
+from torch.overrides import handle_torch_function
 
 from .. import check, losses
 from ..losses import LabelSmoothingCrossEntropy, _spelled_out
@@ -63,6 +64,7 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
         self.scale = _check_scale(scale)
         self.recompute = None if recompute is None else bool(recompute)
 
+    @torch.jit.ignore
     def forward(self, logits, targets):
         """The loss of a batch; inputs and result as in the readable class."""
         differentiable = (
@@ -74,8 +76,8 @@ class FusedLabelSmoothingCrossEntropy(LabelSmoothingCrossEntropy):
             _check_inplace(logits)
         weight = self.weight
         backend = _backend(logits, targets, weight)
-        if backend is None:
-            return super().forward(logits, targets)
+        if backend is None or isinstance(self, torch.jit.ScriptModule):
+            return LabelSmoothingCrossEntropy.forward(self, logits, targets)
         # The options as they are now: they may change before the backward pass.
         how = SimpleNamespace(**vars(self), weight=weight, backend=backend)
         losses._check_inputs(logits, targets, how)
@@ -123,6 +125,11 @@ def fused_label_smoothing_cross_entropy(logits, targets, *args, **options):
 
     Taught in deep dive 02b.
     """
+    if isinstance(logits, torch.fx.Proxy):
+        given = (logits,), logits, targets
+        return handle_torch_function(
+            fused_label_smoothing_cross_entropy, *given, *args, **options
+        )
     return FusedLabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 

@@ -25,9 +25,15 @@ def grid(number, columns, width, height, **shared):
 @style.used()
 def image_grid(images, titles, columns=12):
     """Grey images (N, 1, H, W) in a grid, each with a short title: a Figure."""
+    must = "titles must be as many as images"
+    check.that(len(titles) == len(images) > 0, must, f"{len(titles)}, {len(images)}")
+    columns = check.whole(columns, "columns", 1)
     figure, axes = grid(len(images), columns, 9.0, 9.0 / columns + 0.3)
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        axis.imshow(check.array(image)[0], cmap="gray_r")
+        image = check.finite(image, "images").cpu()
+        grey = image.dim() == 3 and len(image) == 1
+        check.that(grey, "images must be grey, (1, H, W) each", tuple(image.shape))
+        axis.imshow(image[0].numpy(), cmap="gray_r")
         axis.axis("off")
         axis.set_title(title, loc="center", weight="normal")
     return figure
@@ -36,7 +42,8 @@ def image_grid(images, titles, columns=12):
 def look_of_arm(arm, place):
     """Looks of an arm: those of its eps (0.1 or "ε = 0.1"), else those of a place."""
     for eps in style.EPS_GRID:
-        if arm == f"ε = {eps:g}" or (isinstance(arm, float) and arm == eps):
+        near = isinstance(arm, float) and math.isclose(arm, eps, rel_tol=1e-6)
+        if near or arm == f"ε = {eps:g}":
             return style.eps_style(eps)
     return style.eps_style(style.EPS_GRID[place % 5]) | style.class_style(place)
 
@@ -61,6 +68,7 @@ def differences(comparisons, value, arm, titles, ylabel, factor=1.0):
     figure, axes = grid(len(comparisons), columns, *size, sharey=True)
     for axis, (name, table) in zip(axes.flat, comparisons.items(), strict=False):
         table = table[table["value"] == value]
+        check.that(len(table), f"comparisons of {name} must hold {value}", "no row")
         axis.axhline(0, color=LINE, lw=1)
         for place, row in enumerate(table.to_dict("records")):
             look = look_of_arm(row[arm], place)
@@ -88,7 +96,7 @@ def name_lines(axis, names):
     ends = zip(heights, lines, names, strict=False)
     lowest = -math.inf
     for height, line, name in sorted(ends, key=lambda end: end[0]):
-        if not name or math.isnan(height):
+        if not name or not math.isfinite(height):
             continue
         # As near to the line's end as the names below leave room.
         lowest = max(height, lowest + APART)

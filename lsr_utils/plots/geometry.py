@@ -48,9 +48,11 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
 
 def draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; points and labels ``within`` set limits."""
-    every = points, labels, plane.templates, plane.centre, plane.directions
-    points, labels, templates, centre, directions = map(check.array, every)
-    own = [check.array(p)[np.isin(check.array(y), plane.triple)] for p, y in within]
+    points, labels = _with_labels(points, labels)
+    every = plane.templates, plane.centre, plane.directions
+    templates, centre, directions = map(check.array, every)
+    pairs = (_with_labels(*pair) for pair in within)
+    own = [p[np.isin(y, plane.triple)] for p, y in pairs]
     shown = np.vstack([*own, templates])
     low, high = shown.min(0), shown.max(0)
     middle, half = (low + high) / 2, 0.55 * (high - low).max()
@@ -66,6 +68,15 @@ def draw_plane(axis, plane, points, labels, within, small=False):
     x, y = zip(middle - half, middle + half, strict=True)
     axis.set(xlim=x, ylim=y, aspect="equal")
     axis.grid(visible=False)
+
+
+def _with_labels(points, labels):
+    """Points (N, 2) and their classes (N,) as arrays: none is left out unsaid."""
+    points = check.finite(points, "points", 2).cpu()
+    labels = check.classes(labels, 2**63 - 1, "labels").cpu()
+    must = f"labels must be one for each of the points {tuple(points.shape)}"
+    check.that(labels.shape == points.shape[:-1], must, tuple(labels.shape))
+    return points.numpy(), labels.numpy()
 
 
 def name_classes(figure, triples, class_names):

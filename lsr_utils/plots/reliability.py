@@ -94,14 +94,15 @@ def _numbers(axis, p, y, n_bins, resamples):
 
 def _counts(axis, p, y, n_bins):
     """How many answers lie in each bin, with two lines: said and right."""
-    confidence = p.amax(-1).double().numpy()
-    sns.histplot(
-        x=confidence, bins=np.linspace(0, 1, n_bins + 1), stat="percent", ax=axis,
-        color=CHANCE, lw=0,
+    bins = calibration.reliability_bins(p, y, n_bins)
+    edges = bins.edges.numpy()
+    sns.histplot(  # by the diagram's own bins, which hold their upper edge
+        x=(edges[:-1] + edges[1:]) / 2, weights=bins.count.numpy(), bins=[*edges],
+        stat="percent", ax=axis, color=CHANCE, lw=0,
     )  # fmt: skip
     right = calibration.accuracy(p, y).item()
     axis.axvline(right, color=INK, lw=2, label="accuracy")
     said = {"color": FILL, "lw": 2, "ls": (0, (1.5, 1)), "label": "mean confidence"}
-    axis.axvline(confidence.mean(), **said)
+    axis.axvline(p.amax(-1).double().mean().item(), **said)
     axis.set(xlabel="confidence", ylabel="")
     axis.grid(axis="x", visible=False)

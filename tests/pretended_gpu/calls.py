@@ -10,6 +10,7 @@ import lsr_utils as lsr
 from lsr_utils import calibration as cal
 from lsr_utils import datasets, plots, stats, targets
 from lsr_utils import geometry as geo
+from lsr_utils.experiments import your_data
 
 torch = lsr.training.torch
 EXACT = torch.float64
@@ -120,6 +121,10 @@ CALLS = {
     "temperature": lambda at, by: cal.fit_temperature(at(FLEET), by(LABELS)),
     "tempered": lambda at, by: cal.with_temperature(at(LOGITS), by(P[0, 0] + 1)),
     "unsmoothed": lambda at, by: cal.unsmoothed(at(0.9 * P + 0.1 / 6), 0.1),
+    "posterior": lambda at, by: datasets.gaussians_posterior(at(P[:, :2])),
+    "clopper": lambda at, by: cal.clopper_pearson(at(LABELS), by(LABELS + 1)),
+    "summary": lambda at, by: cal.summary(at(P), by(LABELS), 5, resamples=9),
+    "own data": lambda at, by: your_data.measured(at(LOGITS), by(LABELS))["gap"],
     "scatter": lambda at, by: geo.scatter(at(FEATURES), by(LABELS)),
     "class_means": lambda at, by: geo.class_means(at(FEATURES), by(LABELS)),
     "separation": lambda at, by: geo.class_separation(at(FEATURES), by(LABELS)),

@@ -9,6 +9,7 @@ is in PRETENDED_BACKEND. With PRETENDED_KIND=mps the device has no float64.
 """
 
 import collections
+import contextlib
 import ctypes
 import os
 import time
@@ -75,6 +76,9 @@ class OnDevice(torch.Tensor):
 
     def data_ptr(self):
         return self.held.data_ptr()
+
+    def untyped_storage(self):  # by which Triton's interpreter reads and writes
+        return self.held.untyped_storage()
 
     def new_tensor(self, data, dtype=None, device="cuda"):
         return tensor(data, dtype=dtype or self.dtype, device=device)
@@ -223,7 +227,7 @@ def install():
     for where, answers in ((torch.cuda, cuda), (torch.accelerator, accelerator)):
         for name, answer in answers.items():
             setattr(where, name, lambda *_, answer=answer, **__: answer)
-    torch.cuda.Event = Event
+    torch.cuda.Event, torch.cuda.device = Event, contextlib.nullcontext
     torch.tensor, torch.as_tensor = tensor, as_tensor
     # A parameter that moves is a new one: PyTorch swaps only the data of its own kind.
     torch.__future__.set_overwrite_module_params_on_conversion(True)

@@ -1,7 +1,8 @@
 """Try every call on the pretended device, and print what went wrong, as JSON.
 
 Arguments: where the data lie, one run each: "device", "cpu" or "mixed"; "default" where
-the device is PyTorch's default from then on; or the name of a slip, planted first.
+the device is PyTorch's default from then on; "kernels", where Triton's interpreter runs
+those of the fused loss; or the name of a slip, planted first.
 """
 
 import json
@@ -11,9 +12,9 @@ import warnings
 import numpy as np
 import pretended  # before torch
 import torch
-from calls import CALLS, values
+from calls import CALLS, LOGITS, values
 
-from lsr_utils import check, losses
+from lsr_utils import check, fused, losses
 
 
 def stay(tensor):
@@ -95,6 +96,9 @@ def main(*modes):
             torch.set_default_device("cuda")
         before = plant(mode)
         where = mode if mode in ("cpu", "mixed") else "device"
+        if mode == "kernels":
+            fused.PLAIN, fused._watchers = (*fused.PLAIN, pretended.OnDevice), bool
+            assert fused.cuda.supports(put(LOGITS))
         found[mode] = tried(where, wanted)
         torch.rand, check.labels, losses._rows_from_log_p = before.values()
     print(json.dumps(found))
