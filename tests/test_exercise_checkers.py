@@ -316,6 +316,10 @@ PLANTED = [
     ("08-2 smooth", "A", "pay the price or more"),
     ("08-2 left", 5, "the size is right, the sign is not"),
     ("08-3", lambda teacher, student: int(teacher.mean(0).argmax()), "best *teacher*"),
+    ("08b-1 eps", -0.2, "the size is right, the sign is not"),
+    ("08b-1 logit", lambda eps: -right_of("08b-1 logit")(eps), "the sign is not"),
+    ("08b-2", lambda *case: right_of("08b-2")(*case).mean(), "came"),
+    ("08b-3", lambda p, y: 100 * right_of("08b-3")(p, y), "in per cent"),
     ("09 factor", lambda hard, smoothed: smoothed / hard, "hard by smoothed"),
     ("09-1 follows", "B", "Look at chance"),
     ("09-1 rows", 400, "one standard deviation"),
@@ -375,6 +379,7 @@ def test_what_came_is_shown_with_the_line_and_a_link_to_the_section(monkeypatch)
         ("01-1", "01"),
         ("02a masked", "02a"),
         ("02b-3 chunks", "02b"),
+        ("08b-2", "08b"),
     ):
         sentence = verdict(name, lambda *_: "?").splitlines()[0]
         path, anchor = re.search(r"\]\((\.\./\S+)#([^)\s]+)\)", sentence).groups()

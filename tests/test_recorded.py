@@ -171,6 +171,15 @@ def advice(monkeypatch):
     return experiment.advice(range(2), few), {"questions, bag": 2 * 4 * 2}
 
 
+def relatives(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.relatives")
+    few = dict.fromkeys(experiment.SETTINGS, ("gaussians", "mlp", 60, 20, 0.002))
+    monkeypatch.setattr(experiment.gains, "SETTINGS", few)
+    made = experiment.relatives(range(2))
+    assert set(made["chosen"]["method"]) == set(stored("relatives")["chosen"]["method"])
+    return made, {"chosen": 3 * 7 * 2}
+
+
 def film(monkeypatch):
     experiment = importlib.import_module("lsr_utils.experiments.film")
     monkeypatch.setattr(experiment, "STEPS", (0, 2))

@@ -54,6 +54,12 @@ EXPERIMENTS = {
         "20000); questions: 346 to train and 80 for validation, a split a seed, 214 to "
         "test, common to all",
     ),
+    "relatives": (
+        "08b",
+        "digits: 500 to train, 200 for validation, 383 to test, a split a seed; "
+        "gaussians (300, 2000 to train): fresh draws a seed to train (seeds 0 ...), "
+        "200 for validation (seed + 10000) and 2000 to test (seed + 20000)",
+    ),
     "film": (
         "05",
         "digits: the 500 training and 383 test images of split 0, of three classes and "

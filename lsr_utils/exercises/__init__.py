@@ -35,7 +35,8 @@ import torch
 
 from .engine import judge
 
-_NAMES = "formulas loss training gains features reliability noise advice text kernel"
+_NAMES = "formulas loss training gains features reliability noise advice relatives"
+_NAMES += " text kernel"
 with torch.device("cpu"):  # whatever PyTorch's default device is
     _MODULES = [importlib.import_module(f".{n}", __name__) for n in _NAMES.split()]
 
