@@ -21,7 +21,6 @@ from notebook_files import (
     code_cells,
     definitions,
     figures,
-    has_card,
     output_text,
     prose,
     prose_cells,
@@ -65,11 +64,8 @@ def problems(notebook, number, kind=None):
     if kind:
         found += [_prose(notebook), _exercises(notebook, number, kind)]
     else:
-        found += [_top(notebook, number), _claims(notebook, number)]
-        found += [_predictions(notebook, number)]
-        found += [_prose(notebook)] if has_card(notebook) else []
-        found += [] if has_card(notebook) else [_page(notebook, number)]
-        found += [_fill_ins(notebook)]
+        rules = _top, _page, _claims, _predictions
+        found += [rule(notebook, number) for rule in rules] + [_fill_ins(notebook)]
     return sum(map(list, found), [])
 
 
@@ -338,7 +334,7 @@ def _claims(notebook, number):
                 yield f"claim {name} is not among the stored outputs"
             if IGNORE in tags(cell):
                 yield f"claim {name} stands in a cell whose output is ignored"
-    if expected == 0 and (number != "00" or has_card(notebook)):
+    if expected == 0 and number != "00":
         yield "makes no claim"
 
 
@@ -362,9 +358,7 @@ def _exercises(notebook, number, kind):
         yield f"does not begin with '# {number} · {kind.title()}: '"
     if any(calls(cell, "claim") for cell in code_cells(notebook)):
         yield "makes a claim, which the lessons do"
-    mark, verdict = (
-        ("✓", "right: ") if kind == "solutions" else ("○", "nothing written")
-    )
+    verdict = "right: " if kind == "solutions" else "nothing written"
     sections, asked = {}, {}
     for cell in notebook.cells:
         if found := re.match(r"## (.+)", cell.source):
@@ -375,7 +369,7 @@ def _exercises(notebook, number, kind):
         for call in calls(cell, "check") if cell.cell_type == "code" else []:
             name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
             asked[heading].append(name.split()[0])
-            if f"{mark} Exercise {name}: {verdict}" not in output:
+            if f" Exercise {name}: {verdict}" not in output:
                 yield f"exercise {name} is stored without '{verdict}'"
     wanted = [f"{number}-{k}" for k in (1, 2, 3)]
     if [name for name in sections if name != "Mini-project"] != wanted:

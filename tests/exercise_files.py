@@ -5,6 +5,7 @@ import contextlib
 import io
 import warnings
 
+import folding
 import matplotlib.pyplot as plt
 import torch
 from contract import calls
@@ -30,6 +31,16 @@ def answers(path):
     return found
 
 
+def _needed(cells, asking):
+    """Of all cells, those that ask and those whose names they read."""
+    needed, names = [], set()
+    for cell in reversed(cells):
+        bound, read = folding.names(cell.source)
+        if cell in asking or bound & names:
+            needed, names = [cell, *needed], names - bound | read
+    return needed
+
+
 def fill_ins():
     """Of the lines to fill in: right is what the cell after assigns first."""
     found = {"solutions": {}, "exercises": {}}
@@ -39,7 +50,7 @@ def fill_ins():
         if asking:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of axes, whose bare calls do not run
-                names = run_cells(cells[: cells.index(asking[-1]) + 1])
+                names = run_cells(_needed(cells, asking))
         for cell in asking:
             (call,), first = calls(cell, "check"), ast.parse(cell.source).body[0]
             name, line = call.args[0].value, call.args[1].id

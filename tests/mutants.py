@@ -1,9 +1,8 @@
 """Mutants: the package with one mistake at a time, and the tests that notice it.
 
     python tests/mutants.py                      every mutant, in some minutes
-    python tests/mutants.py --list               what they are, without a run
     python tests/mutants.py --only stats-ddof holm-order
-    python tests/mutants.py --jobs 4 --quick     four at a time, the named tests alone
+    python tests/mutants.py --quick              the named tests alone
 
 In ``mutants.json`` ``file``, ``find`` (which occurs once in it) and ``replace`` say how
 to break the package, ``tests`` which tests or notebooks to ask first, ``old`` what the
@@ -15,13 +14,10 @@ killed; 1 when not; 2 when a mutant cannot be made.
 """
 
 import argparse
-import concurrent.futures
-import contextlib
 import importlib.util
 import json
 import os
 import pathlib
-import queue
 import re
 import shutil
 import signal
@@ -71,15 +67,15 @@ def mutants():
     return found
 
 
-def mutated(mutant, root=ROOT):
+def mutated(mutant):
     """The text of the mutant's file with the mistake in it."""
-    text = (root / mutant["file"]).read_text(encoding="utf-8")
+    text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
     count = text.count(mutant["find"])
     if count != 1:
         raise Broken(f"find occurs {count} times in {mutant['file']}, not once")
     if mutant["find"] == mutant["replace"]:
         raise Broken("it changes nothing")
-    if missing := [test for test in mutant["tests"] if not (root / test).is_file()]:
+    if missing := [test for test in mutant["tests"] if not (ROOT / test).is_file()]:
         raise Broken(f"there is no {missing[0]}")
     text = text.replace(mutant["find"], mutant["replace"])
     if mutant["file"].endswith(".py"):
@@ -154,39 +150,32 @@ def unit_tests():
     ]
 
 
-def run(chosen, jobs, quick):
+def run(chosen, quick):
     """Judge the mutants: {id: outcome}, printed as they come."""
-    copies, outcomes = queue.Queue(), {}
-    named = sorted({test for mutant in chosen for test in mutant["tests"]})
+    outcomes = {}
 
     def judge(mutant, rounds):
-        copy, start = copies.get(), time.monotonic()
+        start = time.monotonic()
         try:
-            test = copy.judged(mutant["file"], mutated(mutant, copy.root), rounds)
-            outcome = "SURVIVED" if test is None else f"killed by {test}"
+            test = copy.judged(mutant["file"], mutated(mutant), rounds)
+            outcome = f"killed by {test}" if test else "SURVIVED"
         except Broken as reason:
             outcome = f"broken: {reason}"
-        finally:
-            copies.put(copy)
         taken = time.monotonic() - start
         print(f"{mutant['id']}: {outcome} ({taken:.0f} s)", flush=True)
         outcomes[mutant["id"]] = outcome.split()[0].strip(":")
 
-    with (
-        contextlib.ExitStack() as folders,
-        concurrent.futures.ThreadPoolExecutor(jobs) as pool,
-    ):
-        for _ in range(min(jobs, len(chosen))):
-            copy = Copy(folders.enter_context(tempfile.TemporaryDirectory()))
-            copies.put(copy)
-        left_out = copy.passing(*named)
-        rounds = [[([t], left_out) for t in m["tests"]] for m in chosen]
-        list(pool.map(judge, chosen, rounds))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Copy(folder)
+        left_out = copy.passing(*sorted({t for m in chosen for t in m["tests"]}))
+        for mutant in chosen:
+            judge(mutant, [([test], left_out) for test in mutant["tests"]])
         left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
         if left and not quick:
             print(f"all unit tests are asked about {len(left)}", flush=True)
             every = unit_tests(), copy.passing(*unit_tests())
-            list(pool.map(judge, left, [[every]] * len(left)))
+            for mutant in left:
+                judge(mutant, [every])
     return outcomes
 
 
@@ -231,20 +220,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     more = {"choices": known, "metavar": "ID", "default": list(known)}
     parser.add_argument("--only", nargs="+", help="these mutants alone", **more)
-    parser.add_argument("--list", action="store_true", help="say what the mutants are")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--quick", action="store_true", help="the named tests alone")
     options = parser.parse_args()
-    chosen = [known[name] for name in options.only]
-    if options.list:
-        for mutant in chosen:
-            print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
-            print(f"    first edition: {mutant['old']}")
-        return 0
-    there = [mutant for mutant in chosen if possible(mutant)]
+    chosen = [known[name] for name in options.only if possible(known[name])]
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return summary(there, run(there, options.jobs, options.quick)) if there else 0
+    return summary(chosen, run(chosen, options.quick)) if chosen else 0
 
 
 if __name__ == "__main__":

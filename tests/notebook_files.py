@@ -41,11 +41,6 @@ def by_number(wanted):
     return read(path)
 
 
-def has_card(notebook):
-    """Whether it is one of the older lessons, which begin with a card."""
-    return "After this you can" in notebook.cells[0].source
-
-
 def tags(cell):
     return cell.metadata.get("tags", [])
 
@@ -118,7 +113,3 @@ def run_cells(cells):
         tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
         exec(compile(tree, f"<cell {cell.id}>", "exec"), names)
     return names
-
-
-# The lectures and deep dives that are made for a room; the others still have a card.
-LECTURES = {number(path): path for path in LESSONS if not has_card(read(path))}

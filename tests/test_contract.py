@@ -156,7 +156,7 @@ FAULTS = {
     "not folded as": lambda nb: figure(nb)[0].metadata.pop("jupyter"),
     "checks and claims nothing": tagged("checks"),
     "covers a figure": lambda nb: figure(nb)[0].metadata.update(tags=["checks"]),
-    "is called folded and is open": edits("Where to?", "This cell is folded."),
+    "is called folded and is open": edits("**Guess.**", "This cell is folded."),
     "no cell follows": lambda nb: nb.cells.append(new_markdown_cell("Unfold it.")),
     # recordings, claims and guesses
     "recorded with other code": recorded_and_changed,
