@@ -218,7 +218,7 @@ PLANTED = [
     ("03-2 causes", "db", "there are 2 here"),
     ("04 half", lambda d: 0 * d.mean() / 0, "a number is nan"),
     ("05 spread", lambda h: h.nope, "it ends in `AttributeError: 'Tensor' object has"),
-    ("05 spread", lambda own: 7 * right_of("05 spread")(own), "divide by the 7"),
+    ("05 spread", lambda h: right_of("05 spread")(h) * len(h), "divide by the 7"),
     ("06 softened", lambda *case: right_of("06 softened")(*case).mT, "wrong axis"),
     ("02-1 loss", lambda *case: right_of("02-1 loss")(*case) + 0.5, "always +0.5 off"),
     ("03 gap", lambda z, true: right_of("03 gap")(z, true)[:, None], "another shape"),
