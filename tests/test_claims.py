@@ -16,23 +16,24 @@ ROW = re.compile(
     r"\| (\d\d[a-z]?-\d+) \| (.+) \| (|null|harm|rival) "
     r"\| \[(?:.*?§(\d+).*|Checks)\]\(notebooks/(\S+\.ipynb)#(\S+) \"cell (\S+)\"\) \|"
 )
+READS_A_RECORD = re.compile(r"\brecorded(_folder|\.(run|networks|folder))|by_interp")
 
 
-@pytest.fixture(scope="module")
-def rows():
-    """The rows of the page's tables, parsed, each with the heading of its part."""
-    found = []
+def parsed():
+    """The rows of the page's tables, each with the heading of its part."""
     for part in re.split(r"(?m)^## ", PAGE)[1:]:
         heading, *lines = part.splitlines()
-        lines = [line for line in lines if re.match(r"\| \d", line)]
-        found += [(heading, *ROW.fullmatch(line).groups()) for line in lines]
-    return found
+        for line in lines:
+            if re.match(r"\| \d", line):
+                yield heading, *ROW.fullmatch(line).groups()
 
 
-@pytest.fixture(scope="module")
-def made():
+ROWS = [*parsed()]
+
+
+def called():
     """What a row should say of every call of `claim`, and the code of its cell."""
-    found, section = {}, ""
+    section = ""
     for path in LESSONS:
         for cell in read(path).cells:
             if cell.cell_type == "markdown":
@@ -49,46 +50,41 @@ def made():
                 place = re.findall(r"\A\d+", section) or [None]
                 place = place[0], file, section.replace(" ", "-")
                 row = part, name, sentence, words.get("kind", ""), *place, cell.id
-                found[name] = row, cell.source
-    return found
+                yield name, (row, cell.source)
 
 
-def test_every_claim_stands_on_the_page_once_as_its_call_says(rows, made):
+def test_every_claim_stands_on_the_page_once_as_its_call_says():
+    made = dict(called())
     assert claims.repeated()[claims.PAGE].decode() == PAGE, "run `course.py refresh 00`"
-    assert len(rows) == len(made) >= 150
-    for part, name, sentence, *kind_place_file, anchor, cell in rows:
+    assert len(ROWS) == len(made) >= 150
+    for part, name, sentence, *kind_place_file, anchor, cell in ROWS:
         sentence = sentence.replace("\\|", "|").replace("&lt;", "<")
         place = (*kind_place_file, urllib.parse.unquote(anchor), cell)
         assert (part, name, sentence, *place) == made[name][0]
-
-
-def test_claims_are_in_reading_order_and_counted_at_the_head(rows):
-    assert f"**{len(rows)} claims** in {len(LESSONS)} notebooks" in PAGE
-    for heading in claims.RESTS_ON.values():
-        ours = [row[1].split("-") for row in rows if row[0] == heading]
-        ours = [(lesson, int(count)) for lesson, count in ours]
-        assert ours == sorted(ours) and len(ours) >= 30
-        assert f"- **{heading}** ({len(ours)})." in PAGE
-    kinds = collections.Counter(row[3] for row in rows)
-    assert kinds["null"] >= 10 and kinds["harm"] >= 10 and kinds["rival"] >= 2
-    for kind in ("null", "harm", "rival"):
-        assert f"- *{kind}* ({kinds[kind]})" in PAGE
-    setback = r"raises (the ECE|NLL|ECE - floor)|under 95 %|lowers accuracy"
-    marked = [row[3] for row in rows if re.search(setback, row[2])]
-    assert len(marked) >= 3 and set(marked) == {"harm"}
-
-
-READS_A_RECORD = re.compile(r"\brecorded(_folder|\.(run|networks|folder))|by_interp")
-
-
-def test_what_rests_on_a_record_reads_one_and_what_reads_one_rests_on_it(rows, made):
-    rest = {row[1] for row in rows if row[0] == "Re-read records"}
+    # What rests on a record reads one, and what reads one rests on it.
+    rest = {row[1] for row in ROWS if row[0] == "Re-read records"}
     reads = {name for name, (_, code) in made.items() if READS_A_RECORD.search(code)}
     assert len(reads) >= 3 and reads <= rest
     for path in LESSONS:
         if number(path) in {name.partition("-")[0] for name in rest}:
             code = "\n".join(cell.source for cell in contract.code_cells(read(path)))
             assert READS_A_RECORD.search(code), path.name
+
+
+def test_claims_are_in_reading_order_and_counted_at_the_head():
+    assert f"**{len(ROWS)} claims** in {len(LESSONS)} notebooks" in PAGE
+    for heading in claims.RESTS_ON.values():
+        ours = [row[1].split("-") for row in ROWS if row[0] == heading]
+        ours = [(lesson, int(count)) for lesson, count in ours]
+        assert ours == sorted(ours) and len(ours) >= 30
+        assert f"- **{heading}** ({len(ours)})." in PAGE
+    kinds = collections.Counter(row[3] for row in ROWS)
+    assert kinds["null"] >= 10 and kinds["harm"] >= 10 and kinds["rival"] >= 2
+    for kind in ("null", "harm", "rival"):
+        assert f"- *{kind}* ({kinds[kind]})" in PAGE
+    setback = r"raises (the ECE|NLL|ECE - floor)|under 95 %|lowers accuracy"
+    marked = [row[3] for row in ROWS if re.search(setback, row[2])]
+    assert len(marked) >= 3 and set(marked) == {"harm"}
 
 
 MISFITS = [

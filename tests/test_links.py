@@ -92,32 +92,24 @@ def test_every_page_is_linked_from_another():
 
 
 def test_broken_links_are_reported(tmp_path):
-    page = tmp_path / "page.md"
     (tmp_path / "there.md").write_text("# A heading, *here*\n")
-    prose = new_markdown_cell("# 03 · A\n## 1. A part\n[a](#1.-A-part) [b](b.md)")
+    (tmp_path / "deep").mkdir()
     shown = new_output("display_data", {"text/markdown": "[d](#1.-Gone)"})
-    cells = [prose, new_code_cell("'[no](c.md)'", outputs=[shown])]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "03_a.ipynb")
+    code = new_code_cell("'[no](c.md)'", outputs=[shown])
+    for name, title in (("03_a", "03 ·"), ("deep/03_a", "03b ·"), ("deep/04", "03b ·")):
+        prose = f"# {title} A\n## 1. A part\n[a](#1.-A-part) [b](b.md)"
+        notebook = new_notebook(cells=[new_markdown_cell(prose), code])
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    assert number(tmp_path / "deep" / "04.ipynb") == "04?"
+    page, part = tmp_path / "page.md", "03_a.ipynb#1.-A-part"
     page.write_text(
         "# Top\n[a](there.md) [b](there.md#a-heading-here) [c](#top) "
-        "[03 §1](03_a.ipynb#1.-A-part) [d](https://example.org/x) `[no](link)` "
-        "[03 §2](03_a.ipynb#1.-A-part) ![p](no.png) [e](there.md#gone) "
-        "[f](#gone) [g](http:/example) [h](../outside.md)\n"
+        f"[03 §1]({part}) [d](https://example.org/x) `[no](link)` "
+        f"[03 §2]({part}) ![p](no.png) [e](there.md#gone) "
+        "[f](#gone) [g](http:/example) [h](../outside.md) "
+        f"[03b §1](deep/{part}) [03a §1](deep/{part}) [03 §1](deep/{part})\n"
     )
     bad = [*broken(page, tmp_path), *broken(tmp_path / "03_a.ipynb", tmp_path)]
-    wanted = ["03_a.ipynb#1.-A-part", "no.png", "there.md#gone", "#gone", "http"]
-    wanted += ["../outside.md", "b.md", "#1.-Gone"]
+    wanted = [part, "no.png", "there.md#gone", "#gone", "http", "../outside.md"]
+    wanted += [f"deep/{part}"] * 2 + ["b.md", "#1.-Gone"]
     assert [problem.partition(":")[0] for problem in bad] == wanted
-
-
-def test_a_deep_dive_is_named_by_the_letter_of_its_title(tmp_path):
-    (tmp_path / "deep").mkdir()
-    for name, title in (("03_a", "03b · A"), ("04_a", "03b · A")):
-        cells = [new_markdown_cell(f"# {title}"), new_markdown_cell("## 1. A part")]
-        path = tmp_path / "deep" / f"{name}.ipynb"
-        nbformat.write(new_notebook(cells=cells), path)
-        assert number(path) == {"03_a": "03b", "04_a": "04?"}[name]
-    page, address = tmp_path / "page.md", "(deep/03_a.ipynb#1.-A-part)"
-    page.write_text(f"[03b §1]{address} [03a §1]{address} [03 §1]{address}")
-    problems = [problem.split()[-2:] for problem in broken(page, tmp_path)]
-    assert problems == [["03a", "§1"], ["03", "§1"]]
