@@ -5,7 +5,7 @@ import re
 import claims
 import pytest
 import yaml
-from notebook_files import LESSONS, ROOT, number, read
+from notebook_files import LESSONS, ROOT, by_number, read
 from prose_numbers import unprinted
 from test_links import links
 
@@ -35,9 +35,8 @@ def test_one_page_its_sections_and_what_a_reader_needs():
 
 def section(lesson, wanted):
     """The cells of a numbered section of a notebook."""
-    (path,) = (path for path in LESSONS if number(path) == lesson)
     cells, now = [], None
-    for cell in read(path).cells:
+    for cell in by_number(lesson).cells:
         now = (re.findall(r"\A## (\d+)\.", cell.source) or [now])[0]
         cells += [cell] if now == wanted else []
     return cells
