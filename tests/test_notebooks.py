@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import contract
 import notebook_files
@@ -27,15 +28,11 @@ def test_lesson_keeps_the_contract_and_its_numbers_stand_in_an_output(path):
     assert missing_numbers(read(path)) == []
 
 
-def run(*command, **options):
-    options = {"cwd": ROOT, "capture_output": True, "text": True, **options}
-    return subprocess.run(command, **options)
-
-
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
 def test_the_list_names_every_notebook_that_git_keeps_and_no_number_stands_twice():
     """What notebooks/SHA256SUMS does not name counts as a reader's, and has no test."""
-    kept = run("git", "ls-files", "notebooks/*.ipynb").stdout.splitlines()
+    command = ["git", "ls-files", "notebooks/*.ipynb"]
+    kept = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     assert set(kept) == {p.relative_to(ROOT).as_posix() for p in notebook_paths()}
     assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
 
@@ -47,18 +44,21 @@ def test_notebooks_of_another_package_are_refused(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "notebooks"]
-    done = run(*command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=env, **options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "Notebooks would import lsr_utils from" in done.stderr
-    assert str(ROOT / "lsr_utils") in done.stderr
+    wanted = f"Notebooks would import lsr_utils from {ROOT / 'lsr_utils'}"
+    assert wanted in done.stderr
 
 
-def test_what_is_not_compared_is_listed():
-    done = run(sys.executable, "-m", "pytest", "--uncompared")
-    *lines, last = done.stdout.splitlines()
-    listed = [tuple(re.findall(r"^(\S+): .+\(cell (\S+)\)$", line)) for line in lines]
-    assert done.returncode == 0 and listed == [
-        ((path.relative_to(ROOT).as_posix(), cell.id),)
+def test_what_is_not_compared_is_listed(pytestconfig, capsys):
+    plugin = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py"))
+    assert plugin.pytest_cmdline_main(Mock()) == 0  # with every option
+    *lines, last = capsys.readouterr().out.splitlines()
+    listed = [re.findall(r"^(\S+): .+\(cell (\S+)\)$", line) for line in lines]
+    assert listed == [
+        [(path.relative_to(ROOT).as_posix(), cell.id)]
         for path in notebook_paths()
         for cell in code_cells(read(path))
         if contract.IGNORE in notebook_files.tags(cell)

@@ -8,7 +8,6 @@ import lab
 import nbformat
 import pytest
 import tidy
-from course_copy import course
 
 FIRST, SECOND = "00_one_picture.ipynb", "01_more.ipynb"
 EXERCISE = "exercises/01_label_exercises.ipynb"
@@ -129,18 +128,6 @@ def test_scratch_files_are_no_lectures(listed):
     ours = [listed / FIRST, listed / SECOND]
     assert command.files(listed.parent, "*.ipynb") == ours
     assert command.lectures(listed.parent) == ours
-
-
-def test_scratch_files_are_not_tested_and_that_is_said(tmp_path):
-    whole = course_copy.whole_course(tmp_path / "course")
-    for name in SCRATCH:
-        course_copy.notebook(whole / "notebooks" / name, "1 / 0")
-    tested = course(whole, "test", "-n0")
-    assert tested.returncode == 0 and " 3 passed" in tested.stdout, tested.stdout
-    (said,) = (row for row in tested.stdout.splitlines() if "Not tested" in row)
-    assert all((name in said) != name.startswith(".") for name in SCRATCH)
-    drafts = course(whole, "test", "-n0", f"notebooks/{SCRATCH[1]}")
-    assert "1 failed" in drafts.stdout, "a notebook that is named is tested"
 
 
 # What editors add: tools/tidy --------------------------------------------------------
