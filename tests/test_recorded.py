@@ -57,41 +57,29 @@ def test_the_animals_say_where_they_come_from_and_stay_small(animals):
     assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")
 
 
-def test_every_array_has_its_network_and_every_network_its_history(animals):
+def test_every_network_has_its_answers_features_and_history(animals):
     seeds, grid = animals.about["seeds"], animals.grid
     assert seeds >= 3 and len(grid) == 4 * seeds
     assert grid["eps"].tolist() == [0.0, 0.05, 0.1, 0.2] * seeds
     assert grid["seed"].tolist() == np.repeat(range(seeds), 4).tolist()
+    passes = animals.history.groupby(["seed", "eps"])["epoch"].max()
+    assert len(passes) == 4 * seeds and (passes == animals.about["epochs"]).all()
     for part, rows in (("validation", 2000), ("test", 6000)):
-        assert animals.logits(part).shape == (4 * seeds, rows, 6)
-        assert animals.targets(part).shape == (4 * seeds, rows)
+        logits, y = animals.logits(part).double(), animals.targets(part)
+        assert logits.shape == (*y.shape, 6) == (4 * seeds, rows, 6)
+        p = logits.softmax(-1)
+        assert torch.allclose(p.log(), logits, atol=0.02)
+        # Half precision: a tie in some thousand answers may be decided otherwise.
+        found = {"accuracy": calibration.accuracy(p, y), "nll": calibration.nll(p, y)}
+        for name, values in {**found, "confidence": p.amax(-1).mean(-1)}.items():
+            assert np.allclose(values, grid[f"{name}_{part}"], atol=6e-4), name
     for part in ("train", "test"):
         h, y = animals.features(part)
         assert h.shape == (4, 600, animals.weight.shape[-1])
         assert y.bincount().tolist() == [100] * 6
-    passes = animals.history.groupby(["seed", "eps"])["epoch"].max()
-    assert len(passes) == 4 * seeds and (passes == animals.about["epochs"]).all()
-
-
-@pytest.mark.parametrize("part", ["validation", "test"])
-def test_the_table_reproduces_from_the_stored_answers(animals, part):
-    logits, y, grid = animals.logits(part).double(), animals.targets(part), animals.grid
-    p = logits.softmax(-1)
-    assert torch.allclose(p.log(), logits, atol=0.02)
-    # Half precision: a tie in some thousand answers may be decided otherwise.
-    for name, found in (
-        ("accuracy", calibration.accuracy(p, y)),
-        ("confidence", p.amax(-1).mean(-1)),
-        ("nll", calibration.nll(p, y)),
-    ):
-        assert np.allclose(found, grid[f"{name}_{part}"], atol=6e-4), name
-
-
-def test_stored_features_and_templates_belong_together(animals):
-    h, y = animals.features("test")
     z = torch.einsum("end,ekd->enk", h, animals.weight[:4]) + animals.bias[:4, None]
     right = (z.argmax(-1) == y).double().mean(-1)
-    assert np.allclose(right, animals.grid["accuracy_test"][:4], atol=0.06)
+    assert np.allclose(right, grid["accuracy_test"][:4], atol=0.06)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
@@ -219,27 +207,20 @@ def test_students_learn_what_their_teacher_says():
     torch.testing.assert_close(taught, soft.expand(3, 64, 6), rtol=0, atol=0.03)
 
 
-@pytest.fixture
-def tiny(monkeypatch):
-    def load(name, part="train"):
-        n = {"train": 400, "test": 60}[part]
-        y = torch.arange(n) % 6
-        x = (
-            torch.randn(n, 3, 8, 8, generator=torch.Generator().manual_seed(n))
-            + y.view(-1, 1, 1, 1) / 2
-        )
-        return datasets.SixClass(x, y, None, tuple("abcdef"), variant="made up")
+def made_up(name, part="train"):
+    n = {"train": 400, "test": 60}[part]
+    y, draw = torch.arange(n) % 6, torch.Generator().manual_seed(n)
+    x = torch.randn(n, 3, 8, 8, generator=draw) + y.view(-1, 1, 1, 1) / 2
+    return datasets.SixClass(x, y, None, tuple("abcdef"), variant="made up")
 
-    monkeypatch.setattr(datasets, "load", load)
+
+def test_a_tiny_run_loads_as_recorded_networks(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load", made_up)
     monkeypatch.setattr(record_animals, "VALIDATION", 60)
     monkeypatch.setattr(record_animals, "FEATURES_OF", 4)
     recipe = {"train": 300, "epochs": 2, "widths": (4, 8), "stride": 1, "shift": 1}
     recipe |= {"lr": 0.1, "weight_decay": 0.0}
     monkeypatch.setitem(record_animals.RECIPES, "small", recipe)
-    return recipe
-
-
-def test_a_tiny_run_loads_as_recorded_networks(tiny, tmp_path, monkeypatch, capsys):
     seen, train = {}, record_animals.train
 
     def watched(data, validation, recipe, eps, seed):
