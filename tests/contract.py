@@ -23,17 +23,15 @@ from notebook_files import (
     figures,
     output_text,
     prose,
-    prose_cells,
     tags,
 )
-from slides import deck
 
 # The comparisons of a claim's sentence, which its condition has to make.
 COMPARES = re.compile(
     r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
     r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
 )
-MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
+MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 88, 1_000_000
 IGNORE = "nbval-ignore-output"
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
@@ -62,7 +60,7 @@ def problems(notebook, number, kind=None):
     """
     found = [common(notebook), _folds(notebook), _captions(notebook)]
     if kind:
-        found += [_prose(notebook), _exercises(notebook, number, kind)]
+        found += [_exercises(notebook, number, kind)]
     else:
         rules = _top, _page, _claims, _predictions
         found += [rule(notebook, number) for rule in rules] + [_fill_ins(notebook)]
@@ -94,9 +92,6 @@ def _format(notebook):
         for tag in tags(cell):
             if not TAGS.fullmatch(tag):
                 yield f"cell {cell.id} has the tag {tag!r}, which is not the course's"
-        for slide in cell.metadata.get("slides", []):
-            if {"title", "minutes"} - {*slide} or {*slide} - deck.KEYS:
-                yield f"cell {cell.id} has marks of a slide that are none"
 
 
 def _execution(notebook):
@@ -149,15 +144,6 @@ def _cells(notebook):
         ]:
             if found:
                 yield f"cell {cell.id} {words}"
-
-
-def _prose(notebook):
-    code = code_cells(notebook)
-    if len(code) > MAX_CODE_CELLS:
-        yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
-    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
-        if cell in code and before not in prose_cells(notebook):
-            yield f"cell {cell.id} has no prose before it"
 
 
 def _headings(notebook):
@@ -356,8 +342,6 @@ def _predictions(notebook, number):
 def _exercises(notebook, number, kind):
     if not notebook.cells[0].source.startswith(f"# {number} · {kind.title()}: "):
         yield f"does not begin with '# {number} · {kind.title()}: '"
-    if any(calls(cell, "claim") for cell in code_cells(notebook)):
-        yield "makes a claim, which the lessons do"
     verdict = "right: " if kind == "solutions" else "nothing written"
     sections, asked = {}, {}
     for cell in notebook.cells:

@@ -61,26 +61,23 @@ def mutants():
     """The list, with texts of several lines joined: a list of dicts."""
     found = json.loads(LIST.read_text(encoding="utf-8"))
     for mutant in found:
-        lists = {name: v for name, v in mutant.items() if isinstance(v, list)}
-        lists.pop("tests", None)
-        mutant.update((name, "\n".join(lines)) for name, lines in lists.items())
+        for name, value in mutant.items():
+            if isinstance(value, list) and name != "tests":
+                mutant[name] = "\n".join(value)
     return found
 
 
 def mutated(mutant):
     """The text of the mutant's file with the mistake in it."""
     text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
-    count = text.count(mutant["find"])
-    if count != 1:
-        raise Broken(f"find occurs {count} times in {mutant['file']}, not once")
-    if mutant["find"] == mutant["replace"]:
-        raise Broken("it changes nothing")
+    broken = text.replace(mutant["find"], mutant["replace"])
+    if text.count(mutant["find"]) != 1 or broken == text:
+        raise Broken(f"{mutant['id']}: find is not once in its file, or not replaced")
     if missing := [test for test in mutant["tests"] if not (ROOT / test).is_file()]:
-        raise Broken(f"there is no {missing[0]}")
-    text = text.replace(mutant["find"], mutant["replace"])
+        raise Broken(f"{mutant['id']}: there is no {missing[0]}")
     if mutant["file"].endswith(".py"):
-        compile(text, mutant["file"], "exec")
-    return text
+        compile(broken, mutant["file"], "exec")
+    return broken
 
 
 class Copy:
@@ -180,39 +177,30 @@ def run(chosen, quick):
 
 
 def summary(chosen, outcomes):
-    """Print killed of all by kind; return the exit status."""
-    for kind in [*dict.fromkeys(mutant["kind"] for mutant in chosen), None]:
-        ours = [mutant for mutant in chosen if kind in (None, mutant["kind"])]
-        killed = [outcomes[mutant["id"]] for mutant in ours].count("killed")
-        before = [mutant["old"].split()[0] for mutant in ours]
-        print(
-            f"{kind or 'all':12} {killed:3} of {len(ours)} killed; by the first "
-            f"edition's tests {before.count('killed')} of "
-            f"{len(before) - before.count('not')}"
-        )
-    left = [m for m in chosen if outcomes[m["id"]] != "killed"]
-    lost = [mutant["id"] for mutant in left if mutant["old"].startswith("killed")]
-    if lost:
+    """Print killed of all, by these tests and the old; return the exit status."""
+    killed = [mutant["id"] for mutant in chosen if outcomes[mutant["id"]] == "killed"]
+    before = [m["id"] for m in chosen if m["old"].startswith("killed")]
+    asked = [mutant for mutant in chosen if not mutant["old"].startswith("not")]
+    print(
+        f"{len(killed)} of {len(chosen)} killed; by the first edition's tests "
+        f"{len(before)} of {len(asked)}"
+    )
+    if lost := sorted({*before} - {*killed}):
         print(f"killed by the first edition's tests, and not now: {', '.join(lost)}")
     if "broken" in outcomes.values():
         return 2
-    return 1 if lost or killed < SHARE * len(chosen) else 0
+    return 1 if lost or len(killed) < SHARE * len(chosen) else 0
 
 
 def possible(mutant):
     """Whether the mutant can be judged here; it says why not."""
+    needs = mutant.get("needs")
     if "gone" in mutant:
         print(f"{mutant['id']}: gone, as {mutant['gone']}")
-        return False
-    try:
-        mutated(mutant)
-    except (Broken, OSError, SyntaxError) as reason:
-        print(f"{mutant['id']}: broken: {reason}")
-        sys.exit(2)
-    if (needs := mutant.get("needs")) and importlib.util.find_spec(needs) is None:
+    elif needs and importlib.util.find_spec(needs) is None:
         print(f"{mutant['id']}: skipped, it needs {needs}")
-        return False
-    return True
+    else:
+        return True
 
 
 def main():
@@ -223,6 +211,11 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the named tests alone")
     options = parser.parse_args()
     chosen = [known[name] for name in options.only if possible(known[name])]
+    try:
+        [mutated(mutant) for mutant in chosen]
+    except (Broken, OSError, SyntaxError) as reason:
+        print(reason)
+        return 2
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return summary(chosen, run(chosen, options.quick)) if chosen else 0

@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from contract import prose_cells
 from exercise_files import answers, exercise_paths, fill_ins
-from notebook_files import ROOT, by_number, read
+from notebook_files import ROOT, by_number, prose_cells, read
 
 from lsr_utils.exercises import EXERCISES, check, engine, verdict
 

@@ -15,10 +15,8 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MORE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 DEEP = [path for path in LESSONS if path.parent.name == "deep"]
 LECTURES = [path for path in LESSONS if path not in DEEP]
-SECTIONS = [
-    *("Five findings", "Start", "The notebooks", "For whom"),
-    *("How far to trust it", "Licence and citation"),
-]
+SECTIONS = ["Five findings", "Start", "The notebooks", "For whom"]
+SECTIONS += ["How far to trust it", "Licence and citation"]
 NEEDED = {
     *("notebooks/teaching/README.md", "notebooks/teaching/cheat_sheet.ipynb"),
     *("CLAIMS.md", "CONTRIBUTING.md#when-set-up-needs-help", "LICENSE"),
