@@ -93,7 +93,7 @@ class Copy:
                 shutil.copy2(path, self.root)
         (self.root / "mutant_proof.py").write_text(PROOF, encoding="utf-8")
 
-    def failing(self, tests, patience, *options):
+    def failing(self, tests, *options):
         """Ids of the tests that fail, or what else went wrong, as a list of texts."""
         command = [
             sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE",
@@ -101,27 +101,21 @@ class Copy:
             *options, *tests,
         ]  # fmt: skip
         more = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            command, cwd=self.root, env={**os.environ, **more}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        options = {"cwd": self.root, "env": {**os.environ, **more}}
         try:
-            output, _ = process.communicate(timeout=patience)
+            options |= {"capture_output": True, "text": True, "timeout": PATIENCE}
+            done = subprocess.run(command, **options)
         except subprocess.TimeoutExpired:
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
-            process.communicate()
             return ["time-out"]
-        status = process.returncode
-        found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output)
+        status = done.returncode
+        found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout)
         if status > 1 and not (status == 2 and found):
-            raise Broken(f"pytest failed:\n{output[-2000:]}")
+            raise Broken(f"pytest failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return found or ([f"a crash (exit status {status})"] if status else [])
 
     def passing(self, *tests):
         """Options that leave out those of these tests that fail without a fault."""
-        failing = self.failing(tests, PATIENCE)
+        failing = self.failing(tests)
         for test in failing:
             print(f"left out, as it fails without a fault: {test}", flush=True)
         return [option for test in failing for option in ("--deselect", test)]
@@ -131,7 +125,7 @@ class Copy:
         path = self.root / name
         before = path.read_bytes()
         path.write_text(text, encoding="utf-8")
-        runs = (self.failing(tests, PATIENCE, "-x", *left) for tests, left in rounds)
+        runs = (self.failing(tests, "-x", *left) for tests, left in rounds)
         try:
             return next((found[0] for found in runs if found), None)
         finally:

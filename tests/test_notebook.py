@@ -48,13 +48,14 @@ def test_setup_names_the_device_and_sets_numbers_and_figures(capsys):
 
 def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
     torch.set_num_threads(2)
-    found = {"is_available": False, "device_count": 1}
-    found["current_accelerator"] = torch.device("cuda")
-    for name, value in found.items():
-        monkeypatch.setattr(torch.accelerator, name, lambda value=value: value)
+    found = {"device": torch.device("cuda"), "there": False}
+    accelerator = torch.accelerator
+    monkeypatch.setattr(accelerator, "is_available", lambda: found["there"])
+    monkeypatch.setattr(accelerator, "device_count", lambda: 1)
+    monkeypatch.setattr(accelerator, "current_accelerator", lambda: found["device"])
     monkeypatch.setenv("LSR_DEVICE", "")
     assert lsr.setup() == torch.device("cpu") and torch.get_num_threads() == 1
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    found["there"] = True
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a fast one")
     assert lsr.setup() == torch.device("cuda")
     assert "device: a fast one · torch" in capsys.readouterr().out
@@ -65,9 +66,8 @@ def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
     assert lsr.setup() == torch.device("cpu") and torch.get_num_threads() == 2
     assert lsr.setup(device="cuda", threads=1) == torch.device("cuda")
     assert torch.get_num_threads() == 1
-    mps = torch.device("mps")
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: mps)
-    assert lsr.setup(device="mps") == mps
+    found["device"] = torch.device("mps")
+    assert lsr.setup(device="mps") == torch.device("mps")
 
 
 def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch):

@@ -12,20 +12,12 @@ import claims
 import contract
 import mistune
 import nbformat
+import notebook_files
 import pytest
 import yaml
 from nbconvert.filters.strings import add_anchor
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_files import (
-    LESSONS,
-    ROOT,
-    by_number,
-    code_cells,
-    notebook_paths,
-    number,
-    prose_cells,
-    read,
-)
+from notebook_files import LESSONS, ROOT, code_cells, notebook_paths, number, read
 from prose_numbers import unprinted
 
 import course
@@ -69,7 +61,7 @@ def text_of(page):
     notebook = read(page)
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     shown = [output.get("data", {}).get("text/markdown", "") for output in outputs]
-    return "\n\n".join([*(cell.source for cell in prose_cells(notebook)), *shown])
+    return "\n\n".join([notebook_files.prose(notebook), *shown])
 
 
 def broken(page, root):
@@ -158,7 +150,7 @@ def test_one_page_its_sections_and_what_a_reader_needs():
 def section(lesson, wanted):
     """The cells of a numbered section of a notebook."""
     cells, now = [], None
-    for cell in by_number(lesson).cells:
+    for cell in notebook_files.by_number(lesson).cells:
         now = (re.findall(r"\A## (\d+)\.", cell.source) or [now])[0]
         cells += [cell] if now == wanted else []
     return cells
@@ -204,21 +196,15 @@ def test_the_picture_is_light_alone_and_described_as_in_its_notebook():
 def test_commands_in_the_text_name_what_exists():
     pages = (ROOT / "notebooks" / "teaching").rglob("*.md")
     text = TEXT + MORE + "".join(page.read_text(encoding="utf-8") for page in pages)
-    lines = "\n".join(re.findall(r"(?s)```bash\n(.*?)```", text)).splitlines()
-    text = re.sub(r"(?s)```.*?```", "", text).replace("\n", " ")
-    short = re.findall(r"`course\.py\s+(\w+)", text)
-    for line in [*lines, *re.findall(r"`([^`]+)`", text)]:
-        found = re.match(r"(?:\w+=\S+ )*py(?:thon[\d.]*)? (\S+) (.*)", f"{line} ")
-        script, arguments = found.groups() if found else ("-m", "")
-        assert script == "-m" or (ROOT / script).is_file(), line
-        short += arguments.split()[:1] if script == "course.py" else []
-    assert len(short) >= 3 and set(short) <= set(course.COMMANDS)
-    (download,) = (line for line in lines if "-m pip download" in line)
+    commands = re.findall(r"\bcourse\.py\s+([a-z]+)", text)
+    assert len(commands) >= 3 and set(commands) <= set(course.COMMANDS)
+    for script in re.findall(r"\bpython3? ([\w/]+\.py)", text):
+        assert (ROOT / script).is_file(), script
     # The same extras and the same set-up tool as `course.py` installs.
-    environment = (ROOT / "tools" / "environment.py").read_text("utf-8")
-    assert re.search(r'"\.\[(.+)\]"', download)[1] in environment
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert re.search(r'"(setuptools[^"]+)"', download)[1] in project
+    download = r'pip download.* "\.\[(.+)\]" "(setuptools.+)"'
+    ((extras, tool),) = re.findall(download, text)
+    assert tool in (ROOT / "pyproject.toml").read_text("utf-8")
+    assert extras in (ROOT / "tools" / "environment.py").read_text("utf-8")
 
 
 def test_bibtex_says_what_the_citation_file_says():
