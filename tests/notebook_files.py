@@ -21,6 +21,11 @@ def notebook_paths():
     return command.files(ROOT, "*.ipynb")
 
 
+def exercise_paths(kind):
+    """The notebooks of a folder, "solutions" or "exercises", in reading order."""
+    return [path for path in notebook_paths() if path.parent.name == kind]
+
+
 def read(path):
     return nbformat.read(path, as_version=4)
 

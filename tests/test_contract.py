@@ -3,9 +3,8 @@
 import contract
 import pytest
 from contract import code_cells, unheld
-from exercise_files import exercise_paths
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_files import by_number, read
+from notebook_files import by_number, exercise_paths, read
 from prose_numbers import missing_numbers
 
 

@@ -3,6 +3,9 @@
 Their checkers: right answers pass, open ones are told apart, nothing ever raises.
 """
 
+import ast
+import contextlib
+import io
 import itertools
 import math
 import pathlib
@@ -11,18 +14,19 @@ import sys
 import urllib.parse
 from unittest.mock import Mock
 
-import command
 import contract
 import exercises as tool
+import folding
 import nbformat
+import notebook_files
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from exercise_files import answers, exercise_paths, fill_ins
+from command import Problem
 from nbformat.v4 import new_code_cell, new_notebook
-from notebook_files import ROOT, by_number, prose_cells, read, tags
+from notebook_files import ROOT, calls, code_cells, exercise_paths, read, tags
 from prose_numbers import missing_numbers
 
 from lsr_utils.exercises import EXERCISES, check, engine, verdict
@@ -35,9 +39,8 @@ def test_notebook_keeps_the_contract(kind, path):
     notebook = read(path)
     assert contract.problems(notebook, path.name.partition("_")[0], kind) == []
     title, *rest = notebook.cells
-    notebook.cells = [title] + [
-        cell for cell in rest if cell.cell_type == "code" or "solution" in tags(cell)
-    ]
+    kept = [c for c in rest if c.cell_type == "code" or "solution" in tags(c)]
+    notebook.cells = [title, *kept]
     assert missing_numbers(notebook) == []  # in the prose of a solution
 
 
@@ -45,14 +48,13 @@ def test_exercises_are_those_of_the_solutions_byte_for_byte():
     folder, stubs = ROOT / "notebooks", exercise_paths("exercises")
     assert all(map(tool.is_stub, stubs)), "an answer is written in"
     assert tool.stale(folder) == [], "run `python3 course.py refresh`"
-    pairs = tool.sources(folder)
-    assert list(pairs) == stubs != []
-    assert list(pairs.values()) == exercise_paths("solutions")
+    both = stubs, exercise_paths("solutions")
+    assert tool.sources(folder) == dict(zip(*both, strict=True)) != {}
     asked = {
         call.args[0].value
-        for path in [*stubs, *command.lectures(ROOT)]
-        for cell in contract.code_cells(read(path))
-        for call in contract.calls(cell, "check")
+        for path in [*stubs, *notebook_files.LESSONS]
+        for cell in code_cells(read(path))
+        for call in calls(cell, "check")
     }
     assert asked == set(EXERCISES)
 
@@ -80,11 +82,52 @@ def test_stubs_and_what_is_no_solution(tmp_path):
     source = tmp_path / "01_x_solutions.ipynb"
     for code, words in MALFORMED.items():
         nbformat.write(new_notebook(cells=[new_code_cell(code)]), source)
-        with pytest.raises(command.Problem, match=f"01_x_solutions.*{words}"):
+        with pytest.raises(Problem, match=f"01_x_solutions.*{words}"):
             tool.derived(source, tmp_path / "none.ipynb")
 
 
 # Checkers ------------------------------------------------------------------------
+
+
+def answers(path):
+    """What a notebook hands to ``check``, as {name: answer}, by running its cells."""
+    found, dtype = {}, torch.get_default_dtype()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.ExitStack() as after:
+        after.callback(torch.set_default_dtype, dtype)
+        names = {"__name__": "__main__"}
+        for cell in read(path).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, f"<{path.name} {cell.id}>", "exec"), names)
+            if "check" in names:  # from the set-up cell on, listen instead
+                names["check"] = found.__setitem__
+    return found
+
+
+def _needed(cells, asking):
+    """Of all cells, those that ask and those whose names they read."""
+    needed, names = [], set()
+    for cell in reversed(cells):
+        bound, read = folding.names(cell.source)
+        if cell in asking or bound & names:
+            needed, names = [cell, *needed], names - bound | read
+    return needed
+
+
+def fill_ins():
+    """Of the lines to fill in: right is what the cell after assigns first."""
+    found = {"solutions": {}, "exercises": {}}
+    for path in notebook_files.LESSONS:
+        cells = code_cells(read(path))
+        asking = [c for c in cells if "answer" in tags(c) and calls(c, "check")]
+        names = notebook_files.run_cells(_needed(cells, asking))
+        for cell in asking:
+            (call,), (first, *_) = calls(cell, "check"), ast.parse(cell.source).body
+            name, line = call.args[0].value, call.args[1].id
+            right = getattr(first, "name", None) or first.targets[0].id
+            found["solutions"][name] = names[right]
+            found["exercises"][name] = names[line]
+    return found
+
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 
@@ -126,7 +169,7 @@ def test_every_misconception_is_told_apart_and_says_where_it_is_answered(name):
     assert len(own) + len(planted) >= 3
     for key, wrong in engine.misconceptions(exercise).items():
         ((number, section),) = re.findall(r"\((\d\d[a-z]?)\.(\d+)\)", said[key])
-        prose = "\n".join(cell.source for cell in prose_cells(by_number(number)))
+        prose = notebook_files.prose(notebook_files.by_number(number))
         assert f"\n## {section}. " in prose
         if not isinstance(wrong, engine.sign):
             place = f"{number}.{section}", f"{number}, section {section}"
@@ -318,8 +361,7 @@ def test_what_came_is_shown_with_the_line_and_a_link_to_the_section(monkeypatch)
         lesson = read(pathlib.Path(path))
         assert lesson.cells[0].source.startswith(f"# {name[:2]}")
         heading = urllib.parse.unquote(anchor).replace("-", " ")
-        prose = [cell.source.replace("-", " ") for cell in prose_cells(lesson)]
-        assert any(f"## {heading}" in text for text in prose)
+        assert f"## {heading}" in notebook_files.prose(lesson).replace("-", " ")
 
 
 def test_in_a_notebook_the_links_of_a_verdict_are_links(monkeypatch):
