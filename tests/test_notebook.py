@@ -154,14 +154,11 @@ def test_without_a_guess_the_truth_is_said_and_what_is_no_guess_is_no_surprise(c
 
 
 def test_a_claim_that_holds_prints_one_line_whatever_it_rests_on(capsys):
-    lsr.claim("01-1", "rows sum to one", np.bool_(True))
-    lsr.claim("01-2", "and to nothing else", torch.tensor(True))
     for kind in (None, "null", "harm", "rival"):
         for by in ("run", "record", "identity"):
-            lsr.claim("01-3", "all of them", True, kind=kind, by=by)
-    said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["✓ 01-1  rows sum to one", "✓ 01-2  and to nothing else"]
-    assert said[2:] == 12 * ["✓ 01-3  all of them"]
+            for holds in (True, np.bool_(True), torch.tensor(True)):
+                lsr.claim("01-3", "all of them", holds, kind=kind, by=by)
+    assert capsys.readouterr().out == 36 * "✓ 01-3  all of them\n"
 
 
 @pytest.mark.parametrize("holds", [False, np.bool_(False), torch.tensor(False)])
