@@ -256,25 +256,16 @@ def test_an_interrupted_copy_leaves_the_old_one(given, monkeypatch):
 # What readers leave beside the course ------------------------------------------------
 
 
-@pytest.fixture
-def listed(tmp_path, monkeypatch):
-    """A course of two notebooks and of what readers leave beside them."""
-    notebooks = tmp_path / "notebooks"
-    for name in (FIRST, SECOND):
-        notebook(notebooks / name, "1 + 1")
-    for name, content in lab.repeated(tmp_path).items():
-        (tmp_path / name).write_bytes(content)
+def test_lab_opens_copies_where_they_can_be_written(tmp_path, monkeypatch, capsys):
+    root, listed, work = (tmp_path / name for name in ("", "notebooks", "work"))
+    ours = [notebook(listed / name, "1 + 1") for name in (FIRST, SECOND)]
+    for name, content in lab.repeated(root).items():
+        (root / name).write_bytes(content)
     for name in SCRATCH:
-        notebook(notebooks / name, "1 / 0")
-    monkeypatch.setattr(lab, "ROOT", tmp_path)
-    monkeypatch.delenv("LSR_WORK", raising=False)
-    return notebooks
-
-
-def test_lab_opens_copies_where_they_can_be_written(listed, monkeypatch, capsys):
-    root, work = listed.parent, listed.parent / "work"
-    ours = [listed / FIRST, listed / SECOND]
+        notebook(listed / name, "1 / 0")
     assert command.files(root, "*.ipynb") == command.lectures(root) == ours
+    monkeypatch.setattr(lab, "ROOT", root)
+    monkeypatch.delenv("LSR_WORK", raising=False)
 
     def opens(root, page):
         folder, url, _ = lab.opened()
