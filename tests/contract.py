@@ -343,19 +343,17 @@ def _exercises(notebook, number, kind):
     if not notebook.cells[0].source.startswith(f"# {number} · {kind.title()}: "):
         yield f"does not begin with '# {number} · {kind.title()}: '"
     verdict = "right: " if kind == "solutions" else "nothing written"
-    sections, asked = {}, {}
-    for cell in notebook.cells:
-        if found := re.match(r"## (.+)", cell.source):
-            heading = found.group(1).split(" · ")[0]
-            sections[heading], asked[heading] = "", []
-        if sections and cell.cell_type == "markdown":
-            sections[heading] += cell.source + "\n"
-        for call in calls(cell, "check") if cell.cell_type == "code" else []:
+    wanted, asked = [f"{number}-{k}" for k in (1, 2, 3)], set()
+    for cell in code_cells(notebook):
+        for call in calls(cell, "check"):
             name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
-            asked[heading].append(name.split()[0])
+            asked.add(name.split()[0])
             if f" Exercise {name}: {verdict}" not in output:
                 yield f"exercise {name} is stored without '{verdict}'"
-    wanted = [f"{number}-{k}" for k in (1, 2, 3)]
+    if asked != {*wanted}:
+        yield f"checks {sorted(asked)}"
+    parts = re.split(r"(?m)^## ", prose(notebook))[1:]
+    sections = {re.split(r" · |\n", part)[0]: part for part in parts}
     if [name for name in sections if name != "Mini-project"] != wanted:
         yield f"has the sections {list(sections)}"
     for name, level in zip(wanted, LEVELS, strict=True):
@@ -364,7 +362,5 @@ def _exercises(notebook, number, kind):
             yield f"exercise {name} does not say '{level} · N minutes'"
         if "<details><summary>Hint" not in text:
             yield f"exercise {name} has no folded hint"
-        if set(asked.get(name, [])) != {name}:
-            yield f"exercise {name} checks {asked.get(name)}"
     if "| points |" not in sections.get("Mini-project", "| points |"):
         yield "has a mini-project without a rubric"

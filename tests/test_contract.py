@@ -135,7 +135,7 @@ EXERCISE_FAULTS = {
     "has the sections": edits("## 01-2", "## 01-4"),
     "'★★ core · N minutes'": edits("★★ core · 20", "★★ core"),
     "no folded hint": edits("<details>", "<p>"),
-    "checks ['01-9']": edits('check("01-1"', 'check("01-9"'),
+    "checks ['01-2', '01-3', '01-9']": edits('check("01-1"', 'check("01-9"'),
     "without a rubric": edits("## 01-3", "## Mini-project\n\n## 01-3"),
 }
 KINDS = [("01", None, *case) for case in [*FAULTS.items(), *PAGE_FAULTS]]
