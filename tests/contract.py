@@ -21,20 +21,17 @@ from notebook_files import (
     code_cells,
     definitions,
     figures,
-    has_card,
     output_text,
     prose,
-    prose_cells,
     tags,
 )
-from slides import deck
 
 # The comparisons of a claim's sentence, which its condition has to make.
 COMPARES = re.compile(
     r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
     r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
 )
-MAX_CODE_CELLS, MAX_LINES, MAX_COLUMNS, MAX_BYTES = 45, 25, 88, 1_000_000
+MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 88, 1_000_000
 IGNORE = "nbval-ignore-output"
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
@@ -63,13 +60,10 @@ def problems(notebook, number, kind=None):
     """
     found = [common(notebook), _folds(notebook), _captions(notebook)]
     if kind:
-        found += [_prose(notebook), _exercises(notebook, number, kind)]
+        found += [_exercises(notebook, number, kind)]
     else:
-        found += [_top(notebook, number), _claims(notebook, number)]
-        found += [_predictions(notebook, number)]
-        found += [_prose(notebook)] if has_card(notebook) else []
-        found += [] if has_card(notebook) else [_page(notebook, number)]
-        found += [_fill_ins(notebook)]
+        rules = _top, _page, _claims, _predictions
+        found += [rule(notebook, number) for rule in rules] + [_fill_ins(notebook)]
     return sum(map(list, found), [])
 
 
@@ -98,9 +92,6 @@ def _format(notebook):
         for tag in tags(cell):
             if not TAGS.fullmatch(tag):
                 yield f"cell {cell.id} has the tag {tag!r}, which is not the course's"
-        for slide in cell.metadata.get("slides", []):
-            if {"title", "minutes"} - {*slide} or {*slide} - deck.KEYS:
-                yield f"cell {cell.id} has marks of a slide that are none"
 
 
 def _execution(notebook):
@@ -153,15 +144,6 @@ def _cells(notebook):
         ]:
             if found:
                 yield f"cell {cell.id} {words}"
-
-
-def _prose(notebook):
-    code = code_cells(notebook)
-    if len(code) > MAX_CODE_CELLS:
-        yield f"has {len(code)} code cells, more than {MAX_CODE_CELLS}"
-    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
-        if cell in code and before not in prose_cells(notebook):
-            yield f"cell {cell.id} has no prose before it"
 
 
 def _headings(notebook):
@@ -338,7 +320,7 @@ def _claims(notebook, number):
                 yield f"claim {name} is not among the stored outputs"
             if IGNORE in tags(cell):
                 yield f"claim {name} stands in a cell whose output is ignored"
-    if expected == 0 and (number != "00" or has_card(notebook)):
+    if expected == 0 and number != "00":
         yield "makes no claim"
 
 
@@ -360,24 +342,18 @@ def _predictions(notebook, number):
 def _exercises(notebook, number, kind):
     if not notebook.cells[0].source.startswith(f"# {number} · {kind.title()}: "):
         yield f"does not begin with '# {number} · {kind.title()}: '"
-    if any(calls(cell, "claim") for cell in code_cells(notebook)):
-        yield "makes a claim, which the lessons do"
-    mark, verdict = (
-        ("✓", "right: ") if kind == "solutions" else ("○", "nothing written")
-    )
-    sections, asked = {}, {}
-    for cell in notebook.cells:
-        if found := re.match(r"## (.+)", cell.source):
-            heading = found.group(1).split(" · ")[0]
-            sections[heading], asked[heading] = "", []
-        if sections and cell.cell_type == "markdown":
-            sections[heading] += cell.source + "\n"
-        for call in calls(cell, "check") if cell.cell_type == "code" else []:
+    verdict = "right: " if kind == "solutions" else "nothing written"
+    wanted, asked = [f"{number}-{k}" for k in (1, 2, 3)], set()
+    for cell in code_cells(notebook):
+        for call in calls(cell, "check"):
             name, output = call.args[0].value, "".join(map(output_text, cell.outputs))
-            asked[heading].append(name.split()[0])
-            if f"{mark} Exercise {name}: {verdict}" not in output:
+            asked.add(name.split()[0])
+            if f" Exercise {name}: {verdict}" not in output:
                 yield f"exercise {name} is stored without '{verdict}'"
-    wanted = [f"{number}-{k}" for k in (1, 2, 3)]
+    if asked != {*wanted}:
+        yield f"checks {sorted(asked)}"
+    parts = re.split(r"(?m)^## ", prose(notebook))[1:]
+    sections = {re.split(r" · |\n", part)[0]: part for part in parts}
     if [name for name in sections if name != "Mini-project"] != wanted:
         yield f"has the sections {list(sections)}"
     for name, level in zip(wanted, LEVELS, strict=True):
@@ -386,7 +362,5 @@ def _exercises(notebook, number, kind):
             yield f"exercise {name} does not say '{level} · N minutes'"
         if "<details><summary>Hint" not in text:
             yield f"exercise {name} has no folded hint"
-        if set(asked.get(name, [])) != {name}:
-            yield f"exercise {name} checks {asked.get(name)}"
     if "| points |" not in sections.get("Mini-project", "| points |"):
         yield "has a mini-project without a rubric"

@@ -1,9 +1,8 @@
 """Mutants: the package with one mistake at a time, and the tests that notice it.
 
     python tests/mutants.py                      every mutant, in some minutes
-    python tests/mutants.py --list               what they are, without a run
     python tests/mutants.py --only stats-ddof holm-order
-    python tests/mutants.py --jobs 4 --quick     four at a time, the named tests alone
+    python tests/mutants.py --quick              the named tests alone
 
 In ``mutants.json`` ``file``, ``find`` (which occurs once in it) and ``replace`` say how
 to break the package, ``tests`` which tests or notebooks to ask first, ``old`` what the
@@ -15,13 +14,10 @@ killed; 1 when not; 2 when a mutant cannot be made.
 """
 
 import argparse
-import concurrent.futures
-import contextlib
 import importlib.util
 import json
 import os
 import pathlib
-import queue
 import re
 import shutil
 import signal
@@ -65,26 +61,23 @@ def mutants():
     """The list, with texts of several lines joined: a list of dicts."""
     found = json.loads(LIST.read_text(encoding="utf-8"))
     for mutant in found:
-        lists = {name: v for name, v in mutant.items() if isinstance(v, list)}
-        lists.pop("tests", None)
-        mutant.update((name, "\n".join(lines)) for name, lines in lists.items())
+        for name, value in mutant.items():
+            if isinstance(value, list) and name != "tests":
+                mutant[name] = "\n".join(value)
     return found
 
 
-def mutated(mutant, root=ROOT):
+def mutated(mutant):
     """The text of the mutant's file with the mistake in it."""
-    text = (root / mutant["file"]).read_text(encoding="utf-8")
-    count = text.count(mutant["find"])
-    if count != 1:
-        raise Broken(f"find occurs {count} times in {mutant['file']}, not once")
-    if mutant["find"] == mutant["replace"]:
-        raise Broken("it changes nothing")
-    if missing := [test for test in mutant["tests"] if not (root / test).is_file()]:
-        raise Broken(f"there is no {missing[0]}")
-    text = text.replace(mutant["find"], mutant["replace"])
+    text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
+    broken = text.replace(mutant["find"], mutant["replace"])
+    if text.count(mutant["find"]) != 1 or broken == text:
+        raise Broken(f"{mutant['id']}: find is not once in its file, or not replaced")
+    if missing := [test for test in mutant["tests"] if not (ROOT / test).is_file()]:
+        raise Broken(f"{mutant['id']}: there is no {missing[0]}")
     if mutant["file"].endswith(".py"):
-        compile(text, mutant["file"], "exec")
-    return text
+        compile(broken, mutant["file"], "exec")
+    return broken
 
 
 class Copy:
@@ -100,7 +93,7 @@ class Copy:
                 shutil.copy2(path, self.root)
         (self.root / "mutant_proof.py").write_text(PROOF, encoding="utf-8")
 
-    def failing(self, tests, patience, *options):
+    def failing(self, tests, *options):
         """Ids of the tests that fail, or what else went wrong, as a list of texts."""
         command = [
             sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE",
@@ -108,27 +101,21 @@ class Copy:
             *options, *tests,
         ]  # fmt: skip
         more = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            command, cwd=self.root, env={**os.environ, **more}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        options = {"cwd": self.root, "env": {**os.environ, **more}}
         try:
-            output, _ = process.communicate(timeout=patience)
+            options |= {"capture_output": True, "text": True, "timeout": PATIENCE}
+            done = subprocess.run(command, **options)
         except subprocess.TimeoutExpired:
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
-            process.communicate()
             return ["time-out"]
-        status = process.returncode
-        found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output)
+        status = done.returncode
+        found = re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout)
         if status > 1 and not (status == 2 and found):
-            raise Broken(f"pytest failed:\n{output[-2000:]}")
+            raise Broken(f"pytest failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return found or ([f"a crash (exit status {status})"] if status else [])
 
     def passing(self, *tests):
         """Options that leave out those of these tests that fail without a fault."""
-        failing = self.failing(tests, PATIENCE)
+        failing = self.failing(tests)
         for test in failing:
             print(f"left out, as it fails without a fault: {test}", flush=True)
         return [option for test in failing for option in ("--deselect", test)]
@@ -138,7 +125,7 @@ class Copy:
         path = self.root / name
         before = path.read_bytes()
         path.write_text(text, encoding="utf-8")
-        runs = (self.failing(tests, PATIENCE, "-x", *left) for tests, left in rounds)
+        runs = (self.failing(tests, "-x", *left) for tests, left in rounds)
         try:
             return next((found[0] for found in runs if found), None)
         finally:
@@ -154,76 +141,60 @@ def unit_tests():
     ]
 
 
-def run(chosen, jobs, quick):
+def run(chosen, quick):
     """Judge the mutants: {id: outcome}, printed as they come."""
-    copies, outcomes = queue.Queue(), {}
-    named = sorted({test for mutant in chosen for test in mutant["tests"]})
+    outcomes = {}
 
     def judge(mutant, rounds):
-        copy, start = copies.get(), time.monotonic()
+        start = time.monotonic()
         try:
-            test = copy.judged(mutant["file"], mutated(mutant, copy.root), rounds)
-            outcome = "SURVIVED" if test is None else f"killed by {test}"
+            test = copy.judged(mutant["file"], mutated(mutant), rounds)
+            outcome = f"killed by {test}" if test else "SURVIVED"
         except Broken as reason:
             outcome = f"broken: {reason}"
-        finally:
-            copies.put(copy)
         taken = time.monotonic() - start
         print(f"{mutant['id']}: {outcome} ({taken:.0f} s)", flush=True)
         outcomes[mutant["id"]] = outcome.split()[0].strip(":")
 
-    with (
-        contextlib.ExitStack() as folders,
-        concurrent.futures.ThreadPoolExecutor(jobs) as pool,
-    ):
-        for _ in range(min(jobs, len(chosen))):
-            copy = Copy(folders.enter_context(tempfile.TemporaryDirectory()))
-            copies.put(copy)
-        left_out = copy.passing(*named)
-        rounds = [[([t], left_out) for t in m["tests"]] for m in chosen]
-        list(pool.map(judge, chosen, rounds))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Copy(folder)
+        left_out = copy.passing(*sorted({t for m in chosen for t in m["tests"]}))
+        for mutant in chosen:
+            judge(mutant, [([test], left_out) for test in mutant["tests"]])
         left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
         if left and not quick:
             print(f"all unit tests are asked about {len(left)}", flush=True)
             every = unit_tests(), copy.passing(*unit_tests())
-            list(pool.map(judge, left, [[every]] * len(left)))
+            for mutant in left:
+                judge(mutant, [every])
     return outcomes
 
 
 def summary(chosen, outcomes):
-    """Print killed of all by kind; return the exit status."""
-    for kind in [*dict.fromkeys(mutant["kind"] for mutant in chosen), None]:
-        ours = [mutant for mutant in chosen if kind in (None, mutant["kind"])]
-        killed = [outcomes[mutant["id"]] for mutant in ours].count("killed")
-        before = [mutant["old"].split()[0] for mutant in ours]
-        print(
-            f"{kind or 'all':12} {killed:3} of {len(ours)} killed; by the first "
-            f"edition's tests {before.count('killed')} of "
-            f"{len(before) - before.count('not')}"
-        )
-    left = [m for m in chosen if outcomes[m["id"]] != "killed"]
-    lost = [mutant["id"] for mutant in left if mutant["old"].startswith("killed")]
-    if lost:
+    """Print killed of all, by these tests and the old; return the exit status."""
+    killed = [mutant["id"] for mutant in chosen if outcomes[mutant["id"]] == "killed"]
+    before = [m["id"] for m in chosen if m["old"].startswith("killed")]
+    asked = [mutant for mutant in chosen if not mutant["old"].startswith("not")]
+    print(
+        f"{len(killed)} of {len(chosen)} killed; by the first edition's tests "
+        f"{len(before)} of {len(asked)}"
+    )
+    if lost := sorted({*before} - {*killed}):
         print(f"killed by the first edition's tests, and not now: {', '.join(lost)}")
     if "broken" in outcomes.values():
         return 2
-    return 1 if lost or killed < SHARE * len(chosen) else 0
+    return 1 if lost or len(killed) < SHARE * len(chosen) else 0
 
 
 def possible(mutant):
     """Whether the mutant can be judged here; it says why not."""
+    needs = mutant.get("needs")
     if "gone" in mutant:
         print(f"{mutant['id']}: gone, as {mutant['gone']}")
-        return False
-    try:
-        mutated(mutant)
-    except (Broken, OSError, SyntaxError) as reason:
-        print(f"{mutant['id']}: broken: {reason}")
-        sys.exit(2)
-    if (needs := mutant.get("needs")) and importlib.util.find_spec(needs) is None:
+    elif needs and importlib.util.find_spec(needs) is None:
         print(f"{mutant['id']}: skipped, it needs {needs}")
-        return False
-    return True
+    else:
+        return True
 
 
 def main():
@@ -231,20 +202,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     more = {"choices": known, "metavar": "ID", "default": list(known)}
     parser.add_argument("--only", nargs="+", help="these mutants alone", **more)
-    parser.add_argument("--list", action="store_true", help="say what the mutants are")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
     parser.add_argument("--quick", action="store_true", help="the named tests alone")
     options = parser.parse_args()
-    chosen = [known[name] for name in options.only]
-    if options.list:
-        for mutant in chosen:
-            print(f"{mutant['id']} ({mutant['kind']}): {mutant['text']}")
-            print(f"    first edition: {mutant['old']}")
-        return 0
-    there = [mutant for mutant in chosen if possible(mutant)]
+    chosen = [known[name] for name in options.only if possible(known[name])]
+    try:
+        [mutated(mutant) for mutant in chosen]
+    except (Broken, OSError, SyntaxError) as reason:
+        print(reason)
+        return 2
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return summary(there, run(there, options.jobs, options.quick)) if there else 0
+    return summary(chosen, run(chosen, options.quick)) if chosen else 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ def notebook_paths():
     return command.files(ROOT, "*.ipynb")
 
 
+def exercise_paths(kind):
+    """The notebooks of a folder, "solutions" or "exercises", in reading order."""
+    return [path for path in notebook_paths() if path.parent.name == kind]
+
+
 def read(path):
     return nbformat.read(path, as_version=4)
 
@@ -39,11 +44,6 @@ def by_number(wanted):
     """The lesson with this number: "02" of a lecture, "02b" of a deep dive."""
     (path,) = (path for path in LESSONS if number(path) == wanted)
     return read(path)
-
-
-def has_card(notebook):
-    """Whether it is one of the older lessons, which begin with a card."""
-    return "After this you can" in notebook.cells[0].source
 
 
 def tags(cell):
@@ -118,7 +118,3 @@ def run_cells(cells):
         tree.body = [node for node in tree.body if not isinstance(node, ast.Expr)]
         exec(compile(tree, f"<cell {cell.id}>", "exec"), names)
     return names
-
-
-# The lectures and deep dives that are made for a room; the others still have a card.
-LECTURES = {number(path): path for path in LESSONS if not has_card(read(path))}

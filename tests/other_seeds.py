@@ -12,7 +12,7 @@ import sys
 
 import nbclient
 import nbformat
-from notebook_files import LESSONS, code_cells, number, read
+from notebook_files import LESSONS, code_cells, number, output_text, read
 
 STARTS = 0, 1000, 2000
 BOUND = re.compile(r"(?m)^(SEEDS|SPLITS) = range\((\d+)\)$")
@@ -37,8 +37,8 @@ def verdicts(path, start):
     notebook.cells.insert(0, nbformat.v4.new_code_cell(LISTEN))
     where = {"metadata": {"path": str(path.parent)}}
     nbclient.NotebookClient(notebook, timeout=900, resources=where).execute()
-    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
-    said = "".join(output.get("text", "") for output in outputs)
+    cells = code_cells(notebook)
+    said = "\n".join(output_text(output) for cell in cells for output in cell.outputs)
     found = re.findall(r"CLAIM (\S+) (\w+) (True|False) (.*)", said)
     return {name: (by, holds == "True", words) for name, by, holds, words in found}
 

@@ -5,15 +5,8 @@ import collections
 import re
 import statistics
 
-from notebook_files import (
-    LECTURES,
-    code_cells,
-    definitions,
-    folding,
-    prose_cells,
-    read,
-    tags,
-)  # fmt: skip
+import notebook_files
+from notebook_files import code_cells, definitions, folding, prose_cells, read, tags
 
 LECTURE = {
     "cells": 18, "lines": 160, "median": 6, "longest": 15, "words": 1800,
@@ -159,8 +152,8 @@ def _has_picture(cell):
 
 
 if __name__ == "__main__":
-    for number, path in LECTURES.items():
-        found = measured(read(path))
+    for path in notebook_files.LESSONS:
+        number, found = notebook_files.number(path), measured(read(path))
         print(number, path.stem)
         print("   ", ", ".join(f"{what} {value:g}" for what, value in found.items()))
         for problem in problems(read(path), number):

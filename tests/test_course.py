@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,31 +16,92 @@ import jupyterlab
 import pytest
 from course_copy import ROOT, course, one_sentence, variables
 
+from course import COMMANDS
+
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+BOTH = "".join(page.read_text("utf-8") for page in PAGES)
+BLOCKS = "".join(re.findall(r"(?ms)^```bash\n(.*?)^```", BOTH))
+LINES = sorted({line.partition(" #")[0].rstrip() for line in BLOCKS.split("\n")})
+OURS = [line for line in LINES if line.startswith("python3 course.py ")]
+# How to run what would not end by itself, or takes long: test_lab asks a real server
+# for its page, tests/browser and test_slides.py make slides and site.
+SHORT = {"lab": ["--version"], "slides": ["--help"], "site": ["--help"]}
+SHORT["test --only"] = ["units", "--version"]
+CI = ROOT / ".ci" / "run"
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return course_copy.whole_course(tmp_path_factory.mktemp("the whole course"))
+    folder = course_copy.whole_course(tmp_path_factory.mktemp("the whole course"))
+    assert course(folder, "refresh").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("command", OURS)
+def test_readme_command_runs(command, whole):
+    words = shlex.split(command)[2:]
+    for name, arguments in SHORT.items():
+        if words[: len(name.split())] == name.split():
+            words = [*name.split(), *arguments]
+    result = course(whole, *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test():
+    assert {shlex.split(line)[2] for line in OURS} == set(COMMANDS)
+    others = {line.split()[0] for line in LINES if line and line not in OURS}
+    assert others <= {"conda", "export", "git", "cd"}
+    ours = [line for line in CI.read_text("utf-8").splitlines() if "course.py" in line]
+    assert ours == ["python3 course.py test"] and ours[0] in OURS
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
+def test_ci_goes_on_where_no_browser_can_be_installed(tmp_path):
+    bash = shutil.which("bash")
+    (tmp_path / "bash").symlink_to(bash)
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname"))
+    said = {"python3": 'echo "python3 $*"', "apt-get": "echo fetching; exit 100"}
+    for name, body in said.items():
+        (tmp_path / name).write_text(f"#!{bash}\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.check_output([bash, CI], env={"PATH": str(tmp_path)}, text=True)
+    assert said.splitlines()[1:] == ["python3 course.py test"] and "No Chrom" in said
+
+
+def test_notebooks_are_compared_with_what_is_stored_and_a_readers_are_not(whole):
+    path = whole / "notebooks" / "00_one_picture.ipynb"
+    stored = path.read_bytes()
+    path.write_bytes(stored.replace(b'"2"', b'"3"'))
+    names = ["Untitled.ipynb", "deep/02_mine.ipynb"]
+    names += [f".ipynb_checkpoints/{path.stem}-checkpoint.ipynb"]
+    scratch = [path.parent / name for name in names]
+    for mine in scratch:
+        course_copy.notebook(mine, "1 / 0")
+    said = course(whole, "test", "-n", "0", "--only", "notebooks").stdout
+    assert "Cell 0: Cell outputs differ" in said and "1 failed, 1 passed" in said
+    assert "Time in tests: notebooks " in said
+    (told,) = (row for row in said.splitlines() if "Not tested" in row)
+    assert all((name in told) != name.startswith(".") for name in names)
+    drafts = course(whole, "test", "-n0", f"notebooks/{names[0]}")
+    assert "1 failed" in drafts.stdout, "a notebook that is named is tested"
+    path.write_bytes(stored)
+    for mine in scratch:
+        mine.unlink()
 
 
 def test_usage_and_what_is_wrong(whole):
     usage = course(ROOT)
     assert (usage.returncode, usage.stderr) == (0, "")
-    for command in ("setup", "lab", "test", "refresh", "slides", "site"):
-        assert re.search(rf"^  {command} ", usage.stdout, re.MULTILINE)
+    assert set(re.findall(r"(?m)^  (\w+) ", usage.stdout)) >= set(COMMANDS)
     for tool in ("refresh", "slides"):
         one_sentence(course(whole, tool, "99"), f"{tool}: ", "'99'", "00_one_picture")
 
 
-def test_groups_of_tests(whole, pytestconfig):
+def test_groups_of_tests(pytestconfig):
     group = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py")).group
     files = ["tests/test_losses.py", "tests/test_fused_contract.py"]
     files += ["notebooks/exercises/01_a.ipynb", "tests/browser/test_site.py"]
     assert " ".join(map(group, files)) == "units kernels notebooks browser"
-    file = whole / "tests" / "test_fused_a.py"
-    file.write_text("def test_a(): pass\ndef test_b(): pass\n")
-    said = course(whole, "test", "-n0", "--only", "kernels").stdout
-    assert "2 passed" in said and "Time in tests: kernels 0 s.\n" in said
-    file.unlink()
 
 
 def test_lab(whole, tmp_path):

@@ -53,16 +53,13 @@ def words(*texts, x=0.5):
     return lambda axes: [axes.text(x, k / 4, text) for k, text in enumerate(texts)]
 
 
-def spike(height):
-    return curves(first=np.where(np.arange(60) == 7, height, x))
-
-
+SPIKE = np.eye(60)[7]
 GRID = np.arange(9.0).reshape(3, 3)
 CHANGES = {
     "two curves swapped": (curves(), curves(x, x**2)),
     "another colour": (curves(color="red"), curves(color="green")),
     "a curve moved": (curves(), curves(second=x * 0.9 + 0.05)),
-    "one point moved": (spike(1.0), spike(0.6)),
+    "one point moved": (curves(SPIKE), curves(0.6 * SPIKE)),
     "a curve less": (curves(), calls("plot", x, x)),
     "a bar lower": (calls("bar", [1, 2], [1, 2]), calls("bar", [1, 2], [1, 1.8])),
     "bars named otherwise": (calls("bar", "ab", [1, 2]), calls("bar", "ac", [1, 2])),
@@ -93,11 +90,9 @@ ODD = {
     "no axes": lambda: plt.figure(),
     "nothing but nan": lambda: plt.plot([np.nan] * 30),
     "no points": lambda: plt.scatter([], []),
-    "infinite": lambda: plt.plot([1, np.inf, np.nan] * 9),
     "no axis": lambda: [plt.plot([1, 2]), plt.axis("off")],
     "contours": lambda: [plt.contour(GRID), plt.colorbar()],
     "three dimensions": lambda: plt.figure().add_subplot(projection="3d").plot(x, x, x),
-    "polar": lambda: plt.figure().add_subplot(projection="polar").plot(x, x),
     "a hidden axes": lambda: plt.subplots(1, 2)[1][1].set_visible(False),
     "masked": lambda: plt.imshow(np.ma.masked_less(GRID, 4)),
 }
@@ -119,15 +114,14 @@ DRAWS = """
 import matplotlib.pyplot as plt
 import lsr_utils as lsr
 figure, axes = plt.subplots(figsize=(3, 2))
-axes.plot({values})
-lsr.show(figure, "A line that {verb}.")
+axes.plot([1, 2, 3])
+lsr.show(figure, "A line that rises.")
 """
 
 
 def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     """The stored picture is of other values; the printed text is the same."""
-    before = DRAWS.format(values="[1, 2, 3]", verb="rises")
-    path = course_copy.notebook(tmp_path / "drawing.ipynb", before)
+    path = course_copy.notebook(tmp_path / "drawing.ipynb", DRAWS)
     execute = [sys.executable, ROOT / "tools" / "refresh.py", path]
     subprocess.run(execute, check=True, capture_output=True)
 
@@ -139,14 +133,9 @@ def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     assert about.alt == "A line that rises."
     assert "A line that rises." in notebook.cells[0].outputs[1].data["text/html"]
 
+    notebook.cells[0].source = DRAWS.replace("[1, 2, 3]", "[3, 2, 1]")
+    nbformat.write(notebook, path)
     test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]
     test = [sys.executable, *test, "--rootdir", ROOT, "-c", "pyproject.toml", path]
-    after = DRAWS.format(values="[3, 2, 1]", verb="rises")
-    for source, code, words in (
-        (before, 0, "1 passed"),
-        (after, 1, "figure 1, Line2D"),
-    ):
-        notebook.cells[0].source = source
-        nbformat.write(notebook, path)
-        done = subprocess.run(test, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == code and words in done.stdout
+    done = subprocess.run(test, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "figure 1, Line2D" in done.stdout

@@ -1,6 +1,7 @@
 """Every notebook keeps the contract; what it shows is what the package does."""
 
 import ast
+import copy
 import itertools
 import os
 import re
@@ -8,10 +9,13 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import contract
+import nbformat
 import notebook_files
 import pytest
+import shape
 import torch
 from contract import code_cells
 from notebook_files import LESSONS, ROOT, notebook_paths, number, read
@@ -27,15 +31,11 @@ def test_lesson_keeps_the_contract_and_its_numbers_stand_in_an_output(path):
     assert missing_numbers(read(path)) == []
 
 
-def run(*command, **options):
-    options = {"cwd": ROOT, "capture_output": True, "text": True, **options}
-    return subprocess.run(command, **options)
-
-
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
 def test_the_list_names_every_notebook_that_git_keeps_and_no_number_stands_twice():
     """What notebooks/SHA256SUMS does not name counts as a reader's, and has no test."""
-    kept = run("git", "ls-files", "notebooks/*.ipynb").stdout.splitlines()
+    command = ["git", "ls-files", "notebooks/*.ipynb"]
+    kept = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     assert set(kept) == {p.relative_to(ROOT).as_posix() for p in notebook_paths()}
     assert len(set(map(number, LESSONS))) == len(LESSONS) > 0
 
@@ -47,18 +47,21 @@ def test_notebooks_of_another_package_are_refused(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "notebooks"]
-    done = run(*command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=env, **options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "Notebooks would import lsr_utils from" in done.stderr
-    assert str(ROOT / "lsr_utils") in done.stderr
+    wanted = f"Notebooks would import lsr_utils from {ROOT / 'lsr_utils'}"
+    assert wanted in done.stderr
 
 
-def test_what_is_not_compared_is_listed():
-    done = run(sys.executable, "-m", "pytest", "--uncompared")
-    *lines, last = done.stdout.splitlines()
-    listed = [tuple(re.findall(r"^(\S+): .+\(cell (\S+)\)$", line)) for line in lines]
-    assert done.returncode == 0 and listed == [
-        ((path.relative_to(ROOT).as_posix(), cell.id),)
+def test_what_is_not_compared_is_listed(pytestconfig, capsys):
+    plugin = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py"))
+    assert plugin.pytest_cmdline_main(Mock()) == 0  # with every option
+    *lines, last = capsys.readouterr().out.splitlines()
+    listed = [re.findall(r"^(\S+): .+\(cell (\S+)\)$", line) for line in lines]
+    assert listed == [
+        [(path.relative_to(ROOT).as_posix(), cell.id)]
         for path in notebook_paths()
         for cell in code_cells(read(path))
         if contract.IGNORE in notebook_files.tags(cell)
@@ -156,3 +159,73 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
         expected = getattr(getattr(lsr, module), function)(*arguments)
         ours = torch.as_tensor(names[shown](*arguments), dtype=torch.float64)
         assert_close(ours, torch.as_tensor(expected), rtol=0, atol=1e-8)
+
+
+# The size of a page: shape ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=number)
+def test_a_page_is_as_long_as_its_room_allows(path):
+    assert not list(shape.problems(read(path), number(path)))
+
+
+def code(source, printed="", panels=0, tags=(), **jupyter):
+    outputs = [nbformat.v4.new_output("stream", text=printed)]
+    if panels:
+        about = {"image/png": {"drawn": ["x 'step' [] 0 |", "y '' [] 0 |"] * panels}}
+        data = {"image/png": "", "text/plain": "Figure"}
+        outputs += [nbformat.v4.new_output("display_data", data, metadata=about)]
+    metadata = {"tags": list(tags), "jupyter": jupyter}
+    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
+
+
+prose = nbformat.v4.new_markdown_cell
+
+
+NUMBERS = " ".join(map(str, range(10, 36)))  # 26 of them
+TOO_MUCH = {
+    "cells": [code("1")] * 17,
+    "lines": [code("1\n" * 15)] * 11,
+    "median": [code("1\n" * 7)] * 20,
+    "longest": [code("1\n" * 16)],
+    "words": [prose("word " * 1800)],
+    "numbers in one": [code("1", NUMBERS)],
+    "numbers": [code("1", NUMBERS[:60])] * 4 + [code("2", "1 " * 25)],
+    "in a sentence": [prose("It is 1, 2, 3, 4, 5 or 6.")],
+    "claims": [code("claim(1)")] * 6,
+    "guesses": [code(f"guess_{k} = None") for k in range(4)],
+    "fill-ins": [code(f"my_{k} = ...", tags=["fill-in"]) for k in range(3)],
+    "folded lines": [code("1\n" * 201, source_hidden=True)],
+    "figures": [code(f"z{k} = 1", panels=1) for k in range(4)],
+    "panels": [code("z = 1", panels=4)],
+    "binds K": [code("K = 2")],
+    "a guess is compared with": [code('guess("it", None, 4)', "4")],
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_too_much_of_anything_is_named(what):
+    notebook = notebook_files.by_number("01")
+    notebook.cells += copy.deepcopy(TOO_MUCH[what])
+    assert any(what in problem for problem in shape.problems(notebook, "01"))
+
+
+def test_too_little_is_named_and_a_deep_dive_may_be_longer():
+    notebook = notebook_files.by_number("01")
+    del notebook.cells[1:]
+    notebook.cells[0].source = "*New words*: " + ", ".join("abcdefg")
+    said = " ".join(shape.problems(notebook, "01"))
+    for words in ("for figures", "for guesses", "for first figure", "for new words"):
+        assert words in said
+    notebook.cells += [code("1\n" * 10)] * 24
+    assert not list(shape.problems(notebook, "01a"))
+    notebook.cells += [code("1\n" * 20)] * 5
+    assert any("for lines" in problem for problem in shape.problems(notebook, "01a"))
+    assert not list(shape.problems(notebook, "02b"))  # the kernel's page
+    # Links, formulas and covered outputs are no numbers on the page.
+    notebook.cells += [
+        prose("See [03 §4](03_x.ipynb#4.-It), $1+2+3+4+5+6$, `1, 2, 3, 4, 5, 6`."),
+        code("checks()", NUMBERS, outputs_hidden=True),
+    ]
+    assert shape.measured(notebook)["numbers"] == 0
+    assert not list(shape.problems(notebook, "02b"))

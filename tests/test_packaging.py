@@ -1,8 +1,6 @@
 """The files that say what is installed, how it is run and how it is cited."""
 
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -10,11 +8,9 @@ import zipfile
 
 import pytest
 import yaml
-from course_copy import ROOT, course, whole_course
+from course_copy import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
-
-from course import COMMANDS
 
 # Python 3.10 is the oldest that the course runs on, so tomllib may be missing.
 try:
@@ -73,14 +69,12 @@ def test_constraints_pin_every_requirement_within_its_range(python):
         assert pinned["torch"] == Version("2.13.0")
 
 
-def test_every_requirement_has_a_lower_bound_and_no_upper_one():
+def test_no_requirement_has_an_upper_bound_and_triton_is_for_linux_alone():
     for need in [*INSTALLED.values(), *OPTIONAL.values()]:
         assert [part.operator for part in need.specifier] == [">="], str(need)
     for need in OPTIONAL.values():
         there = [need.marker.evaluate(place) for place in PLACES]
-        assert there == [True, False, False], str(need)  # on Linux alone
-    assert set(EXTRAS) == {"test", "site", "browser", "kernel", "bench"}
-    assert set(EXTRAS["kernel"]) <= set(EXTRAS["bench"])
+        assert there == [True, False, False], str(need)
 
 
 def test_conda_lists_the_same_ranges():
@@ -100,14 +94,9 @@ def test_python_version_licence_and_citation_are_the_same_everywhere():
     assert "OLDEST = (3, 10)\n" in text("course.py")
     assert TOML["tool"]["ruff"]["target-version"] == "py310"
     citation = yaml.safe_load(text("CITATION.cff"))
-    assert str(citation["version"]) == PROJECT["version"]
     assert {"message", "title", "authors", "license"} <= set(citation)
-    assert PROJECT["license"] == "MIT AND CC-BY-4.0"
-    for words in ("MIT License", "CC BY 4.0", "creativecommons.org/licenses/by/4.0"):
-        assert words in text("LICENSE")
-    data = TOML["tool"]["setuptools"]["package-data"]
-    assert data.pop("lsr_utils.data")  # the wheel says the rest
-    assert data == {"lsr_utils": ["*.js", "*.mplstyle"], "lsr_utils.fused": ["*.cpp"]}
+    assert str(citation["version"]) == PROJECT["version"]
+    assert f"version = {{{PROJECT['version']}}}" in text("README.md")
 
 
 # -- The wheel: all that its functions read, without the checkout --------------------
@@ -160,63 +149,3 @@ def test_every_module_is_inside_and_nothing_else(wheel):
     assert folders == {"lsr_utils", next(f for f in folders if "dist-info" in f)}
     kinds = {name.rpartition(".")[2] for name in names if name.startswith("lsr_utils/")}
     assert kinds == {"py", "js", "cpp", "mplstyle", "md", "csv", "json", "npz"}
-
-
-# -- README and CONTRIBUTING ---------------------------------------------------------
-
-BOTH = text("README.md") + text("CONTRIBUTING.md")
-BLOCKS = "".join(re.findall(r"(?ms)^```bash\n(.*?)^```", BOTH))
-LINES = sorted({line.partition(" #")[0].rstrip() for line in BLOCKS.split("\n")})
-OURS = [line for line in LINES if line.startswith("python3 course.py ")]
-# How to run what would not end by itself, or takes long: test_course.py asks a real
-# server for its page, tests/browser and test_slides.py make slides and site.
-SHORT = {"lab": ["--version"], "slides": ["--help"], "site": ["--help"]}
-SHORT["test --only"] = ["units", "--version"]
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory):
-    folder = whole_course(tmp_path_factory.mktemp("as the README says"))
-    assert course(folder, "refresh").returncode == 0
-    return folder
-
-
-@pytest.mark.parametrize("command", OURS)
-def test_readme_command_runs(command, copy):
-    words = shlex.split(command, comments=True)[2:]
-    for name, arguments in SHORT.items():
-        if words[: len(name.split())] == name.split():
-            words = [*name.split(), *arguments]
-    result = course(copy, *words)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_the_test_command_compares_notebooks_with_what_is_stored(copy):
-    path = copy / "notebooks" / "00_one_picture.ipynb"
-    stored = path.read_bytes()
-    path.write_bytes(stored.replace(b'"2"', b'"3"'))
-    said = course(copy, "test", "-n", "0", "--only", "notebooks").stdout
-    path.write_bytes(stored)
-    assert "Cell 0: Cell outputs differ" in said and "1 passed" in said
-
-
-def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test():
-    assert {shlex.split(line)[2] for line in OURS} == set(COMMANDS)
-    others = {line.split()[0] for line in LINES if line and line not in OURS}
-    assert others <= {"conda", "export", "git", "cd"}
-    last = text(".ci/run").splitlines()[-1]
-    assert last == "python3 course.py test" and last in OURS
-    assert text(".ci/run").count("course.py") == 1
-
-
-@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
-def test_ci_goes_on_where_no_browser_can_be_installed(tmp_path):
-    for name in ("bash", "dirname"):
-        (tmp_path / name).symlink_to(shutil.which(name))
-    said = {"python3": 'echo "python3 $*"', "apt-get": "echo fetching; exit 100"}
-    for name, body in said.items():
-        (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{body}\n")
-        (tmp_path / name).chmod(0o755)
-    command = [tmp_path / "bash", ROOT / ".ci" / "run"]
-    said = subprocess.check_output(command, env={"PATH": str(tmp_path)}, text=True)
-    assert said.splitlines()[1:] == ["python3 course.py test"] and "No Chrom" in said

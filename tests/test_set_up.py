@@ -186,24 +186,8 @@ def test_python_too_old(tmp_path):
     source = (ROOT / "course.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))
     before = source[: source.index("sys.version_info < OLDEST")]
-    imported = set(re.findall(r"^(?:import|from) (\w+)", before, re.MULTILINE))
+    imported = set(re.findall(r"(?m)^(?:import|from) (\w+)", before))
     assert imported == {"difflib", "os", "platform", "sys"}
-
-
-PIP_SAYS = {
-    "Retrying NameResolutionError\nERROR: No matching torch\n": "No network: ",
-    "/x/python: No module named ensurepip\n": "No module named ensurepip;",
-    "": "Set-up failed;",
-}
-
-
-@pytest.mark.parametrize("said", PIP_SAYS)
-def test_what_pip_says_becomes_one_sentence(said, monkeypatch):
-    failed = subprocess.CompletedProcess([], 1, stderr=said.encode())
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(SystemExit) as caught:
-        environment.inside("pip", "install", "a")
-    assert re.fullmatch(f".*{PIP_SAYS[said]}.*\\.md\\.", str(caught.value))
 
 
 def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
@@ -214,15 +198,8 @@ def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
     assert whole() is None
     venv.create(env, symlinks=os.name != "nt")
     found = whole()
-    assert found[0] == os.fsencode(env).hex() and re.match(r"python", found[1])
-    (env / "pyvenv.cfg").rename(tmp_path / "cfg")
-    assert whole() is None
-    (tmp_path / "cfg").rename(env / "pyvenv.cfg")
+    assert found[0] == os.fsencode(env).hex() and found[1].startswith("python")
     monkeypatch.setattr(environment, "ENV", env / ".." / ".venv")  # as if it moved
     assert whole() not in (None, found)
-    if os.name == "posix":
-        environment.PYTHON.unlink()
-        environment.PYTHON.symlink_to(tmp_path / "python3.99")
-        assert whole() is None
-        (tmp_path / "python3.99").touch()
-        assert whole()[1] == "python3.99"
+    environment.PYTHON.unlink()
+    assert whole() is None
