@@ -167,10 +167,8 @@ def test_each_way_of_deep_dive_02c_is_found_wrong_by_what_it_breaks(rank):
 
 
 def test_half_precision_is_summed_in_float32_and_far_logits_keep_their_digits():
-    for name, kind, rtol in (
-        ("half", torch.float16, 1e-2),
-        ("far", torch.float32, 1e-5),
-    ):
+    kinds = ("half", torch.float16, 1e-2), ("far", torch.float32, 1e-5)
+    for name, kind, rtol in kinds:
         given, loss, slope = edge(name)
         value, exact = pytorch(*given)
         assert loss.dtype == torch.float32 and slope.dtype == kind
@@ -204,24 +202,26 @@ def test_a_wrong_call_is_refused_on_every_rank(kind):
         assert of_rank[kind].startswith(REFUSED[kind])
 
 
-@pytest.mark.parametrize(
-    "how, says, seconds",
-    [("die", "rank 1 ended with exit code 3", 60), ("differ", "ended with", 60),
-     ("sleep", "rank 1 did not end within 10 s", 10)],
-)  # fmt: skip
-def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how, says, seconds):
-    with pytest.raises(RuntimeError, match=says):
-        on_ranks(2, sharded_worker.fail, how, seconds=seconds)
+ENDS = {
+    "die": "rank 1 ended with exit code 3",
+    "differ": "ended with",
+    "sleep": "rank 1 did not end within 10 s",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how):
+    with pytest.raises(RuntimeError, match=ENDS[how]):
+        on_ranks(2, sharded_worker.fail, how, seconds=10 if how == "sleep" else 60)
 
 
 @pytest.mark.parametrize("ranks, axes", [(2, 1), (3, 1), (4, 2)])
 def test_training_follows_the_same_curve_on_one_process_and_on_several(ranks, axes):
-    jobs = [("train", 200, torch.float64), ("train", 200, torch.float32)]
+    jobs = [("train", 100, torch.float64), ("train", 100, torch.float32)]
     truth = torch.stack(sharded_worker.run(jobs)).double()
     assert truth[0, 0] > 3.5 and truth[0, -20:].mean() < 2  # it learns
     for said in on_ranks(ranks, sharded_worker.run, [(*job, axes) for job in jobs]):
         if "no attribute 'record_event'" in str(said[0]):
             pytest.skip("FSDP2 of this PyTorch needs a GPU")
         exact, single = (torch.stack(said) - truth).abs()
-        assert exact.max() < 1e-10
-        assert single[:20].max() < 1e-5 and single.max() < 2e-3
+        assert exact.max() < 1e-10 and single.max() < 1e-5
