@@ -6,6 +6,7 @@ And what it does when a network breaks, or when the keyboard interrupts it.
 import dataclasses
 import functools
 import warnings
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -93,10 +94,9 @@ def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
     assert not reference.logits(x).requires_grad
     assert not reference.features("test").requires_grad
     assert reference.logits(x[:0]).shape == (10, 0, 6)
-    sizes = {1: 10 * [1], 17: 5 * [2], 18: [3, 3, 3, 1], 999: [10]}  # of three networks
-    for allowed, wanted in sizes.items():
+    for allowed, wanted in {1: 10 * [1], 18: [3, 3, 3, 1]}.items():
         monkeypatch.setattr(fleet, "VALUES_AT_ONCE", allowed)
-        pieces = reference._features(points(10).x, slice(4, 7))
+        pieces = reference._features(points(10).x, slice(4, 7))  # of three networks
         assert [piece.shape[1] for piece in pieces] == wanted
 
 
@@ -121,13 +121,8 @@ def test_tables_are_tidy(reference):
     pd.testing.assert_frame_equal(early[reference.grid.columns], reference.grid)
     tidy = reference.tidy()
     assert len(tidy) == 10 * 2 * 11 and tidy["step"].is_monotonic_increasing
-    for method in ("table", "logits", "features", "targets", "posterior"):
-        with pytest.raises((KeyError, ValueError), match="validation"):
-            getattr(reference, method)("validation")
     with pytest.raises((KeyError, ValueError), match="11"):
         reference.table("train", 11)
-    with pytest.raises(IndexError):
-        reference.network(10)
     for part, measured in reference.history.items():
         for name, values in measured.items():
             assert values.shape == (10, 11)
@@ -137,20 +132,19 @@ def test_tables_are_tidy(reference):
                     np.testing.assert_array_equal(same, values[:, t])
 
 
-@pytest.mark.parametrize("fits", [1, 3, 7, 10])
-def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch, fits):
+def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch):
     numbers = 24 + 45 + 36, 2 + 2 + 3 * 8 + 3 * 5 + 6  # weights, values of a row
     one = 8 * (5 * numbers[0] + 4 * 16 * numbers[1])
-    monkeypatch.setattr(fleet, "CACHED_BYTES", float(fits * one))
-    slices = fleet._slices(reference, 16)
-    sizes = {1: 10 * [1], 3: [2, 3, 2, 3], 7: [5, 5], 10: [10]}[fits]
-    assert [s.stop - s.start for s in slices] == sizes
-    assert [k for s in slices for k in range(10)[s]] == [*range(10)]
-    if fits == 3:
-        evaluate = {"test": points(30, 5)}
-        found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate)
-        assert same_rows(found, reference) == 10 and found.diverged == {}
-        pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
+    fit = {1: 10 * [1], 7: [5, 5], 10: [10], 3: [2, 3, 2, 3]}
+    for fits, sizes in fit.items():
+        monkeypatch.setattr(fleet, "CACHED_BYTES", float(fits * one))
+        slices = fleet._slices(reference, 16)
+        assert [s.stop - s.start for s in slices] == sizes
+        assert [k for s in slices for k in range(10)[s]] == [*range(10)]
+    evaluate = {"test": points(30, 5)}
+    found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate)
+    assert same_rows(found, reference) == 10 and found.diverged == {}
+    pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
 
 
 def same_rows(found, reference):
@@ -210,12 +204,10 @@ WARNED = "The loss of some networks is no longer a number, {network: step}: "
 def test_a_network_that_diverges_is_named_and_no_other_notices(name):
     digits = double(datasets.digits()[:90])
     sound, others = ALL_ARMS[:4], [0, 1, 3, 4]
+    make = functools.partial(build_digits, name)
     absurd = pd.DataFrame([{"seed": 5, "eps": 0.3, "lr": 1e200}])
     grid = pd.concat([sound[:2], absurd, sound[2:]])
     options = {"measure_every": 1, "steps": 8, "evaluate": {"test": digits[50:]}}
-
-    def make(seed):
-        return models.build(name, (1, 8, 8), seed=seed).double()
 
     with pytest.warns(RuntimeWarning) as caught:
         found = trained(make, digits[:50], grid, **options)
@@ -228,21 +220,6 @@ def test_a_network_that_diverges_is_named_and_no_other_notices(name):
             assert np.isfinite(values[2, 0]) and np.isnan(values[2, 1:]).all()
     assert_same_history(of_networks(found.history, others), wanted.history)
     assert_same_networks(wanted, [found.network(place) for place in others], 1e-12)
-
-
-def test_a_training_set_with_nan_breaks_its_own_networks_alone():
-    def train(seed):
-        data = points(40, seed)
-        if seed == 1:
-            data.x[:] = torch.nan
-        return data
-
-    with pytest.warns(RuntimeWarning, match=r": \{0: 0\}\.$"):
-        found = trained(build, train, fleet.grid(seed=[1, 0, 2], eps=0.1))
-    assert found.diverged == {0: 0}
-    assert np.isnan(found.table("train")["accuracy"][0])
-    wanted = trained(build, train, fleet.grid(seed=[0, 2], eps=0.1))
-    assert_same_history(of_networks(found.history, [1, 2]), wanted.history)
 
 
 def test_an_infinite_loss_is_a_break_although_the_weights_stay_finite():
@@ -277,11 +254,9 @@ def stop_in_step(monkeypatch, number, where):
         if len(calls) == number and where == "before":
             raise KeyboardInterrupt
         if len(calls) == number:
-            monkeypatch.setattr(self.optimiser, "step", interrupt)
+            stop = Mock(side_effect=KeyboardInterrupt)
+            monkeypatch.setattr(self.optimiser, "step", stop)
         update(self)
-
-    def interrupt():
-        raise KeyboardInterrupt
 
     monkeypatch.setattr(fleet._Training, "update", interrupted)
 
@@ -309,30 +284,11 @@ def test_interrupted_between_slices_all_stop_near_the_same_step(monkeypatch, cap
     sentence = "fit_fleet: interrupted at step 5 of 20 or later.\n"
     assert capsys.readouterr().out == sentence
     assert found.steps.tolist() == [0, 5, 7, 10]
+    missing = [[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 1]]
     for name, values in found.history["train"].items():
-        assert np.isnan(values).tolist() == [
-            [False, False, True, False], [False, False, False, True],
-            [False, False, True, True],
-        ]  # fmt: skip
+        assert np.isnan(values).tolist() == missing
         wanted = whole.history["train"][name]
         np.testing.assert_allclose(values[0, [0, 1, 3]], wanted[0, :3], atol=1e-12)
     at_5 = whole.table("train", step=5)
     pd.testing.assert_frame_equal(found.table("train"), at_5, rtol=1e-12)
     assert found.tidy()["step"].is_monotonic_increasing and len(found.tidy()) == 8
-
-
-def test_interrupted_within_a_measurement_nothing_is_lost(monkeypatch):
-    measures, calls = fleet._measures, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 4:  # of the second measurement the second part
-            raise KeyboardInterrupt
-        return measures(*arguments)
-
-    monkeypatch.setattr(fleet, "_measures", interrupted)
-    evaluate = {"test": points(30, 4)}
-    found = trained(build, points(), ALL_ARMS, measure_every=5, evaluate=evaluate)
-    assert found.steps.tolist() == [0, 5]
-    assert np.isfinite(found.history["test"]["nll"]).all()
-    assert len(found.tidy()) == 2 * 2 * 10
