@@ -159,10 +159,10 @@ def test_one_set_of_unknown_posterior_leaves_all_unknown_and_labels_may_be_small
 
 @pytest.mark.filterwarnings("error")
 def test_sets_that_do_not_fit_together_are_refused():
-    for given, wanted in (
+    for sets, wanted in (
         (lambda seed: points(12 + seed), "as many in every arm, got [12, 13]."),
         (lambda: points(12)[:0], "as many in every arm, got [0]."),
         (lambda seed: [points, datasets.shapes][seed](12), "equal size"),
     ):
         with pytest.raises((ValueError, RuntimeError), match=re.escape(wanted)):
-            fleet._DataSets(given, pd.DataFrame({"seed": [0, 1]}), "train")
+            fleet._DataSets(sets, pd.DataFrame({"seed": [0, 1]}), "train")

@@ -105,8 +105,6 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     numbers, script = page.scripts
     assert "getElementById('lsr-live-smoothing')" in script
     assert "%s" not in script and "http" not in script  # works offline
-    assert "readout.textContent = text" in script and "stopPropagation" in script
-    assert "name.textContent = control.name" in script
     assert json.loads(numbers)["controls"][:2] == [
         {"name": "ε", "values": [0.0, 0.1, 0.4], "start": 1},
         {"name": "K", "values": [2, 6], "start": 1},
@@ -114,7 +112,6 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     arrays = {name: np.array(values) for name, values in CONTROLS.items()}
     bundle = made(kind)._repr_mimebundle_()
     assert bundle == made(kind, controls=arrays)._repr_mimebundle_()  # the same bytes
-    assert bundle.pop("text/html") and [*bundle] == ["text/plain"]
     assert bundle["text/plain"] == "sliders: ε (3 steps) x K (2 steps)"
 
 
