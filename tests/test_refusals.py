@@ -17,7 +17,6 @@ from lsr_utils import (
     fleet,
     models,
     plots,
-    recorded,
     sliders,
     stats,
     targets,
@@ -52,6 +51,7 @@ W = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))  # templates
 H = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))  # features
 Z = torch.arange(12) % 6  # their classes
 PLANE = geo.template_plane(W, (0, 1, 2))
+TWO_NAMES = functools.partial(plots.template_plane, {0: PLANE}, {}, {}, {})
 SAME = torch.full((6, 5), 0.3)
 
 
@@ -74,30 +74,16 @@ ROWS = [
     # check
     (lambda: check.real("0.1", "eps", "[0, 1]"), TypeError, "eps must be a number in"),
     (lambda: check.real(True, "eps", "[0, 1]"), TypeError, "got True"),
-    (lambda: check.real(NAN, "eps", "[0, 1]"), ValueError, "[0, 1], got nan"),
     (lambda: check.real(1.0, "dropout", "[0, 1)"), ValueError, "[0, 1), got 1.0"),
-    (lambda: check.whole(2.5, "n_bins", 1), ValueError, "at least 1, got 2.5"),
     (lambda: check.whole(True, "n_bins", 1), ValueError, "at least 1, got True"),
-    (lambda: check.seed(2**32), ValueError, "0 to 4294967295, got 4294967296"),
-    (lambda: check.one_of("al", "spread", ("all", "others")), ValueError, "got 'al'"),
     # targets
     (lambda: targets.target_values(NAN, 6), ValueError, "eps must lie in [0, 1], got"),
     (lambda: targets.optimal_gap(10**400, 6), ValueError, "[0, 1], got 1000"),
-    (lambda: targets.smooth_distribution(P, 1.01), ValueError, "[0, 1], got 1.01"),
     (lambda: MIXED(P[0, 0]), ValueError, "must have shape (..., K), nowhere 0, got ()"),
-    (lambda: MIXED(P[:, :0]), ValueError, "(..., K), nowhere 0, got (4, 0)"),
     (lambda: MIXED([3.0, -1, -1]), ValueError, "in [0, 1] (a softmax does), got -1"),
-    (lambda: MIXED(torch.tensor([1j, 1])), TypeError, "got dtype torch.complex64"),
-    (lambda: SMOOTH([0], 0, 0.1), ValueError, "at least 1, got 0"),
     (lambda: targets.minimum_loss(0.1, 0), ValueError, "at least 1, got 0"),
-    (
-        lambda: SMOOTH([1], 6, 0.1, dtype="int64"),
-        TypeError,
-        "dtype must be floating po",
-    ),
     (lambda: targets.smooth_distribution(P, 0.1, "b"), ValueError, "'others', got 'b'"),
     (lambda: targets.target_values(0.1, 1, "others"), ValueError, "at least 2 classes"),
-    (lambda: targets.optimal_gap(0.1, 1), ValueError, "number, at least 2, got 1"),
     (lambda: SMOOTH([0], 2.5, 0.1), ValueError, "at least 1, got 2.5"),
     (lambda: targets.convert_eps(0.1, 6, "b"), ValueError, "'others', got 'b'"),
     (lambda: targets.convert_eps(0.9, 6, "all"), ValueError, "no counterpart: 1.0800"),
@@ -120,16 +106,11 @@ ROWS = [
     (lambda: Loss(spread="others")(P[:, :1], Y * 0), ValueError, "at least 2 classes"),
     (lambda: Loss()(P.long(), Y), TypeError, "logits must be a floating-point tensor"),
     (lambda: Loss()(P[:, :0], Y), ValueError, "with K at least 1, got (4, 0)"),
-    (lambda: Loss()(P, Y.tolist()), TypeError, "targets must be a tensor, got <class"),
     (lambda: Loss()(P, Y > 0), TypeError, "floating point), got dtype torch.bool"),
     (lambda: Loss()(P, Y[:2]), ValueError, "are class indices and must have sh"),
     (lambda: Loss()(P, ONE_HOT.long()), ValueError, "not one-hot rows (make those flo"),
-    (lambda: Loss()(P.numpy(), Y), TypeError, "tensor, got <class 'numpy.ndarray'>"),
-    (lambda: Loss(weight=[1.0] * 6), TypeError, "tensor, got <class 'list'>"),
     (lambda: Loss()(P[:1, :3], NO_SHARES), ValueError, "(a softmax does), got -1"),
-    (lambda: Fused()(P[:1, :3], NO_SHARES), ValueError, "(a softmax does), got -1"),
     (lambda: Loss()(P, Y.float()), ValueError, "are probabilities and must hav"),
-    (lambda: Loss()(P, Y.to("meta")), ValueError, "on one device, got cpu and meta"),
     (lambda: Loss(ignore_index=0)(P, P), ValueError, "got ignore_index=0 with probabi"),
     (lambda: Loss()(P, 3 * ONE_HOT), ValueError, "lie in [0, 1] (a softmax of logits"),
     (lambda: Loss()(P, NAN * P), ValueError, "a softmax of logits does), got nan"),
@@ -142,36 +123,20 @@ ROWS = [
     (lambda: Fused(scale=1e300), ValueError, "that float32 can hold, got 1e+300"),
     (lambda: Fused()(P, 0.9 * P), ValueError, "sum to 1 in each row, got 0.9000"),
     (lambda: Fused()(P, Y - 1), IndexError, "0 ... 5 or equal ignore_index, got -1"),
-    (lambda: Fused()(P, Y.to("meta")), ValueError, "one device, got cpu and meta"),
     # datasets
-    (lambda: datasets.load("digit"), ValueError, "'animals' or 'trec', got 'digit'"),
-    (lambda: datasets.shapes(0), ValueError, "n must be a whole number, at least 1"),
     (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
     (lambda: datasets.split(CLOUDS, (60, 41)), ValueError, "sizes must"),
     (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
-    (lambda: datasets.animals("validation"), ValueError, "'train' or 'test', got 'val"),
     (lambda: noise.pair_noise(0.1, [(1, 1)]), ValueError, "got (1, 1)"),
     (lambda: noise.symmetric_noise(1.2), ValueError, "rate must lie in [0, 1], got 1."),
-    (lambda: noise.corrupt(CLOUDS, torch.eye(5)), ValueError, "(6, 6), got (5, 5)"),
     (lambda: noise.corrupt(CLOUDS, 2 * torch.eye(6)), ValueError, "transition must li"),
     (lambda: noise.corrupt(CLOUDS, torch.eye(6) / 2), ValueError, "sum to 1 in each r"),
-    (lambda: noise.corrupt(CLOUDS, torch.eye(6), -1), ValueError, "4294967295, got -1"),
     # models, recorded, measure
-    (lambda: models.build("transformer", (2,)), ValueError, "'wordcnn', got 'transf"),
     (lambda: models.build("mlp", (2,), seed=None), ValueError, "4294967295, got None"),
-    (lambda: recorded.networks("plants"), ValueError, "name must be 'animals', got 'p"),
-    (lambda: recorded.run("nothing"), ValueError, "name must be 'advice',"),
     (lambda: lsr.measure.peak_bytes(int, "meta"), ValueError, "'cuda', got 'meta'"),
-    (
-        lambda: lsr.measure.median_seconds(int, rounds=0),
-        ValueError,
-        "at least 1, got 0",
-    ),
     # training
     (lambda: training.batches(9, 0, 1), ValueError, "1 to 9, got 0"),
-    (lambda: training.batches(9, 3, 1, 2**32), ValueError, "4294967295, got 42949672"),
     (lambda: FIT(steps=0), ValueError, "steps must be a whole number, at least 1, got"),
-    (lambda: FIT(measure_every=0), ValueError, "measure_every must be a whole number"),
     (lambda: FIT(eps=1.5), ValueError, "eps must lie in [0, 1], got 1.5"),
     (lambda: FIT(l1=NAN), ValueError, "l1 must lie in [0, inf), got nan"),
     (lambda: FIT(redrawn=1.5), ValueError, "redrawn must lie in [0, 1], got 1.5"),
@@ -182,10 +147,7 @@ ROWS = [
     # fleet
     (lambda: GROW([{}, {"eps": 1.5}]), ValueError, "grid, row 1: eps must lie in [0, "),
     (lambda: GROW([{"lr": -1.0}]), ValueError, "lr must lie in [0, inf), got -1"),
-    (lambda: GROW([{"weight_decay": -1}]), ValueError, "must lie in [0, inf), got -1"),
-    (lambda: GROW([{"l1": -0.1}]), ValueError, "l1 must lie in [0, inf), got -0.1"),
     (lambda: GROW([{"dropout": 1.0}]), ValueError, "dropout must lie in [0, 1), got 1"),
-    (lambda: GROW([{"redrawn": 1.1}]), ValueError, "redrawn must lie in [0, 1], got 1"),
     (lambda: GROW([{"seed": 1.5}]), ValueError, "seed must be a whole number, 0 to 42"),
     (lambda: GROW([{}], steps=True), ValueError, "steps must be a whole number, at le"),
     (lambda: GROW([{}], batch_size=101), ValueError, "1 to 100, got 101"),
@@ -196,7 +158,6 @@ ROWS = [
     (lambda: GROW([{}], evaluate=SEVEN), IndexError, "labels of test must lie in 0 .."),
     # stats
     (lambda: paired([1, 2], [1, 2, 3]), ValueError, "at least 2, got 2 and 3"),
-    (lambda: paired([1, 2], [[1], [2]]), ValueError, "control must have one axis"),
     (lambda: paired([1, NAN], [1, 2]), ValueError, "treated must be finite, got nan"),
     (lambda: paired([1, 2], [2, 1], level=95), ValueError, "lie in (0, 1), got 95"),
     (lambda: paired([1, 2], [2, 4], test_share=0), ValueError, "(0, inf), got 0"),
@@ -213,10 +174,7 @@ ROWS = [
     (lambda: cal.fit_temperature(9 * P * NAN, Y), ValueError, "logits must be finite,"),
     (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
     (lambda: cal.reliability_bins(P, Y, 0), ValueError, "n_bins must be a whole numbe"),
-    (lambda: cal.ece_floor(P, 2.5), ValueError, "at least 1, got 2.5"),
     (lambda: cal.ece_floor(P, strategy="width"), ValueError, "'uniform' or 'quantile'"),
-    (lambda: cal.ece_floor(P, draws=0), ValueError, "draws must be a whole number"),
-    (lambda: cal.bootstrap(cal.nll, P, Y, seed=-1), ValueError, "4294967295, got -1"),
     (lambda: plots.reliability_diagram(P.log(), Y), ValueError, "must lie in [0, 1]"),
     # Of no bin the largest distance would be 0.
     (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
@@ -225,16 +183,10 @@ ROWS = [
     (lambda: cal.unsmoothed(P, 1), ValueError, "eps must lie in [0, 0.999999], got 1"),
     (lambda: cal.unsmoothed(P, 0.1, least=0.2), ValueError, "must lie in [0, 0.16666"),
     # geometry
-    (lambda: geo.template_plane(W, (0, 1, 6)), ValueError, "0 to 5, got 6"),
     (lambda: geo.template_plane(W, (-1, 0, 1)), ValueError, "triple must be a whole"),
     (lambda: geo.template_plane(W, (1, 2, 1)), ValueError, "templates of (1, 2, 1)"),
     (lambda: geo.template_plane(W, (0, 1, 2), W[0, :1]), ValueError, "have width 6, g"),
-    (lambda: PLANE.project(H[:, :1]), ValueError, "features must have width 5, got 1"),
-    (
-        lambda: plots.template_plane({0: PLANE}, {}, {}, {}, ["a", "b"]),
-        ValueError,
-        "class_names must name every class of the planes, got 2, and class 2",
-    ),
+    (lambda: TWO_NAMES(["a", "b"]), ValueError, "class_names must name every class o"),
     (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
     (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
     (lambda: geo.self_duality(SAME, H, Z, True), ValueError, "templates and class me"),
@@ -248,19 +200,15 @@ ROWS = [
     (lambda: bars(height=NAN), ValueError, "frame must give finite bars, got [nan]"),
     (lambda: points(points=[[NAN, 0]]), ValueError, "must give finite points, got {}"),
     (lambda: points(groups=[2]), ValueError, "must give named groups, got 2"),
-    (lambda: points(names="abcdefg", groups=[6]), ValueError, "named groups, got 6"),
     (lambda: gap(start=(0.3, 6, 1)), ValueError, "one of [0.1] for 'ε', got 0.3"),
     (lambda: gap(1.5, start=(1.5, 6, 1)), ValueError, "lie in [0, 1], got 1.5"),
     # notebook
     (lambda: lsr.setup(seed=-1), ValueError, "0 to 4294967295, got -1"),
-    (lambda: lsr.setup(threads=0), ValueError, "at least 1, got 0"),
-    (lambda: lsr.setup(device="cuda:99"), ValueError, "'cpu', got 'cuda:99'"),
     (lambda: lsr.show(None, alt="  "), ValueError, "alt must describe the figure, got"),
     (lambda: lsr.claim("01-1", "a", NAN), TypeError, "one bool in claim 01-1, got nan"),
     (lambda: lsr.claim("01-1", "a", Y > 0), TypeError, "got [False, True, True, True]"),
     (lambda: lsr.claim("a", "01-1", True), TypeError, "an id like '01-4', a sentence"),
     (lambda: lsr.claim("01-1", "a", True, ""), ValueError, "'harm' or 'rival', got ''"),
-    (lambda: lsr.claim("01-1", "a", True, by="a"), ValueError, "'identity', got 'a'"),
 ]
 
 
