@@ -135,7 +135,6 @@ CALLS = {
     "holm": lambda at, by: stats.holm(at(P[0])),
     "figures": _figure,
 }
-NO_WAIT = [name for name in CALLS if name.startswith(("loss", "fused"))]
 
 
 def values(result):
