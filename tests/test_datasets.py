@@ -36,12 +36,10 @@ def test_every_task_has_the_same_form(name):
     if data.posterior is not None:
         assert data.posterior.shape == (n, 6) and (data.posterior >= 0).all()
         assert torch.allclose(data.posterior.sum(1), torch.ones(n).double())
+        part = data[data.y == 2]
+        assert torch.equal(part.posterior, data.posterior[data.y == 2])
     for rows in (torch.tensor([3, 1]), data.y == 2, slice(10, 20)):
-        part = data[rows]
-        assert torch.equal(part.x, data.x[rows]) and torch.equal(part.y, data.y[rows])
-        if data.posterior is not None:
-            assert torch.equal(part.posterior, data.posterior[rows])
-    assert data.to("meta").x.device.type == data.to("meta").y.device.type == "meta"
+        assert same(data[rows], datasets.SixClass(data.x[rows], data.y[rows], None, ()))
     if name == "digits":
         raw = load_digits()
         rows = raw.target < 6
@@ -173,12 +171,10 @@ def labels(n):
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_symmetric_noise_spreads_its_rate_over_the_others(rate):
-    for num_classes in (2, 6):
-        own = torch.eye(num_classes, dtype=torch.float64)
-        wanted = own * (1 - rate) + (1 - own) * rate / (num_classes - 1)
-        found = noise.symmetric_noise(rate, num_classes)
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
-    assert noise.symmetric_noise(rate).equal(found)
+    own = torch.eye(6, dtype=torch.float64)
+    wanted = own * (1 - rate) + (1 - own) * rate / 5
+    found = noise.symmetric_noise(rate)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
 
 
 def test_pair_noise_takes_one_class_for_another():
@@ -191,14 +187,10 @@ def test_pair_noise_takes_one_class_for_another():
         noise.pair_noise(0.6, [(0, 1), (0, 2)])
 
 
-@pytest.mark.parametrize(
-    "transition",
-    [
-        noise.symmetric_noise(0.4),
-        noise.pair_noise(0.3, ((0, 1), (1, 0), (5, 2))),
-        torch.eye(6, dtype=torch.float64).roll(1, 1),
-    ],
-)
+TURNED = torch.eye(6, dtype=torch.float64).roll(1, 1)
+
+
+@pytest.mark.parametrize("transition", [noise.symmetric_noise(0.4), TURNED])
 def test_labels_are_drawn_from_the_row_of_their_class(transition):
     clean = labels(60_000)
     noisy = noise.corrupt(clean, transition, seed=3)
@@ -211,8 +203,6 @@ def test_labels_are_drawn_from_the_row_of_their_class(transition):
     state = torch.get_rng_state()
     assert noisy.y.equal(noise.corrupt(clean, transition.tolist(), seed=3).y)
     assert torch.equal(state, torch.get_rng_state())
-    if transition.max() < 1:
-        assert not noisy.y.equal(noise.corrupt(clean, transition, seed=4).y)
     few = datasets.gaussians(50)
     found = noise.corrupt(few, transition).posterior
     torch.testing.assert_close(found, few.posterior @ transition)
@@ -237,15 +227,6 @@ def test_more_noise_corrupts_more_labels_never_others(one, two, seed):
         assert not (a & ~b)[second <= first].any()
         assert not (b & ~a)[first <= second].any()
         assert not a[first == 1].any()
-
-
-def test_redrawn_labels_are_others_each_alike():
-    targets = torch.arange(60_000) % 6
-    draws = torch.rand(60_000, generator=torch.Generator().manual_seed(1))
-    shift = (noise.redraw(targets, 0.2, draws) - targets) % 6
-    share = torch.bincount(shift, minlength=6) / 60_000
-    assert share.tolist() == pytest.approx([0.8, *(5 * [0.04])], abs=0.01)
-    assert torch.equal(shift != 0, draws < 0.2)  # another class, never the same
 
 
 @given(

@@ -189,15 +189,6 @@ def test_tokens(question, tokens):
     assert text.tokenize(question) == tokens
 
 
-def test_the_vocabulary_counts_and_then_follows_the_alphabet():
-    texts = ["b a ?", "B c ?", "?"]
-    assert text.vocabulary(texts) == {
-        "<pad>": 0, "<unk>": 1, "?": 2, "b": 3, "a": 4, "c": 5,
-    }  # fmt: skip
-    assert list(text.vocabulary(texts, at_least=2)) == ["<pad>", "<unk>", "?", "b"]
-    assert list(text.vocabulary(texts, at_least=4)) == ["<pad>", "<unk>"]
-
-
 @settings(max_examples=20)
 @given(
     st.lists(st.text(max_size=20), min_size=1, max_size=4),
@@ -215,6 +206,8 @@ def test_ids_lead_back_to_the_words(texts, length, at_least):
     assert list(known.values()) == list(range(len(known)))
     assert set(known) == {"<pad>", "<unk>"} | frequent
     assert known == text.vocabulary(texts[::-1], at_least)
+    words = [*known][2:]  # by how often, then by the alphabet
+    assert words == sorted(words, key=lambda word: (-counts[word], word))
     for row, found in zip(text.encode(texts, known, length), tokens, strict=True):
         found = [word if word in frequent else "<unk>" for word in found[:length]]
         wanted = found + ["<pad>"] * (length - len(found))

@@ -115,9 +115,8 @@ def test_text_cannot_break_out_of_its_place(text):
     of_bars = {"frame": lambda eps: ([eps], {text: text})}
     of_bars |= {"labels": [text], "axes": (text, text)}
     of_points = {"frame": lambda eps: PLANE | {"readout": {text: text}}}
-    for kind, options in (
-        (BarSliders, more | of_bars), (PointSliders, more | of_points), (GapSliders, {})
-    ):  # fmt: skip
+    kinds = {BarSliders: more | of_bars, PointSliders: more | of_points, GapSliders: {}}
+    for kind, options in kinds.items():
         page = Page(made(kind, name=text, **options))
         tags = [tag for tag, _ in page.tags]
         assert tags.count("script") == 2 and "img" not in tags

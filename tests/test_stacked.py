@@ -213,12 +213,3 @@ def test_a_layer_with_random_numbers_or_statistics_is_refused():
         make = changed(behind(lambda _, layer=layer: copy.deepcopy(layer)))
         with pytest.raises(RuntimeError, match="vmap|not batched"):
             trained(make, datasets.gaussians(40), [{"seed": 0}, {"seed": 1}])
-
-
-def test_what_comes_to_the_same_is_not_refused():
-    data, grid = datasets.gaussians(40), [{"seed": 1}]
-    for layer in (lambda _: nn.Dropout(0.0), lambda s: Called(lambda x, _: x * s)):
-        assert len(trained(changed(behind(layer)), data, grid, steps=1)) == 1
-    evaluated = trained(lambda seed: build(seed).float().eval(), data, grid)
-    usual = trained(lambda seed: build(seed).float(), data, grid)
-    assert torch.equal(weights(evaluated.network(0)), weights(usual.network(0)))
