@@ -12,7 +12,6 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
-from lsr_utils.experiments import several_machines
 from lsr_utils.sharded import sharded_label_smoothing_cross_entropy as loss_fn
 
 WORDS, WIDTH, LENGTH, BATCH = 40, 32, 12, 16  # three ranks get 14, 14 and 12 words
@@ -28,13 +27,6 @@ def run(tasks):
         except Exception as problem:
             results.append(f"{type(problem).__name__}: {problem}")
     return results
-
-
-def judged(text, ways, z, y):
-    """``judge`` of ways that a notebook wrote, and of the package's loss."""
-    exec(text, vars(several_machines))
-    several_machines.package = lambda z, y: loss_fn(z, y, 0.1)
-    return several_machines.judge(ways, z, y)
 
 
 @functools.cache

@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import binom, binomtest, foldnorm
+from scipy.stats import binom, binomtest
 from test_calibration import ece_by_hand, simulated
 
 from lsr_utils import calibration as c
@@ -107,24 +107,6 @@ def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     # No resample differs: that is no interval of no width.
     low, _ = c.bootstrap(c.accuracy, p, p.argmax(-1), resamples=20)
     assert low.isnan()
-
-
-@pytest.mark.parametrize(("n", "right"), [(100, 90), (50, 10)])
-def test_in_one_bin_the_interval_of_an_error_is_that_of_a_folded_normal(n, right):
-    p = torch.tensor([[0.9, 0.1]], dtype=torch.float64).expand(n, 2)
-    bins = c.reliability_bins(p, (torch.arange(n) >= right).long())
-    gap, likely = abs(right / n - 0.9), (right + 0.5) / (n + 1)
-    spread = math.sqrt(likely * (1 - likely) / n)
-
-    def too_likely(part, tail):
-        return foldnorm(part * gap / spread, scale=spread).ppf(tail) - gap
-
-    def end(tail):
-        return gap and too_likely(0, tail) < 0 and gap * brentq(too_likely, 0, 3, tail)
-
-    wanted = gap, end(0.965), max(end(0.01), foldnorm(0, scale=spread).ppf(0.965))
-    found = c.error_interval(bins, lambda off: off.nansum(-1), draws=20_000)
-    assert [e.item() for e in found] == pytest.approx(wanted, abs=0.0025 + 0.02 * gap)
 
 
 def test_what_is_called_95_percent_holds_the_true_error_in_about_as_many_sets():

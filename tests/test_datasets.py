@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.path import Path
 from scipy.stats import chisquare, multivariate_normal
 from sklearn.datasets import load_digits
 
@@ -93,20 +92,6 @@ def test_the_posterior_of_the_gaussians_is_bayes_rule():
         np.testing.assert_allclose(cloud.mean(0), centre, atol=0.1)
 
 
-def test_the_label_of_a_morph_is_drawn_with_its_share(small):
-    data = datasets.shapes(4000, seed=2, ambiguous=1.0)
-    shares = data.posterior.sort(1, descending=True).values
-    assert (shares[:, 2:] == 0).all() and (shares[:, 1] > 0).all()
-    larger = shares[:, 0].numpy()
-    assert (data.posterior[torch.arange(4000), data.y] > 0).all()
-    # The larger share is uniform on (1/2, 1).
-    counts = np.histogram(larger, bins=5, range=(0.5, 1))[0]
-    assert chisquare(counts).pvalue > 1e-3
-    for ambiguous, about in ((0.0, 0), (0.3, 0.3)):
-        morphs = datasets.shapes(4000, ambiguous=ambiguous).posterior.max(1).values < 1
-        assert abs(morphs.double().mean() - about) < 0.03 * (about > 0) + 1e-9
-
-
 def test_images_have_noise_and_contrast_and_a_class_no_ink_of_its_own(monkeypatch):
     noisy = datasets.shapes(1500, ambiguous=0.0)
     assert noisy.x.shape == (1500, 1, 20, 20) and abs(noisy.x.mean()) < 0.1
@@ -117,31 +102,6 @@ def test_images_have_noise_and_contrast_and_a_class_no_ink_of_its_own(monkeypatc
     assert [darkest.min(), darkest.max()] == pytest.approx([0.5, 1.0], abs=0.01)
     ink = [clean.x[clean.y == k].mean().item() for k in range(6)]
     assert max(ink) - min(ink) < 0.03  # of a range from -0.3 to 0.7
-
-
-def corners(name):
-    if name == "cross":
-        arm = np.array([(1, -0.36), (1, 0.36), (0.36, 0.36)])
-        quarter = np.array([(0, 1), (-1, 0)])
-        return np.vstack([arm @ np.linalg.matrix_power(quarter, k) for k in range(4)])
-    n = {"triangle": 3, "square": 4, "pentagon": 5, "star": 10}[name]
-    turn = 2 * np.pi * np.arange(n) / n + (np.pi / 4 if name == "square" else 0)
-    radius = np.where(np.arange(n) % 2 * (name == "star"), 0.42, 1.0)
-    return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-
-
-@pytest.mark.parametrize("name", generated.OUTLINES[1:])
-def test_an_outline_is_its_polygon(name):
-    polygon = corners(name)
-    x, y = polygon.T
-    area = (x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2
-    points = np.random.default_rng(0).uniform(-2, 2, (4000, 2))
-    inside = Path(polygon * np.sqrt(np.pi / area)).contains_points(points)
-    column = np.round(np.arctan2(*points.T[::-1]) * 360 / np.pi).astype(int) % 720
-    radii = generated.RADII[generated.OUTLINES.index(name)][column]
-    off = np.hypot(*points.T) - radii
-    clear = abs(off) > 0.03  # of the steps between angles
-    assert (inside == (off < 0))[clear].all() and clear.mean() > 0.9
 
 
 def test_parts_are_disjoint_random_and_in_proportion():

@@ -245,27 +245,22 @@ def test_nan_in_a_test_set_is_no_divergence():
     assert np.isfinite(found.table("train")["accuracy"][0])
 
 
-def stop_in_step(monkeypatch, number, where):
-    """The keyboard interrupts the update that is the ``number``-th of all slices."""
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where):
+    options = {"measure_every": 5, "evaluate": {"test": points(30, 4)}}
+    wanted = trained(build, points(), ALL_ARMS, steps=12, **options)
     update, calls = fleet._Training.update, []
 
     def interrupted(self):
         calls.append(1)
-        if len(calls) == number and where == "before":
+        if len(calls) == 13 and where == "before":
             raise KeyboardInterrupt
-        if len(calls) == number:
+        if len(calls) == 13:
             stop = Mock(side_effect=KeyboardInterrupt)
             monkeypatch.setattr(self.optimiser, "step", stop)
         update(self)
 
     monkeypatch.setattr(fleet._Training, "update", interrupted)
-
-
-@pytest.mark.parametrize("where", ["before", "within"])
-def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where):
-    options = {"measure_every": 5, "evaluate": {"test": points(30, 4)}}
-    wanted = trained(build, points(), ALL_ARMS, steps=12, **options)
-    stop_in_step(monkeypatch, 13, where)
     found = trained(build, points(), ALL_ARMS, steps=20, **options)
     sentence = "fit_fleet: interrupted at step 12 of 20 or later.\n"
     assert capsys.readouterr().out == sentence
@@ -273,22 +268,3 @@ def test_an_interrupted_fleet_is_that_of_fewer_steps(monkeypatch, capsys, where)
     assert_same_networks(found, [wanted.network(k) for k in range(10)], 0)
     pd.testing.assert_frame_equal(found.table("test"), wanted.table("test"))
     pd.testing.assert_frame_equal(found.tidy(), wanted.tidy())
-
-
-def test_interrupted_between_slices_all_stop_near_the_same_step(monkeypatch, capsys):
-    grid = fleet.grid(seed=[3, 1, 2], eps=0.1)
-    whole = trained(build, points(), grid, measure_every=5)
-    monkeypatch.setattr(fleet, "CACHED_BYTES", 1.0)  # a slice each
-    stop_in_step(monkeypatch, 3 * 5 + 5 + 3, "before")  # the second in its step 8
-    found = trained(build, points(), grid, measure_every=5)
-    sentence = "fit_fleet: interrupted at step 5 of 20 or later.\n"
-    assert capsys.readouterr().out == sentence
-    assert found.steps.tolist() == [0, 5, 7, 10]
-    missing = [[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 1]]
-    for name, values in found.history["train"].items():
-        assert np.isnan(values).tolist() == missing
-        wanted = whole.history["train"][name]
-        np.testing.assert_allclose(values[0, [0, 1, 3]], wanted[0, :3], atol=1e-12)
-    at_5 = whole.table("train", step=5)
-    pd.testing.assert_frame_equal(found.table("train"), at_5, rtol=1e-12)
-    assert found.tidy()["step"].is_monotonic_increasing and len(found.tidy()) == 8

@@ -211,23 +211,3 @@ def test_gradients_for_weights_and_for_probabilities_come_from_the_readable_loss
             strict=True,
         ):
             assert torch.equal(one, other)
-
-
-def negative(x):
-    """A view of -x that reads as x."""
-    view = torch.complex(0 * x, -x).conj().imag
-    assert view.is_neg() and torch.equal(view, x)
-    return view
-
-
-@pytest.mark.parametrize("recompute", [False, True])
-def test_views_with_a_negative_bit_are_read_as_they_mean(recompute):
-    z, y = draw(4, 6)
-    two, weight = torch.tensor(2.0).double(), torch.arange(1.0, 7).double()
-    leaf, twin = negative(z).requires_grad_(), z.requires_grad_()
-    ours = FusedLabelSmoothingCrossEntropy(weight=negative(weight), recompute=recompute)
-    loss, wanted = ours(leaf, y), LabelSmoothingCrossEntropy(weight=weight)(twin, y)
-    loss.backward(negative(two))
-    wanted.backward(two)
-    assert loss.item() == pytest.approx(wanted.item())
-    assert torch.allclose(leaf.grad, twin.grad, rtol=1e-6)

@@ -189,7 +189,7 @@ def test_measures_agree_with_numpy(width, num_classes, spread):
 
 @pytest.mark.parametrize("scale", [1e-60, 1e60])
 def test_tiny_and_huge_features_have_the_same_ratios(scale):
-    features, targets, weight, bias = random_case(3, leading=(2,))
+    features, targets, weight, _ = random_case(3, leading=(2,))
     before = measured(features, targets, weight)
     fleet = torch.stack([features[0], scale * features[1]])  # each by its own scale
     heads = torch.stack([weight[0], scale * weight[1]])
@@ -199,11 +199,6 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
         power = 2 if name in squared else 1 if name == "norms" else 0
         wanted = before[name] * torch.tensor([1, scale**power], dtype=torch.float64)
         torch.testing.assert_close(after[name], wanted, rtol=1e-9, atol=0)
-    plane = geometry.template_plane(weight, (0, 1, 2), bias)
-    # With a bias in the same proportion the lines cross at the same logits.
-    other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
-    torch.testing.assert_close(other.templates / scale, plane.templates)
-    torch.testing.assert_close(other.centre / scale, plane.centre)
 
 
 def test_a_collapsed_network_has_every_measure_at_its_end():

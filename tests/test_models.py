@@ -108,11 +108,9 @@ def test_dropout_does_nothing_until_it_is_told():
     assert layer(x) is x
     layer.eval().rate = 0.5
     assert layer(x) is x  # in evaluation
-    assert list(layer.parameters()) == [] and models.Dropout.rate == 0
     for name, layers in (("mlp", 2), ("cnn", 1)):  # behind hidden units alone
         found = [type(m) for m in models.build(name, (1, 8, 8)).body]
         assert found.count(models.Dropout) == layers
-        assert found[-2:] == [torch.nn.ReLU, models.Dropout]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])

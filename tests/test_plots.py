@@ -235,19 +235,3 @@ def test_below_are_the_counts_with_what_was_said_and_what_was_right():
     assert at["accuracy"] == calibration.accuracy(SHARP, DATA.y)
     assert at["mean confidence"] == pytest.approx(SHARP.amax(1).mean().item())
     assert counts.get_xlabel() == "confidence"
-
-
-def test_each_panel_may_have_targets_and_a_posterior_of_its_own():
-    few, y = EXACT[:100], DATA.y[:100]
-    y, known = {"few": y, "sharp": DATA.y}, {"few": None, "sharp": EXACT}
-    axes = diagram({"few": few, "sharp": SHARP}, y, posterior=known)
-    assert [axis.get_title(loc="left") for axis in axes[:2]] == ["few", "sharp"]
-    dots = [[line for line in a.lines if line.get_marker() == "o"] for a in axes[:2]]
-    assert not dots[0]
-    truth = calibration.true_reliability_bins(SHARP, EXACT)
-    x, y = dots[1][0].get_xydata().T
-    kept = truth.count > 0
-    np.testing.assert_allclose(x[kept], truth.confidence[kept])
-    np.testing.assert_allclose(y[kept], truth.accuracy[kept])
-    assert (y[kept] < x[kept]).all()  # sharpened: too sure
-    assert axes[0].get_xlim() == axes[1].get_xlim()

@@ -85,11 +85,8 @@ class OnDevice(torch.Tensor):
     def __setitem__(self, index, value):
         super().__setitem__(_index(index), value)
 
-    def __repr__(self, **kwargs):
-        return f"{self.held.detach()!r} on cuda:0"
-
     def __format__(self, how):
-        return format(self.item(), how) if self.dim() == 0 else repr(self)
+        return format(self.item(), how)
 
     def __deepcopy__(self, memo):
         memo[id(self)] = copy = _again(*self.__reduce_ex__(2)[1])
