@@ -91,12 +91,6 @@ def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
         assert Fused()(z, y) == pytest.approx(right.item())
 
 
-def test_zeros_without_memory_are_not_read():
-    z, y = draw(4, 6)
-    zero = torch._efficientzerotensor((4, 6))
-    assert Fused()(zero, y) == pytest.approx(Readable()(zero * 1, y).item())
-
-
 @pytest.mark.parametrize("recompute", [False, True])
 def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute):
     z, y = draw(3, 6)

@@ -133,12 +133,12 @@ def test_a_network_comes_out_as_it_went_in_and_on_its_own():
     stack = stacked.Stacked(networks, torch.tensor([1, 0, 1]))
     for index, seed in enumerate((1, 0, 1)):
         assert torch.equal(weights(stack.unstack(index)), weights(build(seed)))
-    assert not stack.unstack(0).training
     alone = stack.unstack(0)
     with torch.no_grad():
         stack.parameters()[0].zero_()
         assert torch.equal(weights(alone), weights(build(1)))
         alone.head.bias.fill_(7)
+    assert not alone.training
     assert torch.equal(weights(stack.unstack(2).head), weights(build(1).head))
 
 
