@@ -92,18 +92,6 @@ def test_the_posterior_of_the_gaussians_is_bayes_rule():
         np.testing.assert_allclose(cloud.mean(0), centre, atol=0.1)
 
 
-def test_images_have_noise_and_contrast_and_a_class_no_ink_of_its_own(monkeypatch):
-    noisy = datasets.shapes(1500, ambiguous=0.0)
-    assert noisy.x.shape == (1500, 1, 20, 20) and abs(noisy.x.mean()) < 0.1
-    monkeypatch.setattr(generated, "PIXEL_NOISE", 0)
-    clean = datasets.shapes(1500, ambiguous=0.0)
-    assert (noisy.x - clean.x).std() == pytest.approx(0.1, rel=0.02)
-    darkest = clean.x.amax((1, 2, 3)) / 0.7
-    assert [darkest.min(), darkest.max()] == pytest.approx([0.5, 1.0], abs=0.01)
-    ink = [clean.x[clean.y == k].mean().item() for k in range(6)]
-    assert max(ink) - min(ink) < 0.03  # of a range from -0.3 to 0.7
-
-
 def test_parts_are_disjoint_random_and_in_proportion():
     data, sizes = datasets.digits(), (500, 200, 380)
     numbered = datasets.SixClass(torch.arange(1083), data.y, None, data.class_names)

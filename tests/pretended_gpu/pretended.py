@@ -11,7 +11,6 @@ is in PRETENDED_BACKEND. With PRETENDED_KIND=mps the device has no float64.
 import collections
 import ctypes
 import os
-import time
 
 BACKEND = ctypes.CDLL(os.environ["PRETENDED_BACKEND"])
 
@@ -169,22 +168,6 @@ class Pretended(TorchDispatchMode):
         return run(func, args, kwargs or {})
 
 
-class Event:
-    """A time on the device: that of the host."""
-
-    def __init__(self, **options):
-        self.at = None
-
-    def record(self, *stream):
-        self.at = time.perf_counter()
-
-    def elapsed_time(self, later):
-        return 1000 * (later.at - self.at)
-
-    def synchronize(self):
-        pass
-
-
 _tensor, _as_tensor = torch.tensor, torch.as_tensor
 
 
@@ -220,7 +203,6 @@ def install():
     for where, answers in ((torch.cuda, cuda), (torch.accelerator, accelerator)):
         for name, answer in answers.items():
             setattr(where, name, lambda *_, answer=answer, **__: answer)
-    torch.cuda.Event = Event
     torch.tensor, torch.as_tensor = tensor, as_tensor
     # A parameter that moves is a new one: PyTorch swaps only the data of its own kind.
     torch.__future__.set_overwrite_module_params_on_conversion(True)
