@@ -56,7 +56,7 @@ def test_the_kernels_pass_the_tests_of_the_readable_and_of_the_fused_loss():
 @needs_triton
 def test_the_kernels_are_right_on_chosen_cases():
     results = lines(interpreted(TESTS / "kernel_edges.py"))
-    assert all(line["right"] for line in results) and len(results) == 24
+    assert all(line["right"] for line in results) and len(results) == 23
 
 
 @needs_triton
@@ -101,5 +101,7 @@ def test_stored_results_of_the_interpreter_are_those_of_this_code():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @needs_triton
 def test_on_a_real_gpu_the_kernels_are_right_and_nothing_waits_for_them():
-    code = "import fused_loss; print(fused_loss.examine(float('inf')))"
-    in_a_process("-c", f"import sys; sys.path.insert(0, {BENCHMARKS!r}); {code}")
+    for program in ("kernel_edges.py", "kernel_checks.py"):
+        in_a_process(TESTS / program, "--device", "cuda", "--cases", 24)
+    code = f"import sys; sys.path.insert(0, {BENCHMARKS!r}); import fused_loss"
+    in_a_process("-c", f"{code}; fused_loss.never_waits()")

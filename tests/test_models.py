@@ -41,13 +41,6 @@ def test_the_seed_alone_decides_the_weights(name, x, options):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_mlp_has_the_layers_it_was_asked_for():
-    model = models.build("mlp", (2, 3), num_classes=6, widths=(7, 5, 4))
-    sizes = [tuple(p.shape) for p in model.parameters() if p.dim() == 2]
-    assert sizes == [(7, 6), (5, 7), (4, 5), (6, 4)]
-    assert len(weights(models.MLP((1, 8, 8)))) == 64 * 65 + 32 * 65 + 6 * 33
-
-
 def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
     model, x = models.build("cnn", (2, 9, 6), seed=3), torch.randn(5, 2, 9, 6)
     found = model.features(x)

@@ -199,12 +199,3 @@ def test_a_loss_that_is_no_number_stops_the_training(data, broken):
     with pytest.raises(FloatingPointError, match="is nan at step 2; lower lr=0.5"):
         fit(model, bad, steps=40, lr=0.5, dropout=0.3, validation=data)
     assert {(m.rate, m.generator) for m in dropouts(model)} == {(0.0, None)}
-
-
-def test_a_refusal_comes_before_the_network_changes(data):
-    model = network()
-    for options in ({"eps": 1.5}, {"batch_size": 0}, {"seed": -1}):
-        with pytest.raises(ValueError):
-            fit(model, data, dropout=0.2, **options)
-    assert torch.equal(weights(model), weights(network()))
-    assert {(m.rate, m.generator) for m in dropouts(model)} == {(0.0, None)}
