@@ -143,7 +143,7 @@ def test_a_refusal_says_what_why_to_where_and_how_to_go_on(
     assert names_in(cache) == []
 
 
-def test_a_folder_that_cannot_be_made_or_written_is_told(server, monkeypatch, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(server, monkeypatch, tmp_path):
     tmp_path.joinpath("file").write_text("no folder")
     monkeypatch.setenv("LSR_DATA_HOME", str(tmp_path / "file" / "folder"))
     message = refusal()

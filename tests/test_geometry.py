@@ -246,8 +246,8 @@ def test_what_cannot_be_measured_gives_no_number(measure):
         labels = torch.where(targets == 3, wrong, targets)  # or class 3 has no sample
         with pytest.raises(error, match="targets must"):
             measure(features, labels)
+    labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
     if measure in MEASURES[:3]:  # a class of one sample has no spread
-        labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
         with pytest.raises(ValueError, match="at least 2 samples .* got 1 of class 5"):
             measure(features, labels)
     for constant in (0.1, 1e8) if measure in MEASURES[:4] else ():

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fleet_oracle import SETTINGS, build, paired_data, points, trained
+from fleet_oracle import build, paired_data, points, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsr_utils import datasets, fleet, training
+from lsr_utils import datasets, fleet
 
 
 def loss_of(eps, weight=1.0):
@@ -40,16 +40,6 @@ def test_columns_can_be_any_sequence_or_one_value(kind):
     assert found["eps"].tolist() == [0.5, 0.25] * 2
     assert found["method"].tolist() == 4 * ["smooth"]
     assert found["seed"].dtype == np.int64 and found["eps"].dtype == np.float64
-    single = fleet.grid(eps=np.float64(0.5), seed=torch.tensor(2))
-    assert single.values.tolist() == [[0.5, 2]]
-
-
-def test_what_is_not_set_is_as_in_fit():
-    table = read([{"eps": 0.2}, {"seed": 4}])
-    given = inspect.signature(training.fit).parameters
-    defaults = {name: given[name].default for name in SETTINGS}
-    assert table.iloc[0].to_dict() == defaults | {"eps": 0.2}
-    assert table.iloc[1].to_dict() == defaults | {"seed": 4}
 
 
 @pytest.mark.parametrize("dtype", [object, "Float64", "category"])

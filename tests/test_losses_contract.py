@@ -211,8 +211,6 @@ def test_the_module_and_its_copies_are_the_function_with_its_options_kept():
     module.eps, module.reduction = np.array(0.3), "sum"  # a change counts
     module.ignore_index = -100.0
     assert module(z, y) == label_smoothing_cross_entropy(z, y, 0.3, "sum")
-    for name, bad in (("eps", NAN), ("reduction", "avg"), ("spread", "")):
-        wrong = LabelSmoothingCrossEntropy()
-        setattr(wrong, name, bad)
-        with pytest.raises(ValueError, match=f"^{name} must "):
-            wrong(z, y)
+    module.eps = NAN
+    with pytest.raises(ValueError, match="^eps must "):
+        module(z, y)

@@ -50,8 +50,6 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
         x = functional.max_pool2d(x.relu(), 2)
     assert [layer.out_channels for layer in convolutions] == [8, 16]
     torch.testing.assert_close(found, hidden(x.flatten(1)).relu())
-    for shape in ((1, 4, 4), (3, 32, 32)):
-        assert models.CNN(shape).features(torch.zeros(2, *shape)).shape == (2, 64)
 
 
 def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import seaborn as sns
 import torch
-from matplotlib.colors import to_rgb
 
 from lsr_utils import calibration, datasets, geometry, plots, style
 from lsr_utils.plots import charts
@@ -29,7 +28,6 @@ def test_an_image_grid_shows_every_image_once_and_no_axes():
     assert len(shown) == 14 and not any(axis.axison for axis in figure.axes)
     np.testing.assert_array_equal(shown[13], images[13, 0])
     assert figure.axes[13].get_title(loc="center") == "13"
-    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)
 
 
 def test_differences_show_each_interval_and_whether_it_holds():
@@ -74,8 +72,6 @@ def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     for eps, text, sample in named:
         assert sample.get_color() == style.EPS_COLORS[eps]
         assert set(sample.get_ydata()) == {text.get_position()[1]}
-    plots.name_lines(axis, ["", "the second alone"])
-    assert words(axis.texts)[5:] == ["the second alone"]
 
 
 def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
@@ -99,9 +95,7 @@ def test_no_two_eps_look_alike_and_an_arm_that_is_one_looks_like_it():
     for eps, look in zip(style.EPS_GRID, looks, strict=True):
         assert charts.look_of_arm(eps, 3) == charts.look_of_arm(f"ε = {eps:g}", 1)
         assert charts.look_of_arm(eps, 3) == look
-    classes = [tuple(style.class_style(k).values()) for k in range(36)]
-    assert len(set(classes)) == 36
-    assert classes[:6] == [*zip(style.CLASS_COLORS, style.CLASS_MARKERS, strict=True)]
+    assert len({tuple(style.class_style(k).values()) for k in range(36)}) == 36
 
 
 NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross", "ring")

@@ -264,7 +264,6 @@ def test_a_film_plays_points_and_lines_of_each_eps_and_step():
         assert (right, top, left) == (size, 0, 0)  # up is up
         assert level == pytest.approx(size / 2 * (1 - k * 1000 / full))
         ruler = svg.find("line")
-        units, zoom = (10, 61.5) if k < 3 else (1, 4.0)
         length = float(ruler.get("x2")) - float(ruler.get("x1"))
-        assert length == pytest.approx(units / zoom * size / 2)
+        assert length == pytest.approx(size / 2 * (10 / 61.5 if k < 3 else 1 / 4))
         assert [text.text for text in svg.iter("text")][1:] == names

@@ -117,15 +117,13 @@ def test_the_verdict_follows_the_adjusted_p_value():
     assert alone["verdict"].tolist() == ["higher"]
     assert together["verdict"].tolist() == 3 * ["no difference"]
     assert [verdict(d, 0.0499) for d in (1, -1)] == ["higher", "lower"]
-    for p_value in (0.05, 1, math.nan):
-        assert verdict(-1, p_value) == verdict(1, p_value) == "no difference"
+    assert verdict(-1, 0.05) == verdict(1, math.nan) == "no difference"
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda t: t[(t["eps"] != 0.4) | (t["seed"] != 3)], r"(0.4, 3): 0} and 0 rows"),
-        (lambda t: pd.concat([t, t[t["seed"] == 5][1:2]]), r"(0.0, 5): 2} and 0 rows"),
         (lambda t: t.assign(eps=t["eps"].mask(t["seed"] == 4)), "{} and 3 rows that"),
         (lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)), "got nan"),
     ],

@@ -1,6 +1,5 @@
 """The training loop against one written out here, and what it measures."""
 
-import inspect
 import itertools
 import math
 
@@ -61,9 +60,8 @@ def test_the_measures_are_those_of_numpy(data):
     }
     assert training.evaluate(model, data, eps=0.3) == pytest.approx(wanted, rel=1e-5)
     assert training.evaluate(model, data)["loss"] == pytest.approx(wanted["nll"])
-    for rows in (slice(0, 6), slice(7, 8)):  # as many rows as classes, and one
-        found = training.logit_gap(torch.tensor(z[rows]), data.y[rows])
-        np.testing.assert_allclose(found, gap[rows], rtol=1e-9)
+    found = training.logit_gap(torch.tensor(z[:6]), data.y[:6])  # as many as classes
+    np.testing.assert_allclose(found, gap[:6], rtol=1e-9)
 
 
 @pytest.mark.parametrize("was_training", [True, False])
@@ -146,14 +144,6 @@ def test_the_history_is_tidy_and_starts_untrained(data):
     for name in columns[2:]:
         assert history[name].iloc[0] == pytest.approx(before[name], abs=1e-6)
         assert history[name].iloc[-1] == pytest.approx(after[name], abs=1e-6)
-
-
-def test_the_documented_defaults(data):
-    _, _, *given = inspect.signature(training.fit).parameters.values()
-    values = [0.0, None, 2000, 64, 2e-3, 0.0, 0.0, 0.0, 0.0, 0, None, True]
-    assert [argument.default for argument in given] == values
-    history = fit(network(), data, steps=40)
-    assert history["step"].tolist() == list(range(0, 41, 2))
 
 
 def test_progress_is_one_bar_or_nothing(data, monkeypatch, capfd):
