@@ -138,6 +138,8 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
     assert questions[2] == "What is it that train asks in row 2 ?"
     assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
     assert labels == [0, 4, *(i % 6 for i in range(2, 14))]
+    for coarse, name in zip(text.COARSE, TYPES, strict=True):
+        assert name.upper().startswith(coarse[:3])  # ABBR and abbreviation, ...
     # Line ends of another system and spaces are no part of a question.
     spaced = lines.replace(b"\n", b" \r\n").replace(b"fine What", b"fine   What")
     assert read(spaced) == (questions, labels)
