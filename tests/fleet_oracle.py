@@ -7,6 +7,7 @@ import torch
 from lsr_utils import datasets, fleet, models, training
 
 SETTINGS = ("seed", "eps", "lr", "weight_decay", "l1", "dropout", "redrawn")
+USUAL = {"steps": 20, "batch_size": 16, "progress": False}
 ARMS = [
     {},
     {"eps": 0.1, "dropout": 0.3},
@@ -39,19 +40,16 @@ def weights(model):
 
 
 def trained(build, train, grid, **options):
-    settings = {"steps": 20, "batch_size": 16, "progress": False} | options
-    return fleet.fit_fleet(build, train, grid, **settings)
+    return fleet.fit_fleet(build, train, grid, **USUAL | options)
 
 
 def one_by_one(build, train, table, validation=None, **options):
-    settings = {"steps": 20, "batch_size": 16, "progress": False} | options
     networks, histories = [], []
     for row in table[list(SETTINGS)].to_dict("records"):
-        data = train(row["seed"]) if callable(train) else train
+        data, row = train(row["seed"]) if callable(train) else train, row | options
         networks.append(build(seed=row["seed"]))
-        histories.append(
-            training.fit(networks[-1], data, validation=validation, **settings, **row)
-        )
+        more = {**USUAL, **row, "validation": validation}
+        histories.append(training.fit(networks[-1], data, **more))
     return networks, histories
 
 

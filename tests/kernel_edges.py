@@ -3,44 +3,21 @@
     TRITON_INTERPRET=1 python tests/kernel_edges.py    by the interpreter, on the CPU
     python tests/kernel_edges.py --device cuda         on an NVIDIA GPU
 
-Prints a JSON line for each case. With ``--break`` a line for each mistake that was put
-into a kernel on purpose: whether a case fails (1), or the process ends (less than 0).
+Prints a JSON line for each case.
 """
 
-import inspect
 import math
-import mmap
 import sys
 from functools import partial
 from unittest import mock
 
 import kernel_checks
 import torch
-from kernel_checks import in_a_fork, off, run
+from kernel_checks import off, run
 
 from lsr_utils import fused, losses
 from lsr_utils.fused import cuda
 
-# Kernel, what is in it, and what a slip makes of it.
-BROKEN = [
-    ("long_row", "(K - 1).to(WIDE)", "K.to(WIDE)"),
-    ("long_row", "counted = counted & ((w != 0) | (d > NOTHING))", "pass"),
-    ("long_row", " & (label < K)", ""),
-    ("long_row", " & (label >= 0)", ""),
-    ("long_row", "row = tl.program_id(0).to(tl.int64)", "row = tl.program_id(0)"),
-    ("long_row", "0.0, WIDE) + eps_high + eps_low", "0.0, WIDE) + eps_high"),
-    ("long_row", "seen * (old - new)", "seen * old"),
-    ("long_row", "tl.where(label == ignored, 0.0, float(\"nan\"))", "0.0"),
-    ("short_rows", "counted = counted & ((w != 0) | (d > NOTHING))", "pass"),
-    ("short_rows", " & (label < K)", ""),
-    ("short_rows", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
-    ("gradient_again", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
-    ("gradient_again", " & (label < K)", ""),
-    ("gradient_again", "+ eps_high + eps_low", "+ eps_high"),
-    ("rescale_rows", "tl.program_id(0).to(tl.int64)", "tl.program_id(0)"),
-    ("rescale_rows", "+ scale_high + scale_low", "+ scale_high"),
-    ("rescale_rows", "tl.where(used, factor / scale, 1.0)", "factor / scale"),
-]  # fmt: skip
 LONG = {torch.float32: cuda.LONGEST, torch.float64: cuda.STRETCH}
 SIZES = {"short": 7, "long": cuda.STRETCH + 37}
 
@@ -128,29 +105,15 @@ def far_apart(device, kernel):
         _, kept = cuda.forward(z, y.to(device), None, again, None)
         cuda.backward(z, y.to(device), None, again, kept, upstream, z)
         return off(z, 2 * twin.grad)
-    longest = 4 if kernel == "long_row" else cuda.LONGEST  # six classes are long then
-    with mock.patch.multiple(cuda, LONGEST=longest, STRETCH=min(longest, cuda.STRETCH)):
+    with mock.patch.multiple(cuda, LONGEST=4, STRETCH=4):  # six classes are long then
         rows, _ = cuda.forward(z, y.to(device), None, how(), z)
     return max(off(rows, theirs) * 100, off(z, twin.grad))
 
 
-def rescale_touches_nothing():
-    def writes():
-        memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ)
-        z = torch.frombuffer(memory, dtype=torch.float32, count=18)
-        y = torch.tensor([0, -100, 2])  # the ignored row's factor is 1 as well
-        cuda.rescale(z.view(3, 6), y, how(scale=4.0), torch.tensor(4.0), False)
-        return 0
-
-    return in_a_fork(writes) == 0
-
-
 def cases(device):
-    for kernel in ("short_rows", "long_row", "gradient_again", "rescale_rows"):
+    for kernel in ("long_row", "gradient_again", "rescale_rows"):
         distance, name = far_apart(device, kernel), f"far apart, {kernel}"
         yield {"case": name, "gradient": distance, "right": distance < 8e-3}
-    if device == "cpu":
-        yield {"case": "a factor of 1", "right": rescale_touches_nothing()}
     for name, far in chosen(device):
         loss, slope = far()
         right = max(loss, slope) <= (2e-5 if "float32" in name else 1e-11)
@@ -159,10 +122,4 @@ def cases(device):
 
 if __name__ == "__main__":
     kernel_checks.cases = lambda device, *_: cases(device)
-    kernel_checks.BROKEN = {}
-    for name, old, new in BROKEN:
-        source = inspect.getsource(getattr(cuda.kernel, name).fn)
-        assert source.count(old) == 1, f"{name}: {old!r} is not there once"
-        changed = source, source.replace(old, new)
-        kernel_checks.BROKEN[f"{name}: {old} -> {new}"] = changed
     sys.exit(kernel_checks.main())

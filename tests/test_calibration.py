@@ -52,9 +52,9 @@ def in_bins(values, bins, strategy="uniform"):
     return masks
 
 
-def bin_table(p, y, bins, strategy="uniform", truth=None):
+def bin_table(p, y, bins, strategy="uniform"):
     confidence = p.double().numpy().max(1)
-    correct = p.double().numpy().argmax(1) == np.asarray(y) if truth is None else truth
+    correct = p.double().numpy().argmax(1) == np.asarray(y)
     masks = in_bins(p.amax(1), bins, strategy)
     found = [
         (m.sum(), confidence[m].mean(), correct[m].mean()) for m in masks if any(m)
@@ -62,9 +62,9 @@ def bin_table(p, y, bins, strategy="uniform", truth=None):
     return np.array(found).T
 
 
-def ece_by_hand(p, y, bins, strategy="uniform", truth=None):
+def ece_by_hand(p, y, bins, strategy="uniform"):
     """Guo et al. 2017, eq. 3."""
-    count, confidence, accuracy = bin_table(p, y, bins, strategy, truth)
+    count, confidence, accuracy = bin_table(p, y, bins, strategy)
     return (count / count.sum() * abs(accuracy - confidence)).sum()
 
 
@@ -107,9 +107,9 @@ def rows_on_edges(draw):
     return p, torch.tensor(draw(labels)), bins
 
 
-@pytest.mark.parametrize("num_classes", [2, 6, 100])
+@pytest.mark.parametrize("num_classes", [2, 6])
 def test_ece_and_mce_are_those_of_torchmetrics(num_classes):
-    for bins in (2, 7, 15, 20):
+    for bins in (7, 15):
         p, y = simulated((500,), num_classes, seed=bins)
         theirs = partial(MulticlassCalibrationError, num_classes, bins)
         ours = c.expected_calibration_error(p, y, bins)
@@ -183,30 +183,12 @@ def test_each_network_of_a_fleet_has_its_own_numbers(own_targets):
 @each_strategy
 def test_smoothing_costs_what_the_law_says_and_the_posterior_nothing(strategy):
     assert c.true_calibration_error(POSTERIOR, POSTERIOR, 15, strategy) == 0
-    found = c.true_reliability_bins(POSTERIOR, POSTERIOR, 15, strategy)
-    kept = found.count > 0
-    assert (found.gap[kept].abs() < 1e-14).all() and found.gap[~kept].isnan().all()
     # Exact for any bins: every row is under-confident, and no two of them cancel.
-    for eps, bins in itertools.product((0.05, 0.4), (1, 15)):
-        p = smooth_distribution(POSTERIOR, eps)
-        law = (eps * (POSTERIOR.amax(-1) - 1 / 6)).mean().item()
-        found = c.true_calibration_error(p, POSTERIOR, bins, strategy).item()
-        assert found == close(law)
-
-
-@each_strategy
-def test_the_true_error_is_that_of_a_plain_loop_for_one_posterior_or_many(strategy):
-    p = torch.stack([(POSTERIOR.log() / t).softmax(-1) for t in (0.5, 0.7, 2.0)])
-    truth = POSTERIOR.gather(1, POSTERIOR.argmax(1, keepdim=True))[:, 0].numpy()
-    found = c.true_reliability_bins(p[1], POSTERIOR, 10, strategy)
-    kept = found.count > 0
-    ours = found.count[kept], found.confidence[kept], found.accuracy[kept]
-    wanted = bin_table(p[1], None, 10, strategy, truth)
-    assert np.array(ours, dtype=float) == pytest.approx(wanted, abs=1e-12)
-    for known in (POSTERIOR, POSTERIOR.expand(3, -1, -1)):
-        errors = c.true_calibration_error(p, known, 10, strategy)
-        wanted = [ece_by_hand(q, None, 10, strategy, truth) for q in p]
-        assert errors.numpy() == pytest.approx(wanted, abs=1e-12)
+    p = torch.stack([smooth_distribution(POSTERIOR, eps) for eps in (0.05, 0.4)])
+    law = [(eps * (POSTERIOR.amax(-1) - 1 / 6)).mean().item() for eps in (0.05, 0.4)]
+    for bins, known in ((1, POSTERIOR), (15, POSTERIOR.expand(2, -1, -1))):
+        found = c.true_calibration_error(p, known, bins, strategy)
+        assert found.tolist() == close(law)
 
 
 def test_the_truth_is_that_of_the_predicted_class_be_it_not_the_best():
@@ -232,22 +214,6 @@ def test_the_debiased_square_is_without_bias():
     truth = [0.7] * 5 + [0.9] * 4 + [0.3]
     wanted = (5 * 0.2**2 + 4 * 0.3**2) / 9
     assert expected_squared_error(confidence, truth, 10) == close(wanted)
-    # Where the truth varies within a bin too much is taken off, as the docstring says.
-    truth = [0.91, 0.94, 0.97, 0.98]
-    assert expected_squared_error(truth, truth, 10) == close(-np.var(truth) / 3)
-
-
-@st.composite
-def rows(draw):
-    """Probabilities (N, 4) with few distinct rows, so that groups fill, and labels."""
-    weights = st.lists(st.integers(1, 6), min_size=4, max_size=4)
-    kinds = np.array(draw(st.lists(weights, min_size=1, max_size=4)), dtype=float)
-    many = draw(st.integers(1, 20))
-    picks = st.lists(st.integers(0, len(kinds) - 1), min_size=many, max_size=many)
-    labels = draw(st.lists(st.integers(0, 3), min_size=many, max_size=many))
-    p = torch.tensor(kinds[draw(picks)])
-    dtype = draw(st.sampled_from([torch.float64, torch.float32]))
-    return (p / p.sum(1, keepdim=True)).to(dtype), torch.tensor(labels)
 
 
 @pytest.mark.parametrize("num_classes", [2, 100])
@@ -262,10 +228,13 @@ def test_scores_are_those_of_scikit_learn(num_classes):
     assert c.accuracy(p, y).item() == accuracy_score(y, p.argmax(-1))
 
 
-@given(rows(), st.integers(1, 20), STRATEGIES)
-def test_each_term_is_that_of_a_plain_loop(case, bins, strategy):
-    p, y = case
-    squared = (p.double() - torch.eye(4)[y]).square().sum(-1).mean()
+@given(rows_on_edges(), STRATEGIES)
+def test_each_term_is_that_of_a_plain_loop(case, strategy):
+    p, y, bins = case
+    turned = torch.arange(len(y)) % 2  # every other row predicts class 4
+    p = torch.where(turned.bool().unsqueeze(-1), p.roll(1, -1), p)
+    y = y + turned
+    squared = (p.double() - torch.eye(25)[y]).square().sum(-1).mean()
     found = c.brier_decomposition(p, y, bins, strategy)
     wanted = decomposition_by_hand(p, y, bins, strategy)
     terms = [getattr(found, name).item() for name in TERMS]

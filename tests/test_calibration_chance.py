@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from scipy.stats import binom, binomtest, foldnorm
+from scipy.stats import binom, binomtest
 from test_calibration import ece_by_hand, simulated
 
 from lsr_utils import calibration as c
@@ -109,24 +109,6 @@ def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     assert low.isnan()
 
 
-@pytest.mark.parametrize(("n", "right"), [(100, 90), (100, 80), (50, 10), (400, 399)])
-def test_in_one_bin_the_interval_of_an_error_is_that_of_a_folded_normal(n, right):
-    p = torch.tensor([[0.9, 0.1]], dtype=torch.float64).expand(n, 2)
-    bins = c.reliability_bins(p, (torch.arange(n) >= right).long())
-    gap, likely = abs(right / n - 0.9), (right + 0.5) / (n + 1)
-    spread = math.sqrt(likely * (1 - likely) / n)
-
-    def too_likely(part, tail):
-        return foldnorm(part * gap / spread, scale=spread).ppf(tail) - gap
-
-    def end(tail):
-        return gap and too_likely(0, tail) < 0 and gap * brentq(too_likely, 0, 3, tail)
-
-    wanted = gap, end(0.965), max(end(0.01), foldnorm(0, scale=spread).ppf(0.965))
-    found = c.error_interval(bins, lambda off: off.nansum(-1), draws=20_000)
-    assert [e.item() for e in found] == pytest.approx(wanted, abs=0.0025 + 0.02 * gap)
-
-
 def test_what_is_called_95_percent_holds_the_true_error_in_about_as_many_sets():
     rng, held = np.random.default_rng(1), []
     for k in range(200):
@@ -178,13 +160,8 @@ def test_no_interval_leaves_what_is_possible_and_none_is_of_no_width():
         assert (shares >= 0).all(axis=None) and (shares <= 1).all(axis=None)
         assert (found["low"] <= found["value"]).all()
         assert (found["high"] - found["low"] > 0.01).all()
-    for name in ("ECE", "debiased ECE", "MCE"):
-        assert 0.05 < found.loc[name, "high"] < 0.076
-    p, y = simulated((16,))
-    found = c.summary(p, y, resamples=20)  # few rows have an MCE all the same
-    assert not found.isna().any(axis=None)
-    largest = c.maximum_calibration_error(p, y, min_count=1).item()
-    assert found.loc["MCE", "value"] == pytest.approx(largest, abs=1e-12)
+    found = c.summary(*simulated((16,)), resamples=20)
+    assert not found.isna().any(axis=None)  # few rows have an MCE all the same
 
 
 # Temperature, and smoothing undone ---------------------------------------------------
@@ -253,16 +230,7 @@ def test_of_a_fleet_the_separable_network_has_platts_targets(num_classes, rows):
     assert nll(with_temperature(z[1], found[1]), y).isfinite()
 
 
-def test_logits_worse_than_none_are_flattened():
-    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])
-    found = fit_temperature(z, torch.tensor([1, 2]))
-    assert found == math.inf
-    assert with_temperature(z, found).numpy() == pytest.approx(1 / 3)
-    z[0, 2] = -math.inf  # masked, and no better at any temperature
-    assert with_temperature(z, math.inf)[0].tolist() == [0.5, 0.5, 0]
-
-
-@pytest.mark.parametrize("last", [-1e3, -1e9, -1e100, -1.7e308, -math.inf])
+@pytest.mark.parametrize("last", [-1e3, -1.7e308, -math.inf])
 def test_a_masked_class_does_not_hide_the_temperature(last):
     # A gap of 1 is to mean odds of 2, so T = 1 / ln 2.
     z = torch.tensor([[1, 0, last]] * 3, dtype=torch.float64)
@@ -276,7 +244,7 @@ def test_a_masked_class_does_not_hide_the_temperature(last):
             fit_temperature(z, [0, 0, 2])
 
 
-@pytest.mark.parametrize("far", [1e2, 1e4, 1e9, 1e300])
+@pytest.mark.parametrize("far", [1e2, 1e300])
 def test_one_row_far_off_does_not_hide_the_temperature(far):
     z, y = simulated_logits((3000,), 6)
     for wrong in (0, 1):
@@ -286,25 +254,16 @@ def test_one_row_far_off_does_not_hide_the_temperature(far):
         else:
             wanted = best_temperature(z, y)
             assert fit_temperature(z, y).item() == pytest.approx(wanted, rel=1e-6)
-    # Odds of n + 1 to n in two classes: the gap of 1 is to become ln((n + 1) / n).
-    right = 20_001
-    z = torch.tensor([[2.0, 1.0]], dtype=torch.float64).expand(2 * right - 1, 2)
-    y = (torch.arange(2 * right - 1) >= right).long()
-    wanted = 1 / math.log(right / (right - 1))
-    assert fit_temperature(z, y).item() == pytest.approx(wanted)
 
 
-def test_logits_that_say_nothing_have_temperature_1():
-    z = torch.full((2, 5, 4), -3.0)
-    z[1, 2] = torch.tensor([3.0, 0, 0, 0])
+def test_logits_that_say_nothing_have_temperature_1_and_wrong_ones_infinity():
     y = torch.zeros(5, dtype=int)
-    found = fit_temperature(z, y)
-    assert found[0] == 1
-    assert found[1].item() == pytest.approx(3 / math.log(6 / 7 * 7 * 3))
+    assert fit_temperature(torch.full((5, 4), -3.0), y) == 1
     assert fit_temperature(torch.tensor([[2.0], [-1.0]]), y[:2]) == 1  # of one class
-    # One right row: probability 2 / 3, so its gap of 4 is to become ln 2.
-    found = fit_temperature(torch.tensor([[4.0, 0.0]]), torch.tensor([0])).item()
-    assert found == pytest.approx(4 / math.log(2), 1e-9)
+    z = torch.tensor([[3.0, 0, 0], [0, 2, 0]])
+    assert fit_temperature(z, torch.tensor([1, 2])) == math.inf
+    z[0, 2] = -math.inf  # masked, and no better at any temperature
+    assert with_temperature(z, math.inf)[0].tolist() == [0.5, 0.5, 0]
 
 
 def test_probabilities_at_a_temperature_and_none_gives_nan():
@@ -312,13 +271,9 @@ def test_probabilities_at_a_temperature_and_none_gives_nan():
     found = with_temperature(z, torch.tensor([0.5, 3]))
     for one, t, ours in zip(z, (0.5, 3), found, strict=True):
         torch.testing.assert_close(ours, (one / t).softmax(-1), rtol=0, atol=1e-14)
-    rows = [[700.0, -700, 0], [1e300, -1e300, 1e300], [0, 0, 0]]
-    z = torch.tensor(rows, dtype=torch.float64)
-    for temperature in (1e-320, 1e-9, 1e9, 1e308):
-        found = with_temperature(z, temperature)
-        assert found.sum(-1).numpy() == pytest.approx(1, abs=1e-12)
-    small = with_temperature(z[:2], 1e-320).tolist()
-    assert small == [[1, 0, 0], [0.5, 0, 0.5]]
+    rows = [[700.0, -700, 0], [1e300, -1e300, 1e300]]
+    small = with_temperature(torch.tensor(rows, dtype=torch.float64), 1e-320)
+    assert small.tolist() == [[1, 0, 0], [0.5, 0, 0.5]]
 
 
 def test_smoothing_is_undone_and_what_it_cannot_give_is_cut():
@@ -332,8 +287,6 @@ def test_smoothing_is_undone_and_what_it_cannot_give_is_cut():
     assert found.tolist() == [[1, 0, 0]]
     wanted = np.array([8 / 7, 0.05, 0.05]) / (8 / 7 + 0.1)
     assert unsmoothed(p, 0.3, least=0.05)[0].tolist() == pytest.approx(wanted)
-    p = torch.tensor([[0.6, 0.35, 0.05]], dtype=torch.float64)
-    assert unsmoothed(p, 0.3)[0].tolist() == pytest.approx([2 / 3, 1 / 3, 0])
     uniform = torch.full((1, 6), 0.9995 / 6)  # not quite 1, as rounding may leave it
     for eps in (0.5, 1 - 2e-6):
         assert unsmoothed(uniform, eps).numpy() == pytest.approx(1 / 6, abs=1e-9)

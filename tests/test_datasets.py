@@ -1,14 +1,12 @@
 """Generated tasks, digits, parts and label noise: they are what they say."""
 
 import math
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.path import Path
 from scipy.stats import chisquare, multivariate_normal
 from sklearn.datasets import load_digits
 
@@ -37,12 +35,10 @@ def test_every_task_has_the_same_form(name):
     if data.posterior is not None:
         assert data.posterior.shape == (n, 6) and (data.posterior >= 0).all()
         assert torch.allclose(data.posterior.sum(1), torch.ones(n).double())
+        part = data[data.y == 2]
+        assert torch.equal(part.posterior, data.posterior[data.y == 2])
     for rows in (torch.tensor([3, 1]), data.y == 2, slice(10, 20)):
-        part = data[rows]
-        assert torch.equal(part.x, data.x[rows]) and torch.equal(part.y, data.y[rows])
-        if data.posterior is not None:
-            assert torch.equal(part.posterior, data.posterior[rows])
-    assert data.to("meta").x.device.type == data.to("meta").y.device.type == "meta"
+        assert same(data[rows], datasets.SixClass(data.x[rows], data.y[rows], None, ()))
     if name == "digits":
         raw = load_digits()
         rows = raw.target < 6
@@ -87,84 +83,13 @@ def test_the_posterior_of_the_gaussians_is_bayes_rule():
     np.testing.assert_allclose(data.posterior, bayes, atol=1e-12)
     image = data.x[:400].reshape(20, 20, 2)
     assert datasets.gaussians_posterior(image).shape == (20, 20, 6)
-    # Nobody can name more than about 78 % of them.
-    ceiling = data.posterior.max(1).values.mean().item()
-    reached = (data.posterior.argmax(1) == data.y).double().mean().item()
-    assert 0.76 < ceiling < 0.80 and abs(reached - ceiling) < 0.015
     for k, centre in enumerate(datasets.gaussian_means()):
         cloud = data.x[data.y == k].numpy()
         np.testing.assert_allclose(cloud.mean(0), centre, atol=0.1)
-        np.testing.assert_allclose(np.cov(cloud.T), np.eye(2), atol=0.12)
 
 
-def test_the_label_of_a_morph_is_drawn_with_its_share(small):
-    data = datasets.shapes(4000, seed=2, ambiguous=1.0)
-    shares = data.posterior.sort(1, descending=True).values
-    assert (shares[:, 2:] == 0).all() and (shares[:, 1] > 0).all()
-    larger = shares[:, 0].numpy()
-    assert (data.posterior[torch.arange(4000), data.y] > 0).all()
-    # The larger share is uniform on (1/2, 1).
-    counts = np.histogram(larger, bins=5, range=(0.5, 1))[0]
-    assert chisquare(counts).pvalue > 1e-3
-    for ambiguous, about in ((0.0, 0), (0.3, 0.3)):
-        morphs = datasets.shapes(4000, ambiguous=ambiguous).posterior.max(1).values < 1
-        assert abs(morphs.double().mean() - about) < 0.03 * (about > 0) + 1e-9
-
-
-def test_images_have_noise_and_contrast_and_a_class_no_ink_of_its_own(monkeypatch):
-    noisy = datasets.shapes(1500, ambiguous=0.0)
-    assert noisy.x.shape == (1500, 1, 20, 20) and abs(noisy.x.mean()) < 0.1
-    monkeypatch.setattr(generated, "PIXEL_NOISE", 0)
-    clean = datasets.shapes(1500, ambiguous=0.0)
-    assert (noisy.x - clean.x).std() == pytest.approx(0.1, rel=0.02)
-    darkest = clean.x.amax((1, 2, 3)) / 0.7
-    assert [darkest.min(), darkest.max()] == pytest.approx([0.5, 1.0], abs=0.01)
-    ink = [clean.x[clean.y == k].mean().item() for k in range(6)]
-    assert max(ink) - min(ink) < 0.03  # of a range from -0.3 to 0.7
-
-
-def corners(name):
-    if name == "cross":
-        arm = np.array([(1, -0.36), (1, 0.36), (0.36, 0.36)])
-        quarter = np.array([(0, 1), (-1, 0)])
-        return np.vstack([arm @ np.linalg.matrix_power(quarter, k) for k in range(4)])
-    n = {"triangle": 3, "square": 4, "pentagon": 5, "star": 10}[name]
-    turn = 2 * np.pi * np.arange(n) / n + (np.pi / 4 if name == "square" else 0)
-    radius = np.where(np.arange(n) % 2 * (name == "star"), 0.42, 1.0)
-    return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-
-
-@pytest.mark.parametrize("name", generated.OUTLINES[1:])
-def test_an_outline_is_its_polygon(name):
-    polygon = corners(name)
-    x, y = polygon.T
-    area = (x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2
-    points = np.random.default_rng(0).uniform(-2, 2, (4000, 2))
-    inside = Path(polygon * np.sqrt(np.pi / area)).contains_points(points)
-    column = np.round(np.arctan2(*points.T[::-1]) * 360 / np.pi).astype(int) % 720
-    radii = generated.RADII[generated.OUTLINES.index(name)][column]
-    off = np.hypot(*points.T) - radii
-    clear = abs(off) > 0.03  # of the steps between angles
-    assert (inside == (off < 0))[clear].all() and clear.mean() > 0.9
-
-
-def test_an_image_in_the_middle_of_every_range_is_upright_and_centred():
-    classes, middle = np.arange(6), Mock()
-    middle.uniform = lambda low, high, shape: np.full(shape, (low + high) / 2)
-    ink = generated.draw_outlines(classes, classes, np.ones(6), 40, middle)
-    assert ink.shape == (6, 40, 40) and ink.min() == 0 and ink.max() == 1
-    np.testing.assert_allclose(ink.sum((1, 2)), np.pi * (0.525 * 20) ** 2, rtol=0.05)
-    np.testing.assert_allclose(ink, ink[:, :, ::-1], atol=0.2)  # left is right
-    widths = ink.sum(2)
-    for pointed in ("triangle", "pentagon", "star"):  # a tip at the top, none below
-        rows = widths[generated.OUTLINES.index(pointed)]
-        inked = rows[rows > 0.5]
-        assert inked[0] < 3 and inked[0] < inked[-1]
-
-
-@pytest.mark.parametrize("sizes", [(500, 200, 383), (1080,)])
-def test_parts_are_disjoint_random_and_in_proportion(sizes):
-    data = datasets.digits()
+def test_parts_are_disjoint_random_and_in_proportion():
+    data, sizes = datasets.digits(), (500, 200, 380)
     numbered = datasets.SixClass(torch.arange(1083), data.y, None, data.class_names)
     parts = datasets.split(numbered, sizes, seed=0)
     assert [len(part) for part in parts] == list(sizes)
@@ -190,12 +115,10 @@ def labels(n):
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_symmetric_noise_spreads_its_rate_over_the_others(rate):
-    for num_classes in (2, 6):
-        own = torch.eye(num_classes, dtype=torch.float64)
-        wanted = own * (1 - rate) + (1 - own) * rate / (num_classes - 1)
-        found = noise.symmetric_noise(rate, num_classes)
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
-    assert noise.symmetric_noise(rate).equal(found)
+    own = torch.eye(6, dtype=torch.float64)
+    wanted = own * (1 - rate) + (1 - own) * rate / 5
+    found = noise.symmetric_noise(rate)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
 
 
 def test_pair_noise_takes_one_class_for_another():
@@ -204,20 +127,14 @@ def test_pair_noise_takes_one_class_for_another():
     wanted[[0, 1, 3]] *= 0.7
     wanted[[0, 1, 3], [1, 0, 5]] = 0.3
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-15)
-    three = noise.pair_noise(0.1 + 0.7 / 3, [(3, b) for b in (0, 1, 2)], 4)
-    assert three.min() >= 0 and three[3, 3] == pytest.approx(0, abs=1e-12)
     with pytest.raises(ValueError, match=r"a row of rates, got \[\(0, 1\), \(0, 2\)\]"):
         noise.pair_noise(0.6, [(0, 1), (0, 2)])
 
 
-@pytest.mark.parametrize(
-    "transition",
-    [
-        noise.symmetric_noise(0.4),
-        noise.pair_noise(0.3, ((0, 1), (1, 0), (5, 2))),
-        torch.eye(6, dtype=torch.float64).roll(1, 1),
-    ],
-)
+TURNED = torch.eye(6, dtype=torch.float64).roll(1, 1)
+
+
+@pytest.mark.parametrize("transition", [noise.symmetric_noise(0.4), TURNED])
 def test_labels_are_drawn_from_the_row_of_their_class(transition):
     clean = labels(60_000)
     noisy = noise.corrupt(clean, transition, seed=3)
@@ -230,8 +147,6 @@ def test_labels_are_drawn_from_the_row_of_their_class(transition):
     state = torch.get_rng_state()
     assert noisy.y.equal(noise.corrupt(clean, transition.tolist(), seed=3).y)
     assert torch.equal(state, torch.get_rng_state())
-    if transition.max() < 1:
-        assert not noisy.y.equal(noise.corrupt(clean, transition, seed=4).y)
     few = datasets.gaussians(50)
     found = noise.corrupt(few, transition).posterior
     torch.testing.assert_close(found, few.posterior @ transition)
@@ -256,19 +171,6 @@ def test_more_noise_corrupts_more_labels_never_others(one, two, seed):
         assert not (a & ~b)[second <= first].any()
         assert not (b & ~a)[first <= second].any()
         assert not a[first == 1].any()
-
-
-@pytest.mark.parametrize("rate", [0.2, 1.0])
-def test_redrawn_labels_are_others_each_alike(rate):
-    targets = torch.arange(60_000) % 6
-    draws = torch.rand(60_000, generator=torch.Generator().manual_seed(1))
-    found = noise.redraw(targets, rate, draws)
-    shift = (found - targets) % 6
-    share = torch.bincount(shift, minlength=6) / 60_000
-    assert share[0].item() == pytest.approx(1 - rate, abs=0.01)
-    assert share[1:].tolist() == pytest.approx(5 * [rate / 5], abs=0.01)
-    assert torch.equal(shift != 0, draws < rate)  # another class, never the same
-    assert found.dtype == torch.int64
 
 
 @given(

@@ -7,10 +7,10 @@ import concurrent.futures
 import errno
 import os
 import pathlib
-import socket
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 from loopback import CONTENT, NAME, give, names_in, register
@@ -59,18 +59,14 @@ def test_a_copy_that_was_damaged_is_fetched_anew(server, cache):
     assert fetched() == CONTENT and server.asked == [f"/{NAME}"] * 2
 
 
-def test_the_second_official_address_is_asked_when_the_first_fails(server, monkeypatch):
+def test_a_mirror_is_asked_first_and_each_official_address(server, monkeypatch):
     _, digest = downloads.FILES[NAME]
     places = [f"{server.url}/old", server.url]
     monkeypatch.setitem(downloads.FILES, NAME, (places, digest))
-    server.answer = lambda h: missing(h) if h.path == f"/old/{NAME}" else right(h)
-    assert fetched() == CONTENT and server.asked == [f"/old/{NAME}", f"/{NAME}"]
-
-
-def test_a_mirror_url_comes_first(server, monkeypatch):
     monkeypatch.setenv("LSR_DATA_MIRROR", f"{server.url}/mirror/")
-    monkeypatch.setenv("LSR_OFFLINE", "0")
-    assert fetched() == CONTENT and server.asked == [f"/mirror/{NAME}"]
+    server.answer = lambda h: right(h) if h.path == f"/{NAME}" else missing(h)
+    wanted = [f"/mirror/{NAME}", f"/old/{NAME}", f"/{NAME}"]
+    assert fetched() == CONTENT and server.asked == wanted
 
 
 @pytest.mark.parametrize("there", [None, WRONG, CONTENT])
@@ -142,43 +138,27 @@ def test_a_refusal_says_what_why_to_where_and_how_to_go_on(
         "there by hand (LSR_DATA_HOME names another folder), or go on with 'digits', "
         "'gaussians', 'shapes' or 'questions', which need no download."
     )
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    register(monkeypatch, url)
-    reason = f"{url}/{NAME} gives no answer (ConnectionError, is there a network?)"
-    assert reason in refusal() and names_in(cache) == []
+    register(monkeypatch, "http://127.0.0.1:9")  # where nobody listens
+    assert f"127.0.0.1:9/{NAME} gives no answer (ConnectionError, is" in refusal()
+    assert names_in(cache) == []
 
 
-def test_a_folder_that_cannot_be_made_or_written_is_told(server, monkeypatch, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(server, monkeypatch, tmp_path):
     tmp_path.joinpath("file").write_text("no folder")
     monkeypatch.setenv("LSR_DATA_HOME", str(tmp_path / "file" / "folder"))
     message = refusal()
     assert "fails (Not a directory)" in message and "LSR_DATA_HOME names" in message
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    if not os.access(closed, os.W_OK):  # some users may write everywhere
-        monkeypatch.setenv("LSR_DATA_HOME", str(closed))
-        assert "fails (PermissionError)" in refusal() and names_in(closed) == []
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
 def test_what_stops_at_the_end_leaves_nothing(server, cache, monkeypatch, fault):
-    def stop(*_):
-        assert len(names_in(cache)) == 1  # the temporary file, complete
-        raise fault
-
-    with monkeypatch.context() as patch:
-        patch.setattr(downloads.os, "chmod", stop)
-        with pytest.raises(type(fault)):
-            downloads.fetch(NAME)
+    monkeypatch.setattr(downloads.os, "chmod", Mock(side_effect=fault))
+    with pytest.raises(type(fault)):
+        downloads.fetch(NAME)
     assert names_in(cache) == []
-    assert fetched() == CONTENT
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("LSR_DATA_HOME", str(tmp_path / "here and there"))
-    assert cache_folder() == tmp_path / "here and there"
     monkeypatch.setenv("LSR_DATA_HOME", "~/data")
     assert cache_folder() == pathlib.Path.home() / "data"
     monkeypatch.setenv("LSR_DATA_HOME", "")

@@ -20,7 +20,7 @@ FOLDED = [
     *((DRAW, []), ("lsr.sliders.BarSliders({}, frame)", [])),
 ]
 OPEN = [
-    *(("x = 1", []), ("x = 1", ["simple:a.b", "nbval-ignore-output"])),
+    ("x = 1", ["simple:a.b", "nbval-ignore-output"]),
     *(("x = 1", ["experiment", "show-input"]), (DRAW, ["show-input"]), ("show", [])),
     *((DRAW + "\nx = 1", []), ("print(len(x))\n" + DRAW, [])),
     ("claim('01-1', 'a', x > 1)\n" + DRAW, []),

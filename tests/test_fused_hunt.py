@@ -1,13 +1,11 @@
-"""The fused loss on the CPU alone: compilers, threads, memory; and its benchmark."""
+"""The fused loss on the CPU alone: compilers, threads, memory."""
 
 import os
-import pathlib
 import platform
 import subprocess
 import sys
 import threading
-import warnings
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 import torch
@@ -17,22 +15,6 @@ from lsr_utils import fused, measure
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy as Fused
 from lsr_utils.fused import build, cpu, cuda
 from lsr_utils.losses import LabelSmoothingCrossEntropy as Readable
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "benchmarks"))
-import fused_loss  # noqa: E402
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_an_upstream_gradient_a_row_needs_no_copies_of_its_own(keep):
-    z, y = draw(64, 20_000, dtype=torch.bfloat16)
-    slope = z.clone()
-    upstream = torch.linspace(-1, 1, 64)
-    how = Fused(0.1, "none")
-
-    def call():
-        cpu.rescale(slope, y, how, upstream, keep)
-
-    assert measure.peak_bytes(call) < (keep + 0.5) * z.nbytes
 
 
 def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
@@ -96,12 +78,6 @@ def test_a_thread_that_fails_is_no_loss_without_its_rows(monkeypatch):
         assert Fused()(z, y) == pytest.approx(right.item())
 
 
-def test_zeros_without_memory_are_not_read():
-    z, y = draw(4, 6)
-    zero = torch._efficientzerotensor((4, 6))
-    assert Fused()(zero, y) == pytest.approx(Readable()(zero * 1, y).item())
-
-
 @pytest.mark.parametrize("recompute", [False, True])
 def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute):
     z, y = draw(3, 6)
@@ -113,27 +89,21 @@ def test_several_upstream_gradients_at_once_are_refused_in_a_sentence(recompute)
         torch.autograd.grad(rows, leaf, each, True, is_grads_batched=True)
     with refused:
         torch.func.vmap(lambda u: torch.autograd.grad(rows, leaf, u))(each)
-    one_by_one = torch.autograd.functional.jacobian(lambda x: loss_fn(x * 1, y), z)
-    wanted = torch.autograd.functional.jacobian(
-        lambda x: Readable(reduction="none")(x, y), z
-    )
-    assert torch.allclose(one_by_one, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_copy_made_for_its_layout_is_written_on(recompute):
     z, y = draw(64, 2000, dtype=torch.float32)
     z = z.t().contiguous().t().requires_grad_()
-    loss_fn = Fused(recompute=recompute)
-    given = fused_loss.Given.apply
-    peak = measure.peak_bytes(lambda: loss_fn(given(z), y).backward())
-    assert peak < 1.3 * z.nbytes
-    leaf = z.detach().clone().requires_grad_()
-    before = leaf.detach().clone()
-    loss_fn(leaf, y).backward()
-    _, wanted = gradient(Readable(), z.detach().double(), y)
-    assert torch.allclose(leaf.grad.double(), wanted, rtol=1e-4, atol=1e-8)
-    assert torch.equal(leaf.detach(), before)
+    before, loss_fn, found = z.detach().clone(), Fused(recompute=recompute), []
+
+    def call():
+        found[:] = torch.autograd.grad(loss_fn(z, y), z)
+
+    assert measure.peak_bytes(call) < 1.3 * z.nbytes
+    _, wanted = gradient(Readable(), before.double(), y)
+    assert torch.allclose(found[0].double(), wanted, rtol=1e-4, atol=1e-8)
+    assert torch.equal(z.detach(), before)
 
 
 # In a process of its own
@@ -190,30 +160,27 @@ def test_the_backend_is_chosen_by_what_is_asked_for():
 KERNELS = ("short_rows", "long_row", "gradient_again", "rescale_rows")
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("broken", KERNELS)
 def test_a_kernel_that_does_not_compile_leaves_its_rows_to_the_readable_loss(
     monkeypatch, broken
 ):
     """As on a GPU without bfloat16, or with few registers: there, and nowhere else."""
 
-    def kernel(name):
-        def launch(logits, *given, **options):
-            if name == broken and logits.dtype == torch.bfloat16:
-                raise RuntimeError("not on this GPU")
+    def launch(logits, *given, **options):
+        if logits.dtype == torch.bfloat16:
+            raise RuntimeError("not on this GPU")
 
-        return {name: Mock(__getitem__=lambda self, grid: launch)}
-
+    made = dict.fromkeys(KERNELS, MagicMock())
+    made[broken] = Mock(__getitem__=lambda self, grid: launch)
     tl = Mock(float32=torch.float32, float64=torch.float64)
-    made = {k: v for name in KERNELS for k, v in kernel(name).items()}
     monkeypatch.setattr(cuda, "kernel", Mock(**made, tl=tl, triton=True))
     cuda._works.cache_clear()
     wide = {"short_rows": 8, "long_row": 65_536}.get(broken, 64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for kind in ((torch.float32, 8), (torch.float32, 65_536), (torch.float64, 64)):
-            assert cuda._works("cpu", *kind)
-        if broken in ("short_rows", "long_row"):  # the other one still works
-            assert cuda._works("cpu", torch.bfloat16, 65_544 - wide)
+    for kind in ((torch.float32, 8), (torch.float32, 65_536), (torch.float64, 64)):
+        assert cuda._works("cpu", *kind)
+    if broken in ("short_rows", "long_row"):  # the other one still works
+        assert cuda._works("cpu", torch.bfloat16, 65_544 - wide)
     says = f"not work for torch.bfloat16 and {wide} classes .RuntimeError.: the readabl"
     monkeypatch.setattr(
         fused, "cpu", Mock(supports=lambda z: cuda._works("cpu", z.dtype, wide))
@@ -223,19 +190,3 @@ def test_a_kernel_that_does_not_compile_leaves_its_rows_to_the_readable_loss(
         losses = [Fused()(z, y) for _ in range(3)]
     assert len(told) == 1 and losses == 3 * [Readable()(z, y)]
     cuda._works.cache_clear()
-
-
-def test_a_peer_that_fails_while_it_is_timed_is_missing_and_the_others_stay():
-    loss = torch.zeros((), requires_grad=True)
-    fails = Mock(side_effect=4 * [loss] + 2 * [NotImplementedError])
-    found, failed = {"PyTorch": fused_loss.pytorch, "peer": fails}, {}
-    found["fused"] = fused_loss.Fused(fused_loss.EPS)
-    rows = fused_loss.compare(found, "cpu", 900, 1000, torch.float32, 1.0, 5, failed)
-    assert [row["way"] for row in rows] == ["PyTorch", "fused", "in-place scale"]
-    assert rows[0]["copies"] > 2.9 and rows[1]["copies"] < 1.5
-    for row in rows:
-        assert row["low_ms"] <= row["ms"] <= row["high_ms"]
-        assert row["times"] == pytest.approx(rows[0]["ms"] / row["ms"], rel=1e-2)
-    assert failed == {"peer": "NotImplementedError"} and fails.call_count == 5
-    with pytest.raises(NotImplementedError):  # nothing is left to be held against
-        fused_loss.compare({"PyTorch": fails}, "cpu", 8, 6, torch.float32, 1.0, 3)

@@ -56,17 +56,14 @@ def test_the_kernels_pass_the_tests_of_the_readable_and_of_the_fused_loss():
 @needs_triton
 def test_the_kernels_are_right_on_chosen_cases():
     results = lines(interpreted(TESTS / "kernel_edges.py"))
-    assert all(line["right"] for line in results) and len(results) == 25
+    assert all(line["right"] for line in results) and len(results) == 23
 
 
 @needs_triton
-@pytest.mark.parametrize(
-    ("program", "count"), [("kernel_edges.py", 17), ("kernel_checks.py", 14)]
-)
-def test_broken_kernels_are_caught(program, count):
-    few = ["--cases", 10] if count == 14 else []  # each slip is found by one of ten
-    results = lines(interpreted(TESTS / program, "--break", *few))
-    assert all(line["failed"] for line in results) and len(results) == count
+def test_broken_kernels_are_caught():
+    few = ["--break", "--cases", 10]  # each slip is found by one of ten
+    results = lines(interpreted(TESTS / "kernel_checks.py", *few))
+    assert all(line["failed"] for line in results) and len(results) == 14
 
 
 def test_stored_results_of_the_interpreter_are_all_right():
@@ -101,18 +98,10 @@ def test_stored_results_of_the_interpreter_are_those_of_this_code():
     assert record["simple"][0]["losses"] == pytest.approx(wanted, abs=1e-6)
 
 
-@needs_triton
-def test_the_kernels_compile_for_a_gpu_that_is_not_here():
-    """Triton's compiler needs no GPU; what it makes must keep rows in registers."""
-    results = lines(in_a_process("-W", "ignore", TESTS / "kernel_compiles.py"))
-    assert len(results) == 6
-    for line in results:
-        # 32,768 numbers in float32 are half of all registers there are.
-        assert line["spilled"] <= (128 if "32768" in line["kernel"] else 0), line
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @needs_triton
 def test_on_a_real_gpu_the_kernels_are_right_and_nothing_waits_for_them():
-    code = "import fused_loss; print(fused_loss.examine(float('inf')))"
-    in_a_process("-c", f"import sys; sys.path.insert(0, {BENCHMARKS!r}); {code}")
+    for program in ("kernel_edges.py", "kernel_checks.py"):
+        in_a_process(TESTS / program, "--device", "cuda", "--cases", 24)
+    code = f"import sys; sys.path.insert(0, {BENCHMARKS!r}); import fused_loss"
+    in_a_process("-c", f"{code}; fused_loss.never_waits()")

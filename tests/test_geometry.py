@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import warnings
 
 import hypothesis
 import hypothesis.strategies as st
@@ -38,19 +37,13 @@ def pairs(triple):
     return itertools.combinations(triple, 2)
 
 
+SEEDS, DTYPES = st.integers(0, 10_000), st.sampled_from([torch.float32, torch.float64])
+
+
 @hypothesis.settings(max_examples=30)
-@hypothesis.given(
-    width=st.integers(2, 200),
-    num_classes=st.integers(3, 9),
-    seed=st.integers(0, 10_000),
-    bias=st.booleans(),
-    dtype=st.sampled_from([torch.float32, torch.float64]),
-    data=st.data(),
-)
-def test_logit_differences_are_linear_in_the_plane(
-    width, num_classes, seed, bias, dtype, data
-):
-    triple = data.draw(st.permutations(range(num_classes)))[:3]
+@hypothesis.given(st.integers(2, 200), st.permutations(range(6)), SEEDS, DTYPES)
+def test_logit_differences_are_linear_in_the_plane(width, classes, seed, dtype):
+    triple, num_classes, bias = classes[:3], max(classes[:3]) + 1, seed % 2 == 0
     generator = torch.Generator().manual_seed(seed)
     head = torch.nn.Linear(width, num_classes, bias=bias, dtype=dtype)
     with torch.no_grad():
@@ -63,20 +56,7 @@ def test_logit_differences_are_linear_in_the_plane(
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_the_plane_passes_through_its_templates_and_not_through_the_origin():
-    _, _, weight, bias = random_case(0)
-    plane = geometry.template_plane(weight, (0, 2, 4), bias)
-    torch.testing.assert_close(plane.project(weight[[0, 2, 4]]), plane.templates)
-    back = plane.origin + plane.templates @ plane.axes.T
-    torch.testing.assert_close(back, weight[[0, 2, 4]])  # no template leaves the plane
-    torch.testing.assert_close(plane.axes.T @ plane.axes, torch.eye(2).double())
-    gap = plane.origin - plane.axes @ (plane.axes.T @ plane.origin)
-    assert gap.norm() > 0.5  # how far the plane runs past the origin
-
-
-@pytest.mark.parametrize(
-    ("triple", "blunt"), [((2, 3, 1), False), ((4, 0, 5), False), ((1, 2, 3), True)]
-)
+@pytest.mark.parametrize(("triple", "blunt"), [((4, 0, 5), False), ((1, 2, 3), True)])
 def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
     # The logits of the network itself, at points of the plane lifted to its features.
     _, _, weight, bias = random_case(1, leading=(8,))
@@ -95,12 +75,10 @@ def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
     a, b, c = plane.templates.unbind(-2)  # b to the right of a, and c above them
     assert (b[:, 0] > a[:, 0]).all() and (c[:, 1] > a[:, 1]).all()
     assert (a - b)[:, 1].abs().max() < 1e-12 and (a + b + c).abs().max() < 1e-12
-    # All three are equal at the centre, and a ray is at right angles to its side.
+    back = plane.origin.unsqueeze(-2) + plane.templates @ plane.axes.mT
+    torch.testing.assert_close(back, weight[:, list(triple)])  # none leaves the plane
     at_centre = plane.logit_differences(plane.centre.unsqueeze(-2))
-    assert at_centre.abs().max() < 1e-9
-    t = plane.templates
-    sides = torch.stack([t[:, k] - t[:, j] for j, k in pairs(range(3))], 1)
-    assert (sides * plane.directions).sum(-1).abs().max() < 1e-10
+    assert at_centre.abs().max() < 1e-9  # all three are equal there
 
 
 def test_a_fleet_has_the_planes_of_its_networks():
@@ -110,8 +88,7 @@ def test_a_fleet_has_the_planes_of_its_networks():
     for m in np.ndindex(2, 3):
         alone = geometry.template_plane(weight[m], (0, 1, 2), bias[m])
         torch.testing.assert_close(points[m], alone.project(features[m]))
-        for name in ("origin", "axes", "templates", "offsets", "centre", "directions"):
-            torch.testing.assert_close(getattr(plane, name)[m], getattr(alone, name))
+        torch.testing.assert_close(plane.directions[m], alone.directions)
     # One plane for the features of many networks.
     torch.testing.assert_close(alone.project(features)[m], points[m])
 
@@ -119,13 +96,12 @@ def test_a_fleet_has_the_planes_of_its_networks():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_collinear_templates_have_no_plane(dtype):
     weight = random_case(2)[2].to(dtype)
-    for share in (0.0, 0.3, -2.0):
-        line = weight.clone()
-        line[4] = share * weight[0] + (1 - share) * weight[2]
-        for wrong in (line, torch.stack([weight, line])):
-            with pytest.raises(ValueError, match=r"of \(0, 2, 4\) must span a plane"):
-                geometry.template_plane(wrong, (0, 2, 4))
-        geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
+    line = weight.clone()
+    line[4] = 0.3 * weight[0] + 0.7 * weight[2]
+    for wrong in (line, torch.stack([weight, line])):
+        with pytest.raises(ValueError, match=r"of \(0, 2, 4\) must span a plane"):
+            geometry.template_plane(wrong, (0, 2, 4))
+    geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
 
 
 def in_numpy(features, targets, weight):
@@ -213,7 +189,7 @@ def test_measures_agree_with_numpy(width, num_classes, spread):
 
 @pytest.mark.parametrize("scale", [1e-60, 1e60])
 def test_tiny_and_huge_features_have_the_same_ratios(scale):
-    features, targets, weight, bias = random_case(3, leading=(2,))
+    features, targets, weight, _ = random_case(3, leading=(2,))
     before = measured(features, targets, weight)
     fleet = torch.stack([features[0], scale * features[1]])  # each by its own scale
     heads = torch.stack([weight[0], scale * weight[1]])
@@ -223,12 +199,6 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
         power = 2 if name in squared else 1 if name == "norms" else 0
         wanted = before[name] * torch.tensor([1, scale**power], dtype=torch.float64)
         torch.testing.assert_close(after[name], wanted, rtol=1e-9, atol=0)
-    plane = geometry.template_plane(weight, (0, 1, 2), bias)
-    # With a bias in the same proportion the lines cross at the same logits.
-    other = geometry.template_plane(scale * weight, (0, 1, 2), scale**2 * bias)
-    torch.testing.assert_close(other.directions, plane.directions)
-    torch.testing.assert_close(other.templates / scale, plane.templates)
-    torch.testing.assert_close(other.centre / scale, plane.centre)
 
 
 def test_a_collapsed_network_has_every_measure_at_its_end():
@@ -243,8 +213,9 @@ def test_a_collapsed_network_has_every_measure_at_its_end():
     torch.testing.assert_close(geometry.cosines(corners), wanted)
 
 
+@pytest.mark.filterwarnings("error")
 def test_inputs_are_left_alone_whatever_they_are():
-    features, targets, weight, bias = random_case(8)
+    features, targets, weight, _ = random_case(8)
     wanted = measured(features, targets, weight)
     locked = [t.numpy().copy() for t in (features, targets, weight)]
     for array in locked:
@@ -252,14 +223,11 @@ def test_inputs_are_left_alone_whatever_they_are():
     turned = features.numpy()[::-1], targets.numpy()[::-1], weight
     carrying = features.clone().requires_grad_(), targets, weight.requires_grad_()
     fleet = features.expand(2, -1, -1), targets, weight.expand(2, -1, -1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for case in (locked, turned, carrying, fleet):
-            found = measured(*case)
-            for name, value in found.items():
-                assert value.dtype == torch.float64 and not value.requires_grad
-                torch.testing.assert_close(value, wanted[name].expand(value.shape))
-        geometry.template_plane(locked[2], (0, 1, 2), np.zeros(6)[::-1])
+    for case in (locked, turned, carrying, fleet):
+        for name, value in measured(*case).items():
+            assert value.dtype == torch.float64 and not value.requires_grad
+            torch.testing.assert_close(value, wanted[name].expand(value.shape))
+    geometry.template_plane(locked[2], (0, 1, 2), np.zeros(6)[::-1])
 
 
 MEASURES = [
@@ -278,16 +246,14 @@ def test_what_cannot_be_measured_gives_no_number(measure):
         labels = torch.where(targets == 3, wrong, targets)  # or class 3 has no sample
         with pytest.raises(error, match="targets must"):
             measure(features, labels)
+    labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
     if measure in MEASURES[:3]:  # a class of one sample has no spread
-        labels = torch.cat([torch.arange(6), torch.arange(34) % 5])
         with pytest.raises(ValueError, match="at least 2 samples .* got 1 of class 5"):
             measure(features, labels)
-    for constant in (0.0, 0.1, 1e8) if measure in MEASURES[:4] else ():
+    for constant in (0.1, 1e8) if measure in MEASURES[:4] else ():
         same = torch.full_like(features, constant)
-        for wrong in (same, torch.stack([features, same])):
-            with pytest.raises(ValueError, match="must"):
-                measure(wrong, targets)
-    for bad in (math.nan, math.inf):
-        features[10, 3] = bad
-        with pytest.raises(ValueError, match="features must be finite, got"):
-            measure(features, targets)
+        with pytest.raises(ValueError, match="must"):
+            measure(torch.stack([features, same]), targets)
+    features[10, 3] = math.nan
+    with pytest.raises(ValueError, match="features must be finite, got"):
+        measure(features, targets)

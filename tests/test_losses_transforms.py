@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_losses_contract import BOTH, draw_labels, draw_logits, weights
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from lsr_utils import losses
 from lsr_utils.fused import FusedLabelSmoothingCrossEntropy
@@ -100,13 +99,10 @@ WAYS = {
     "scripted": lambda loss_fn, given: torch.jit.script(loss_fn),
     "symbolic": lambda loss_fn, given: torch.fx.symbolic_trace(loss_fn),
     "traced": torch.jit.trace,
-    "traced function": lambda loss_fn, given: torch.jit.trace(loss_fn.forward, given),
     "exported": exported,
     "exported strictly": lambda loss_fn, given: exported(loss_fn, given, True),
     "onnx": to_onnx,
     "onnx by dynamo": lambda loss_fn, given: to_onnx(loss_fn, given, True),
-    # The shapes of this one's graph are those of one batch.
-    "a graph": lambda loss_fn, _: lambda *given: make_fx(loss_fn)(*given)(*given),
     "mapped": mapped,
 }
 EITHER = pytest.mark.parametrize(
@@ -143,10 +139,6 @@ def test_others_are_recorded_too_and_transforms_differentiate(loss, kind):
     exact = torch.autograd.functional.jacobian(lambda x: theirs(x, y), z)
     for transform in (torch.func.jacrev, torch.func.jacfwd):
         torch.testing.assert_close(transform(rows)(z, y), exact)
-    slope = torch.func.grad(lambda x: rows(x, y).sum())(z)
-    torch.testing.assert_close(slope, exact.sum(0))
-    tangent = torch.func.jvp(lambda x: rows(x, y), (z,), (z.cos(),))[1]
-    torch.testing.assert_close(tangent, (exact * z.cos()).sum((1, 2)))
 
 
 @KINDS
@@ -172,20 +164,15 @@ def test_one_compiled_loss_serves_every_eps(loss, kind):
 @KINDS
 @EITHER
 def test_tensors_without_memory_have_a_loss_without_memory(loss, kind):
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
     for shape in ((5, 6), (3, 6, 2), (6,)):
         (z, y), weight = case(shape, kind)[0], weights(shape)[1].float()
         wanted = F.cross_entropy(z, y, weight, reduction="none", label_smoothing=0.2)
-        with FakeTensorMode() as mode:
-            fakes = map(mode.from_tensor, (z, y, weight))
-        for x, targets, w in (fakes, [x.to("meta") for x in (z, y, weight)]):
-            leaf = x.detach().requires_grad_()
-            rows = loss(0.2, "none", weight=w)(leaf, targets)
-            rows.sum().backward()
-            for one, other in ((rows, wanted), (leaf.grad, z)):
-                assert one.shape == other.shape and one.dtype == other.dtype
-            assert type(rows) is type(x) and rows.device == x.device
+        leaf = z.to("meta").requires_grad_()
+        rows = loss(0.2, "none", weight=weight.to("meta"))(leaf, y.to("meta"))
+        rows.sum().backward()
+        for one, other in ((rows, wanted), (leaf.grad, z)):
+            assert one.shape == other.shape and one.dtype == other.dtype
+            assert one.device.type == "meta"
 
 
 def test_mapped_a_label_out_of_range_is_nan():

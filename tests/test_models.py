@@ -29,32 +29,16 @@ def test_a_network_gives_logits_and_their_features(name, x, options):
 
 
 @NETWORKS
-def test_the_seed_alone_decides_the_weights(name, x, options, monkeypatch):
-    reseeded = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
+def test_the_seed_alone_decides_the_weights(name, x, options):
     torch.manual_seed(11)
     state = torch.get_rng_state()
-    reseeded.clear()
     zero, one, two, other = (
         weights(models.build(name, x.shape[1:], **seed, **options))
         for seed in ({}, {"seed": 1}, {"seed": 1}, {"seed": 0})
     )
     assert torch.equal(one, two) and torch.equal(zero, other)
     assert not torch.equal(one, other)
-    assert torch.equal(torch.get_rng_state(), state) and reseeded == []
-    moved = []
-    monkeypatch.setattr(torch.nn.Module, "to", lambda *given: moved.append(given))
-    with torch.device("meta"):  # the numbers are drawn on the CPU all the same
-        models.build(name, x.shape[1:], **options)
-    ((network, device),) = moved
-    assert torch.equal(weights(network), zero) and device.type == "meta"
-
-
-def test_the_mlp_has_the_layers_it_was_asked_for():
-    model = models.build("mlp", (2, 3), num_classes=6, widths=(7, 5, 4))
-    sizes = [tuple(p.shape) for p in model.parameters() if p.dim() == 2]
-    assert sizes == [(7, 6), (5, 7), (4, 5), (6, 4)]
-    assert len(weights(models.MLP((1, 8, 8)))) == 64 * 65 + 32 * 65 + 6 * 33
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
@@ -66,8 +50,6 @@ def test_the_cnn_is_two_convolutions_each_with_relu_and_max_pooling():
         x = functional.max_pool2d(x.relu(), 2)
     assert [layer.out_channels for layer in convolutions] == [8, 16]
     torch.testing.assert_close(found, hidden(x.flatten(1)).relu())
-    for shape in ((1, 4, 4), (3, 32, 32)):
-        assert models.CNN(shape).features(torch.zeros(2, *shape)).shape == (2, 64)
 
 
 def test_word_vectors_are_rows_of_the_weight_and_zero_for_padding():
@@ -117,11 +99,9 @@ def test_dropout_does_nothing_until_it_is_told():
     assert layer(x) is x
     layer.eval().rate = 0.5
     assert layer(x) is x  # in evaluation
-    assert list(layer.parameters()) == [] and models.Dropout.rate == 0
     for name, layers in (("mlp", 2), ("cnn", 1)):  # behind hidden units alone
         found = [type(m) for m in models.build(name, (1, 8, 8)).body]
         assert found.count(models.Dropout) == layers
-        assert found[-2:] == [torch.nn.ReLU, models.Dropout]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])

@@ -8,22 +8,11 @@ import pandas as pd
 import pytest
 import seaborn as sns
 import torch
-from matplotlib.colors import to_rgb
 
 from lsr_utils import calibration, datasets, geometry, plots, style
 from lsr_utils.plots import charts
 
 pytestmark = pytest.mark.usefixtures("course_style")
-
-
-def check(figure, panels):
-    figure.canvas.draw()
-    axes = [axis for axis in figure.axes if axis.axison]
-    assert len(axes) == panels
-    for axis in axes:
-        assert axis.get_title(loc="left") and axis.get_xlabel()
-    assert axes[0].get_ylabel()
-    return axes
 
 
 def words(texts):
@@ -35,26 +24,21 @@ def test_an_image_grid_shows_every_image_once_and_no_axes():
     with plt.style.context("dark_background"):
         figure = plots.image_grid(images, [str(i) for i in range(14)])
         assert plt.rcParams["text.color"] == "white"  # the reader's own is kept
-    figure.canvas.draw()
     shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
-    assert len(figure.axes) == 24 and len(shown) == 14
+    assert len(shown) == 14 and not any(axis.axison for axis in figure.axes)
     np.testing.assert_array_equal(shown[13], images[13, 0])
     assert figure.axes[13].get_title(loc="center") == "13"
-    assert not any(axis.axison for axis in figure.axes)
-    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)
-    assert to_rgb(figure.axes[0].title.get_color()) != (1, 1, 1)
 
 
-@pytest.mark.parametrize(("panels", "places"), [(4, 4), (5, 6)])  # rows of two, three
-def test_differences_show_each_interval_and_whether_it_holds(panels, places):
-    titles = {name: f"{name}: up" for name in "abcde"[:panels]}
+def test_differences_show_each_interval_and_whether_it_holds():
+    titles = {name: f"{name}: up" for name in "abcd"}
     rows = {"eps": [0.05, 0.1], "value": "ece", "difference": [0, 0.02]}
     rows |= {"low": [-0.01, 0.01], "high": [0.03, 0.05]}
     table = pd.DataFrame({**rows, "verdict": ["no difference", "higher"]})
     tables = dict.fromkeys(titles, pd.concat([table, table.assign(value="nll")]))
     figure = plots.differences(tables, "ece", "eps", titles, "points", 100)
-    axes = check(figure, panels)
-    assert len(figure.axes) == places
+    figure.canvas.draw()
+    axes = figure.axes
     assert [axis.get_title(loc="left") for axis in axes] == list(titles.values())
     zero, *_ = axes[0].get_lines()
     assert set(zero.get_ydata()) == {0}
@@ -84,17 +68,10 @@ def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
     assert words(axis.texts) == names
     heights = [text.get_position()[1] for text in axis.texts]
     assert (np.diff(heights) > 0.08).all()  # 0, 0.05 and 0.1 end close together
-    top = axis.transData.transform((3, 7.8))
-    assert heights[-1] == pytest.approx(axis.transAxes.inverted().transform(top)[1])
     named = zip(style.EPS_GRID, axis.texts, axis.lines[6:], strict=True)
     for eps, text, sample in named:
         assert sample.get_color() == style.EPS_COLORS[eps]
-        assert sample.get_marker() == style.EPS_MARKERS[eps]
         assert set(sample.get_ydata()) == {text.get_position()[1]}
-        assert text.get_color() == plt.rcParams["text.color"]
-        assert text.get_position()[0] > max(sample.get_xdata()) > 1
-    plots.name_lines(axis, ["", "the second alone"])
-    assert words(axis.texts)[5:] == ["the second alone"]
 
 
 def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
@@ -118,34 +95,7 @@ def test_no_two_eps_look_alike_and_an_arm_that_is_one_looks_like_it():
     for eps, look in zip(style.EPS_GRID, looks, strict=True):
         assert charts.look_of_arm(eps, 3) == charts.look_of_arm(f"ε = {eps:g}", 1)
         assert charts.look_of_arm(eps, 3) == look
-    of_place = charts.look_of_arm("ε = 0.3", 1)
-    assert style.class_style(1).items() <= of_place.items()
-    classes = [tuple(style.class_style(k).values()) for k in range(36)]
-    assert len(set(classes)) == 36
-    assert classes[:6] == [*zip(style.CLASS_COLORS, style.CLASS_MARKERS, strict=True)]
-
-
-def test_the_theme_is_the_courses_and_its_words_are_legible():
-    rc = plt.rcParams
-    cycle = rc["axes.prop_cycle"].by_key()["color"]
-    assert cycle == [to_rgb(color) for color in style.CLASS_COLORS]
-    assert rc["font.size"] == rc["xtick.labelsize"] == rc["legend.fontsize"] == 11
-    inks = [rc[f"{part}.color"] for part in ("text", "xtick", "ytick")]
-    for color in [*inks, rc["axes.labelcolor"], charts.LINE, charts.GREY, charts.INK]:
-        red, green, blue = (  # relative luminance, WCAG 2.2
-            v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
-            for v in to_rgb(color)
-        )
-        luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-        assert 1.05 / (luminance + 0.05) >= 4.5, color
-
-
-def test_names_of_lines_that_end_in_one_place_stand_apart():
-    axis = plt.subplots()[1]
-    axis.plot([0, 1], [[0, 1], [1, 1.01]])
-    plots.name_lines(axis, ["one", "other"])
-    low, high = sorted(text.get_position()[1] for text in axis.texts)
-    assert 0 < low < high - 0.05
+    assert len({tuple(style.class_style(k).values()) for k in range(36)}) == 36
 
 
 NAMES = ("circle", "triangle", "square", "pentagon", "star", "cross", "ring")
@@ -153,16 +103,6 @@ DRAW = torch.Generator().manual_seed(0)
 WEIGHT = torch.randn(7, 7, generator=DRAW).double()
 BIAS, LABELS = torch.randn(7, generator=DRAW).double(), torch.arange(70) % 7
 FEATURES = 3 * WEIGHT[LABELS] + torch.randn(70, 7, generator=DRAW)
-
-
-def drawn(planes, points, labels, titles):
-    figure = plots.template_plane(planes, points, labels, titles, NAMES)
-    figure.canvas.draw()
-    return figure
-
-
-def legend(figure):
-    return words(figure.legends[0].get_texts())
 
 
 def clouds(axis):
@@ -176,20 +116,18 @@ def clouds(axis):
     return [found[size] for size in sorted(found)]
 
 
-@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("scale", [0.01, 100.0])
 def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
-    planes = {
-        e: geometry.template_plane(WEIGHT * (1 + e), (0, 2, 6), BIAS)
-        for e in (0.0, 0.1)
-    }
+    heads = {0.0: WEIGHT, 0.1: 1.1 * WEIGHT}
+    planes = {e: geometry.template_plane(w, (0, 2, 6), BIAS) for e, w in heads.items()}
     parts = {"train": scale * FEATURES, "validation": scale * FEATURES[:24] * 5}
     points = {p: {e: planes[e].project(h) for e in planes} for p, h in parts.items()}
     classes = {p: dict.fromkeys(planes, LABELS[: len(h)]) for p, h in parts.items()}
-    figure = drawn(planes, points, classes, {0.0: "clouds", 0.1: "points"})
+    titles = {0.0: "clouds", 0.1: "points"}
+    figure = plots.template_plane(planes, points, classes, titles, NAMES)
     axes = np.reshape(figure.axes, (2, 2))
-    assert [a.get_title(loc="left") for a in axes.flat] == [
-        "clouds\ntrain", "points\ntrain", "validation", "validation",
-    ]  # fmt: skip
+    found = [axis.get_title(loc="left") for axis in axes.flat]
+    assert found == ["clouds\ntrain", "points\ntrain", "validation", "validation"]
     for (part, h), row in zip(parts.items(), axes, strict=True):
         for axis, (eps, plane) in zip(row, planes.items(), strict=True):
             of_classes, templates = clouds(axis)
@@ -202,8 +140,7 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
         assert above.get_xlim() == below.get_xlim()
         assert above.get_ylim() == below.get_ylim()
     assert figure.get_supxlabel() == "from template circle to template square"
-    assert figure.get_supylabel()
-    assert legend(figure) == ["circle", "square", "ring"]
+    assert words(figure.legends[0].get_texts()) == ["circle", "square", "ring"]
     first, _, seventh = figure.legends[0].get_lines()  # of one colour, not one look
     assert first.get_color() == seventh.get_color()
     assert first.get_marker() != seventh.get_marker()
@@ -212,8 +149,8 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
 def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
     plane = geometry.template_plane(WEIGHT, (0, 1, 2), BIAS)
     points = {"train": {0.1: plane.project(FEATURES)}}
-    figure = drawn({0.1: plane}, points, {"train": {0.1: LABELS}}, {0.1: "x"})
-    (axis,) = figure.axes
+    labels = {"train": {0.1: LABELS}}
+    (axis,) = plots.template_plane({0.1: plane}, points, labels, {0.1: "x"}, NAMES).axes
     # The third logit lies below: the line is where the other two are largest.
     others = [((1, 2), (1, 1)), ((0, 2), (1, -1)), ((0, 1), (-1, -1))]
     for pair, line in enumerate(axis.lines):
@@ -223,8 +160,6 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
         differences = plane.logit_differences(middle)[0]  # a - b, a - c, b - c
         assert abs(differences[pair]) < 1e-9
         assert all(s * differences[k] > 0 for k, s in zip(*others[pair], strict=True))
-        inside = np.abs([x1, y1]) <= np.abs([axis.get_xlim(), axis.get_ylim()]).max(1)
-        assert not inside.all()
     assert len(axis.lines) == 3
 
 
@@ -233,41 +168,28 @@ def test_decision_lines_start_where_three_logits_meet_and_leave_the_panel():
 DATA = datasets.gaussians(600, seed=4)
 EXACT = DATA.posterior
 SHARP = calibration.with_temperature(EXACT.log(), 0.5)
-QUICK = {"resamples": 30}
 
 
 def diagram(*arguments, **options):
     """The two axes of the only panel, or all of a figure's."""
-    with plt.style.context("dark_background"):
-        figure = plots.reliability_diagram(*arguments, **QUICK, **options)
-    figure.canvas.draw()
-    for axis in figure.axes:
-        assert to_rgb(axis.get_facecolor()) == (1, 1, 1)
-        for text in [*axis.texts, axis.xaxis.label, axis.yaxis.label]:
-            assert max(to_rgb(text.get_color())) < 0.5
-    return figure.axes
+    return plots.reliability_diagram(*arguments, resamples=30, **options).axes
 
 
-def numbers(axis):
-    return axis.texts[-1].get_text().splitlines()
-
-
-@pytest.mark.parametrize("n_bins", [5, 15])
 @pytest.mark.parametrize("p", [SHARP, EXACT])
-def test_the_error_that_is_printed_is_that_of_the_bars(p, n_bins):
-    picture, _ = diagram(p, DATA.y, n_bins=n_bins)
+def test_the_error_that_is_printed_is_that_of_the_bars(p):
+    picture, _ = diagram(p, DATA.y, n_bins=5)
     confidence, answer = p.max(1)
-    place = (confidence * n_bins).ceil() - 1
+    place = (confidence * 5).ceil() - 1
     shares = [(place == b).double().mean() for b in place.unique()]
     bars = picture.containers[0]
     sizes = [bar.get_height() for bar in bars]
     read = sum(share * abs(size) for share, size in zip(shares, sizes, strict=True))
-    error = calibration.expected_calibration_error(p, DATA.y, n_bins)
+    error = calibration.expected_calibration_error(p, DATA.y, 5)
     assert read == pytest.approx(error.item(), abs=1e-12)
     over = confidence.mean() - (answer == DATA.y).double().mean()
-    chance = calibration.ece_floor(p, n_bins, draws=30)
+    chance = calibration.ece_floor(p, 5, draws=30)
     sign = "+" if over > 0 else "−"
-    assert numbers(picture) == [
+    assert picture.texts[-1].get_text().splitlines() == [
         f"ECE {100 * error:.1f} %",
         f"chance {100 * chance:.1f} %",
         f"conf − acc {sign}{abs(100 * over):.1f}",
@@ -283,11 +205,6 @@ def test_a_bar_reaches_from_the_confidence_to_the_accuracy_the_darker_the_more()
     ends = np.array([[b.get_y(), b.get_y() + b.get_height()] for b in bars])
     wanted = torch.stack([bins.confidence[kept], bins.accuracy[kept]], 1)
     np.testing.assert_allclose(ends, wanted)
-    (lines,) = picture.collections  # the accuracies, across their bins
-    segments = np.array(lines.get_segments())
-    np.testing.assert_allclose(segments[:, :, 1], wanted[:, [1, 1]])
-    edges = torch.stack([bins.edges[:-1][kept], bins.edges[1:][kept]], 1)
-    np.testing.assert_allclose(segments[:, :, 0], edges)
     red = [b.get_facecolor()[2] for b in bars]  # the less blue, the darker
     order = bins.count[kept].argsort(stable=True)
     assert all(np.diff(np.array(red)[order]) <= 0)
@@ -311,26 +228,3 @@ def test_below_are_the_counts_with_what_was_said_and_what_was_right():
     assert at["accuracy"] == calibration.accuracy(SHARP, DATA.y)
     assert at["mean confidence"] == pytest.approx(SHARP.amax(1).mean().item())
     assert counts.get_xlabel() == "confidence"
-
-
-def test_each_panel_may_have_targets_and_a_posterior_of_its_own():
-    few, y = EXACT[:100], DATA.y[:100]
-    axes = diagram(
-        {"few": few, "sharp": SHARP}, {"few": y, "sharp": DATA.y},
-        posterior={"few": None, "sharp": EXACT},
-    )  # fmt: skip
-    assert [axis.get_title(loc="left") for axis in axes[:2]] == ["few", "sharp"]
-    dots = [[line for line in a.lines if line.get_marker() == "o"] for a in axes[:2]]
-    assert not dots[0]
-    truth = calibration.true_reliability_bins(SHARP, EXACT)
-    x, y = dots[1][0].get_xydata().T
-    kept = truth.count > 0
-    np.testing.assert_allclose(x[kept], truth.confidence[kept])
-    np.testing.assert_allclose(y[kept], truth.accuracy[kept])
-    assert (y[kept] < x[kept]).all()  # sharpened: too sure
-    assert axes[0].get_xlim() == axes[1].get_xlim()
-
-
-def test_several_networks_in_one_panel_are_refused():
-    with pytest.raises(ValueError, match=r"must have shape \(N, K\)"):
-        diagram(torch.stack([EXACT, SHARP]), DATA.y)

@@ -1,12 +1,10 @@
 """The loss of classes on several ranks, beside PyTorch's on all logits in one place."""
 
-import ast
 import functools
 import itertools
 import math
 import random
 
-import notebook_files
 import pytest
 import sharded_worker
 import torch
@@ -17,16 +15,6 @@ from lsr_utils.experiments.several_machines import on_ranks
 
 FORMS = [(), ("classes",), ("rows",)]  # plain tensors; axes of a DTensor's mesh
 ON_TWO_AXES = [("rows", "classes"), ("both", "classes"), ("classes", "classes")]
-WAYS = {  # of deep dive 02c, and what finds them wrong
-    "hard_labels": {"value", "gradient"},
-    "call_pytorch": {"runs"},
-    "log_softmax_mean": {"gradient", "label sums to 1", "keeps logits"},
-    "log_sum_exp": {"keeps logits"},
-    "smooth_over_own": {"value", "gradient", "label sums to 1"},
-    "sharded": set(),
-    "package": set(),
-}
-PAGE = notebook_files.ROOT / "notebooks" / "deep" / "02_several_machines.ipynb"
 DISAGREE = "ValueError: shards must hold each class once, and all ranks the same ta"
 REFUSED = {
     **dict.fromkeys(["overlap", "gap", "targets", "order", "ignored"], DISAGREE),
@@ -99,12 +87,6 @@ def tasks(ranks):
     found = cases(ranks) | (edges() if ranks == 2 else {})
     found = {name: ("value_and_gradient", *given) for name, given in found.items()}
     if ranks == 2:
-        z, y, code = torch.randn(8, 13), torch.randint(13, (8,)), {}
-        for cell in notebook_files.code_cells(notebook_files.read(PAGE)):
-            code |= dict(notebook_files.definitions(cell.source))
-        needed = {"everywhere", "seen", *WAYS} - {"package"}
-        text = "\n".join(ast.unparse(tree) for k, tree in code.items() if k in needed)
-        found["ways"] = "judged", text, list(WAYS), z, y
         found |= {kind: ("refused", kind) for kind in REFUSED}
     return found
 
@@ -143,34 +125,9 @@ def test_it_equals_pytorch_on_all_logits(ranks):
             assert_close(ours, theirs, rtol=0, atol=1e-10, msg=str(case))
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_each_way_of_deep_dive_02c_is_found_wrong_by_what_it_breaks(rank):
-    z, y = tasks(2)["ways"][3:]
-    loss, slope = pytorch(z, y, torch.tensor(1.0), {})
-    for (way, wrong), said in zip(WAYS.items(), results(2)[rank]["ways"], strict=True):
-        holds = {"runs": not isinstance(said, str)}
-        if way.startswith("log_") and not holds["runs"]:
-            continue  # an older PyTorch refuses both
-        if holds["runs"]:
-            holds |= {
-                "value": abs(said["loss"] - loss) < 1e-6,
-                "gradient": (said["gradient"] - slope).abs().max() < 1e-6,
-                "label sums to 1": said["gradient"].sum(1).abs().max() < 1e-6,
-                "keeps logits": "gather" not in f"{said['forward']}{said['backward']}",
-            }
-        assert {name for name, right in holds.items() if not right} == wrong, way
-        if way in ("sharded", "package"):
-            assert said["forward"] == {"c10d.allreduce_": 2} and not said["backward"]
-            assert said["bytes"] == 16 * len(z) + 4 * (way == "package")  # a check sum
-        if way == "smooth_over_own":  # 1 + (ranks - 1) eps
-            assert_close(1 - 8 * said["gradient"].sum(1), torch.full((8,), 1.1))
-
-
 def test_half_precision_is_summed_in_float32_and_far_logits_keep_their_digits():
-    for name, kind, rtol in (
-        ("half", torch.float16, 1e-2),
-        ("far", torch.float32, 1e-5),
-    ):
+    kinds = ("half", torch.float16, 1e-2), ("far", torch.float32, 1e-5)
+    for name, kind, rtol in kinds:
         given, loss, slope = edge(name)
         value, exact = pytorch(*given)
         assert loss.dtype == torch.float32 and slope.dtype == kind
@@ -204,24 +161,26 @@ def test_a_wrong_call_is_refused_on_every_rank(kind):
         assert of_rank[kind].startswith(REFUSED[kind])
 
 
-@pytest.mark.parametrize(
-    "how, says, seconds",
-    [("die", "rank 1 ended with exit code 3", 60), ("differ", "ended with", 60),
-     ("sleep", "rank 1 did not end within 10 s", 10)],
-)  # fmt: skip
-def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how, says, seconds):
-    with pytest.raises(RuntimeError, match=says):
-        on_ranks(2, sharded_worker.fail, how, seconds=seconds)
+ENDS = {
+    "die": "rank 1 ended with exit code 3",
+    "differ": "ended with",
+    "sleep": "rank 1 did not end within 10 s",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how):
+    with pytest.raises(RuntimeError, match=ENDS[how]):
+        on_ranks(2, sharded_worker.fail, how, seconds=10 if how == "sleep" else 60)
 
 
 @pytest.mark.parametrize("ranks, axes", [(2, 1), (3, 1), (4, 2)])
 def test_training_follows_the_same_curve_on_one_process_and_on_several(ranks, axes):
-    jobs = [("train", 200, torch.float64), ("train", 200, torch.float32)]
+    jobs = [("train", 100, torch.float64), ("train", 100, torch.float32)]
     truth = torch.stack(sharded_worker.run(jobs)).double()
     assert truth[0, 0] > 3.5 and truth[0, -20:].mean() < 2  # it learns
     for said in on_ranks(ranks, sharded_worker.run, [(*job, axes) for job in jobs]):
         if "no attribute 'record_event'" in str(said[0]):
             pytest.skip("FSDP2 of this PyTorch needs a GPU")
         exact, single = (torch.stack(said) - truth).abs()
-        assert exact.max() < 1e-10
-        assert single[:20].max() < 1e-5 and single.max() < 2e-3
+        assert exact.max() < 1e-10 and single.max() < 1e-5

@@ -47,17 +47,15 @@ def test_redrawn_splits_widen_the_interval_as_nadeau_and_bengio_say(
     assert (found.mean, found.pairs) == (pytest.approx(d.mean()), 12)
 
 
-@pytest.mark.parametrize("test_share", [None, 0.3])
-def test_differences_without_spread_give_a_point(test_share):
-    same = paired_difference(CONTROL, CONTROL, test_share=test_share)
-    assert astuple(same) == (0, 0, 0, 1, 12)
+@pytest.mark.parametrize("share", [None, 0.3])
+def test_differences_without_spread_give_a_point(share):
     # Neither 0.3 - 0.2 and 0.2 - 0.1 nor 0.1 + 0.2 - 0.3 is more than rounding.
-    apart = paired_difference([0.3, 0.2, 0.4], [0.2, 0.1, 0.3], test_share=test_share)
+    apart = paired_difference([0.3, 0.2, 0.4], [0.2, 0.1, 0.3], test_share=share)
     assert apart.mean == apart.low == apart.high == pytest.approx(0.1, abs=1e-15)
     assert (apart.p_value, apart.pairs) == (0, 3)
-    none = paired_difference([0.1 + 0.2, 1.0], [0.3, 1.0], test_share=test_share)
+    none = paired_difference([0.1 + 0.2, 1.0], [0.3, 1.0], test_share=share)
     assert astuple(none) == (0, 0, 0, 1, 2)
-    small = paired_difference([1 + 1e-12, 1 + 3e-12], [1, 1], test_share=test_share)
+    small = paired_difference([1 + 1e-12, 1 + 3e-12], [1, 1], test_share=share)
     assert small.low < 0 < small.mean < small.high and 0.1 < small.p_value < 1
 
 
@@ -82,14 +80,13 @@ def test_holm_is_closed_testing(p_values):
 def table():
     """Arms 0.1, 0.0, 0.4: accuracy is higher at 0.1 alone, nll lower at 0.4 alone."""
     rng = np.random.default_rng(6)
-    rows = []
+    arms = []
     for eps, accuracy, nll in [(0.1, 0.03, 0), (0.0, 0, 0), (0.4, 0, -0.4)]:
-        for seed in rng.permutation(10).tolist():
-            row = {"eps": eps, "seed": seed}
-            row["accuracy"] = 0.8 + seed / 50 + accuracy + rng.normal(0, 0.01)
-            row["nll"] = 0.7 - seed / 20 + nll + rng.normal(0, 0.1)
-            rows.append(row)
-    return pd.DataFrame(rows)
+        arm = pd.DataFrame({"eps": eps, "seed": rng.permutation(10)})
+        arm["accuracy"] = 0.8 + arm["seed"] / 50 + accuracy + rng.normal(0, 0.01, 10)
+        arm["nll"] = 0.7 - arm["seed"] / 20 + nll + rng.normal(0, 0.1, 10)
+        arms.append(arm)
+    return pd.concat(arms, ignore_index=True)
 
 
 def test_each_row_is_the_paired_difference_of_one_arm(table):
@@ -120,15 +117,13 @@ def test_the_verdict_follows_the_adjusted_p_value():
     assert alone["verdict"].tolist() == ["higher"]
     assert together["verdict"].tolist() == 3 * ["no difference"]
     assert [verdict(d, 0.0499) for d in (1, -1)] == ["higher", "lower"]
-    for p_value in (0.05, 1, math.nan):
-        assert verdict(-1, p_value) == verdict(1, p_value) == "no difference"
+    assert verdict(-1, 0.05) == verdict(1, math.nan) == "no difference"
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda t: t[(t["eps"] != 0.4) | (t["seed"] != 3)], r"(0.4, 3): 0} and 0 rows"),
-        (lambda t: pd.concat([t, t[t["seed"] == 5][1:2]]), r"(0.0, 5): 2} and 0 rows"),
         (lambda t: t.assign(eps=t["eps"].mask(t["seed"] == 4)), "{} and 3 rows that"),
         (lambda t: t.assign(nll=t["nll"].mask(t["seed"] == 4)), "got nan"),
     ],

@@ -22,9 +22,8 @@ def rows(n, k, sharp, dtype="int64"):
 def test_panels_take_any_number_of_classes_and_any_kind_of_array(k, n):
     z, y = rows(n, k, 1.5, "uint8")
     said = your_data.advice(your_data.measured(z, y))
-    kinds = [(torch.tensor(z), torch.tensor(y).short()), (z.tolist(), y.tolist())]
-    for logits, labels in kinds:
-        assert your_data.advice(your_data.measured(logits, labels)) == said
+    again = your_data.measured(torch.tensor(z), y.tolist())
+    assert your_data.advice(again) == said
     figure = your_data.panels(z.astype("float32"), y, z / 2)
     words = figure.axes[3].texts[0].get_text().replace("\n", " ")
     assert f"{n} rows" in words and "second less first" in words
@@ -57,13 +56,3 @@ def test_the_advice_follows_the_numbers():
     assert "Too modest" in found(-1.1, 3) and "Too modest" in found(1.4, 3)
     assert "try ε = 0 and 0.05, in" in found(1.6, 3)
     assert "try ε = 0, 0.05 and 0.1, in" in found(3.1, 3)
-
-
-def test_what_would_be_wrong_without_a_word_is_refused():
-    z, y = rows(60, 3, 1)
-    for logits, labels, words in [
-        (torch.tensor(z).softmax(1), y, "before the softmax"),
-        (z * np.nan, y, "must be finite"), (z, y + 1, "0 ... 2"), (z, y[:9], "shape"),
-    ]:  # fmt: skip
-        with pytest.raises((ValueError, IndexError), match=words):
-            your_data.panels(logits, labels)

@@ -96,15 +96,10 @@ def measure(case, device, steps, rounds):
             print(raw[-1], file=sys.stderr, flush=True)
     medians = {key: statistics.median(found) for key, found in times.items()}
     chosen = {side: min(threads, key=lambda n, s=side: medians[s, n]) for side in sides}
-    best = {side: medians[side, chosen[side]] for side in sides}
-    return {
-        **case,
-        **{side: round(time_, 3) for side, time_ in best.items()},
-        "threads": chosen,
-        "times": round(best["plain"] / best["fleet"], 1),
-        "times_fused": round(best["fused"] / best["fleet"], 1),
-        "raw": raw,
-    }
+    best = {side: round(medians[side, chosen[side]], 3) for side in sides}
+    ratios = {"times": "plain", "times_fused": "fused"}
+    ratios = {name: round(best[s] / best["fleet"], 1) for name, s in ratios.items()}
+    return {**case, **best, "threads": chosen, **ratios, "raw": raw}
 
 
 def main():

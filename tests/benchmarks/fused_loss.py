@@ -5,29 +5,29 @@
 
 Time is the median of interleaved rounds (on the CPU this process's), and a multiple
 of an in-place scale of the logits; memory is what is held beyond the logits. Peers that
-are missing are named: `pip install -e .[bench]`. On an idle CPU five minutes, in two
-processes: with pages of memory as they come, and, with glibc, with pages that are kept.
-On CUDA first the kernels are held against float64 and must not wait; after
-``--minutes`` nothing new is begun, and "not_measured" lists the rest.
+are missing are named: `pip install -e .[bench]`. On an idle CPU five minutes, twice:
+with pages of memory as they come, and, with glibc, with pages that are kept. All are
+held against float64, and on CUDA the fused loss must not wait. After ``--minutes``
+nothing new is begun, and "not_measured" lists the rest.
 """
 
 import argparse
+import ctypes
+import functools
+import importlib
 import itertools
 import json
 import math
-import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
-HERE = pathlib.Path(__file__).resolve()
-TESTS = HERE.parents[1]
+TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "data" / "recorded")]
 from provenance import ROOT, load, provenance  # noqa: E402
 
@@ -42,10 +42,9 @@ except ImportError:  # not on Windows
 
 EPS, UPSTREAM = 0.1, 0.37
 CHUNK = 2**25  # logits that are held in float64 at a time
-FRESH, KEPT = "as they come", "kept"
-# For glibc: nothing is mapped apart, and nothing goes back to the operating system.
-KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
-KEEP_PAGES["MALLOC_TOP_PAD_"] = str(2**29)
+# For glibc's mallopt: nothing is mapped apart (M_MMAP_MAX), and nothing goes back to
+# the operating system (M_TRIM_THRESHOLD, M_TOP_PAD).
+KEEP_PAGES = {-4: 0, -1: 2**31 - 1, -2: 2**29}
 SIZES = {
     "cpu": [(256, 6), (1024, 1000), (512, 32_000)],
     "cuda": [(4_000_000, 6), (262_144, 1000), (8192, 32_000), (8192, 128_256)],
@@ -74,19 +73,6 @@ def pytorch(logits, targets):
     return F.cross_entropy(logits, targets, label_smoothing=EPS)
 
 
-def liger():
-    from liger_kernel.transformers import LigerCrossEntropyLoss
-
-    return LigerCrossEntropyLoss(label_smoothing=EPS)
-
-
-def flash_attn():
-    from flash_attn.ops.triton.cross_entropy import cross_entropy_loss
-
-    options = {"label_smoothing": EPS, "inplace_backward": True}
-    return lambda z, y: cross_entropy_loss(z, y, **options)[0].mean()
-
-
 def ways(device):
     """Every way to compute the loss that can be had here, and what cannot."""
     found = {
@@ -100,12 +86,19 @@ def ways(device):
     }
     if device == "cpu":
         return found, {"Liger, flash-attn": "run on a GPU only"}
-    missing = {}
-    for name, make in {"Liger": liger, "flash-attn": flash_attn}.items():
-        try:
-            found[name] = make()
-        except Exception as problem:
-            missing[name] = type(problem).__name__
+    missing, smoothed = {}, {"label_smoothing": EPS}
+    try:
+        liger = importlib.import_module("liger_kernel.transformers")
+        found["Liger"] = liger.LigerCrossEntropyLoss(**smoothed)
+    except Exception as problem:
+        missing["Liger"] = type(problem).__name__
+    try:
+        flash = importlib.import_module("flash_attn.ops.triton.cross_entropy")
+        more = {**smoothed, "inplace_backward": True}
+        rows = functools.partial(flash.cross_entropy_loss, **more)
+        found["flash-attn"] = lambda z, y: rows(z, y)[0].mean()
+    except Exception as problem:
+        missing["flash-attn"] = type(problem).__name__
     return found, missing
 
 
@@ -122,7 +115,7 @@ def compiled():
 
 
 def check(found, device, n, num_classes, dtype):
-    """All compute the same; returns the kinds of error of those that fail, by name."""
+    """All compute the same; of those that fail, the kind of error by their name."""
     failed = {}
     z = torch.randn(n, num_classes, device=device).to(dtype)
     y = torch.randint(num_classes, (n,), device=device)
@@ -156,23 +149,8 @@ def from_float64(z, y, slope):
     return total, (off / size) ** 0.5
 
 
-def examine(until):
-    """Stop at a wrong kernel, or at one that waits; no new case after ``until``."""
-    import kernel_checks
-    import kernel_edges
-
-    torch.use_deterministic_algorithms(True, warn_only=True)  # poisons empty memory
-    found = {"cases": 0, "wrong": 0, "waits": 0, "not_reached": 0}
-    # Each random case may need kernels of its own, a second or two apiece.
-    drawn = kernel_checks.cases("cuda", 24, 1)
-    for line in itertools.chain(kernel_edges.cases("cuda"), drawn):
-        found["cases"] += 1
-        if not line["right"]:
-            raise SystemExit(f"The kernels are wrong: {line}")
-        if time.monotonic() > until:
-            found["not_reached"] = "the rest"
-            break
-    torch.use_deterministic_algorithms(False)
+def never_waits():
+    """An error where the fused loss waits for the GPU."""
     for num_classes in (6, 70_000):
         z = torch.randn(64, num_classes, device="cuda", requires_grad=True)
         y = torch.arange(64, device="cuda") % 6
@@ -181,7 +159,10 @@ def examine(until):
                 torch.cuda.set_sync_debug_mode(mode)
                 (3 * Fused(EPS, **options)(z * 1, y)).backward()
             torch.cuda.set_sync_debug_mode("default")
-    return found
+
+
+def page_faults():
+    return resource and resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def cost(call, repeats, device):
@@ -194,20 +175,15 @@ def cost(call, repeats, device):
         end.record()
         end.synchronize()
         return start.elapsed_time(end) / 1e3 / repeats, None
-    before = resource and resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    start = time.process_time()
+    before, start = page_faults(), time.process_time()
     for _ in range(repeats):
         call()
     taken = (time.process_time() - start) / repeats
-    if resource is None:
-        return taken, None
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    return taken, (after - before) / repeats
+    return taken, resource and (page_faults() - before) / repeats
 
 
-def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None):
-    """A row of results for each way; those that end in an error go to ``failed``."""
-    failed = {} if failed is None else failed
+def compare(found, device, n, num_classes, dtype, upstream, rounds):
+    """A row of results for each way."""
     source = torch.randn(n, num_classes, device=device).to(dtype)
     logits = source.clone().requires_grad_()
     targets = torch.randint(num_classes, (n,), device=device)
@@ -224,23 +200,14 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None)
     }
     calls["in-place scale"] = lambda: logits.detach().mul_(0.999)
 
-    def attempted(name, measured, *given):
-        try:
-            return measured(calls[name], *given)
-        except Exception as problem:  # a peer that is not for this size
-            if name in ("PyTorch", "in-place scale"):
-                raise
-            del calls[name]
-            failed[name] = type(problem).__name__
-
     once, _ = cost(lambda: step(pytorch), 3, device)
     repeats = max(1, min(50, int(5e-3 / once)))
     raw = {name: [] for name in calls}
     for _ in range(2 + rounds):
-        for name in list(calls):
+        for name, call in calls.items():
             logits.detach().copy_(source)  # some ways overwrite it
-            raw[name].append(attempted(name, cost, repeats, device))
-    peaks = {name: attempted(name, measure.peak_bytes, device) for name in list(calls)}
+            raw[name].append(cost(call, repeats, device))
+    peaks = {name: measure.peak_bytes(call, device) for name, call in calls.items()}
     measured = {name: list(zip(*raw[name][2:], strict=True)) for name in calls}
     medians = {name: statistics.median(s) for name, (s, _) in measured.items()}
     rows = []
@@ -261,7 +228,7 @@ def compare(found, device, n, num_classes, dtype, upstream, rounds, failed=None)
 
 
 def measure_all(device, rounds, sizes, until=math.inf):
-    """Yield the rows of this process, until ``until``, and what is missing."""
+    """Yield rows, until ``until``, and what is missing."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found, missing = ways(device)
@@ -274,29 +241,14 @@ def measure_all(device, rounds, sizes, until=math.inf):
             left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
             yield {"not_measured": left}
             continue
-        made = compiled()
-        # Few rows will do, but what is compiled is so for one shape.
-        failed = check(found, device, min(n, 64), num_classes, dtype)
-        failed |= check(made, device, n, num_classes, dtype)
-        every = {k: way for k, way in (found | made).items() if k not in failed}
+        every = found | compiled()
+        failed = check(every, device, n, num_classes, dtype)
+        every = {k: way for k, way in every.items() if k not in failed}
         for upstream in (1.0, UPSTREAM):
-            given = every, device, n, num_classes, dtype, upstream, rounds
-            yield from compare(*given, failed)
+            yield from compare(every, device, n, num_classes, dtype, upstream, rounds)
         for name, problem in failed.items():
             missing[f"{name}, {n} x {num_classes}, {dtype}"] = problem
-        if failed:
-            yield {"missing": missing}
-
-
-def in_a_process(pages, rounds, minutes):
-    """What ``measure_all`` yields in a process of its own, by how it gets its pages."""
-    env = os.environ | (KEEP_PAGES if pages == KEPT else {})
-    command = [sys.executable, str(HERE), "--device", "cpu", "--rows"]
-    command += ["--rounds", str(rounds), "--minutes", str(minutes)]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as child:
-        yield from map(json.loads, child.stdout)
-    if child.returncode:
-        raise SystemExit(f"Measuring with pages {pages} failed: see above.")
+        yield {"missing": missing}
 
 
 def main():
@@ -306,36 +258,30 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--minutes", type=float, help="on CUDA 7, else without end")
-    parser.add_argument("--rows", action="store_true", help="only print the rows")
     options = parser.parse_args()
     device, rounds = options.device, options.rounds
     minutes = options.minutes or (7 if device == "cuda" else math.inf)
     start = time.monotonic()
-    everything = measure_all(device, rounds, SIZES[device], start + 60 * minutes)
-    if options.rows:
-        for row in everything:
-            print(json.dumps(row), flush=True)
-        return
     command = f"python tests/benchmarks/fused_loss.py --device {device}"
     record = {
         **provenance(f"{command} --rounds {rounds}", device),
         "threads": 1, "rounds": rounds, "load_before": load(),
         "kernel": device == "cuda" and kernel.triton is not None,
     }  # fmt: skip
-    where = "cpu"
+    where, kinds = "cpu", ["as they come"]
     if device == "cuda":
-        # A third of the time at most for what is not the measurement itself.
-        record["checks"] = examine(start + 60 * minutes / 3)
-        print(f"checked: {record['checks']}", file=sys.stderr, flush=True)
-        where, runs = f"cuda_{record['device']}".replace(" ", "_"), {None: everything}
-    else:
-        glibc = platform.libc_ver()[0] == "glibc"
-        pages = (FRESH, KEPT) if glibc else (FRESH,)
-        runs = {p: in_a_process(p, rounds, minutes / len(pages)) for p in pages}
+        never_waits()
+        where, kinds = f"cuda_{record['device']}".replace(" ", "_"), [None]
+    elif platform.libc_ver()[0] == "glibc":
+        kinds += ["kept"]
     out = options.out or ROOT / "data" / "recorded" / f"fused_loss_{where}.json"
     rows = []
-    for pages, run in runs.items():
-        for row in run:
+    for number, pages in enumerate(kinds, start=1):
+        if pages == "kept":
+            for option, value in KEEP_PAGES.items():
+                ctypes.CDLL(None).mallopt(option, value)
+        until = start + 60 * minutes * number / len(kinds)
+        for row in measure_all(device, rounds, SIZES[device], until):
             if "way" in row:
                 rows.append({"pages": pages, **row})
                 print(rows[-1], file=sys.stderr, flush=True)

@@ -28,6 +28,11 @@ P = LOGITS.softmax(1)
 FEATURES, WEIGHT = drawn(40, 5, seed=2), drawn(6, 5, seed=3)
 WEIGHTS = drawn(6, seed=6).exp()
 FLEET = drawn(3, 40, 6, seed=4)
+MEASURES = [
+    *(cal.accuracy, cal.nll, cal.brier_score, cal.brier_decomposition),
+    *(cal.expected_calibration_error, cal.debiased_squared_error, cal.confidence_gap),
+]
+SHAPES = geo.scatter, geo.class_means, geo.class_separation, geo.nc1
 
 
 def _loss(make, probabilities=False, weighted=False, **options):
@@ -40,6 +45,10 @@ def _loss(make, probabilities=False, weighted=False, **options):
         return loss, leaf.grad
 
     return call
+
+
+def _of_labels(function, rows):
+    return lambda at, by: function(at(rows), by(LABELS))
 
 
 def _data(at, n=60):
@@ -106,16 +115,11 @@ CALLS = {
     "fit_fleet": _fleet,
     "corrupt": _noise,
     "split": lambda at, by: [part.y for part in datasets.split(_data(at), (20, 30))],
-    "accuracy": lambda at, by: cal.accuracy(at(P), by(LABELS)),
-    "ece": lambda at, by: cal.expected_calibration_error(at(P), by(LABELS)),
+    **{f.__name__: _of_labels(f, P) for f in MEASURES},
+    **{f.__name__: _of_labels(f, FEATURES) for f in SHAPES},
     "true ece": lambda at, by: cal.true_calibration_error(at(P), by(P.flip(1))),
     "mce": lambda at, by: cal.maximum_calibration_error(at(P), by(LABELS), 4),
-    "debiased": lambda at, by: cal.debiased_squared_error(at(P), by(LABELS)),
-    "brier": lambda at, by: cal.brier_score(at(P), by(LABELS)),
-    "nll": lambda at, by: cal.nll(at(P), by(LABELS)),
-    "decomposition": lambda at, by: cal.brier_decomposition(at(P), by(LABELS)),
     "bins": lambda at, by: cal.reliability_bins(at(P), by(LABELS), 5, "quantile"),
-    "conf - acc": lambda at, by: cal.confidence_gap(at(P), by(LABELS)),
     "chance": lambda at, by: cal.ece_floor(at(P), draws=20),
     "band": lambda at, by: cal.consistency_band(at(P), 5, resamples=20),
     "temperature": lambda at, by: cal.fit_temperature(at(FLEET), by(LABELS)),
@@ -125,10 +129,6 @@ CALLS = {
     "clopper": lambda at, by: cal.clopper_pearson(at(LABELS), by(LABELS + 1)),
     "summary": lambda at, by: cal.summary(at(P), by(LABELS), 5, resamples=9),
     "own data": lambda at, by: your_data.measured(at(LOGITS), by(LABELS))["gap"],
-    "scatter": lambda at, by: geo.scatter(at(FEATURES), by(LABELS)),
-    "class_means": lambda at, by: geo.class_means(at(FEATURES), by(LABELS)),
-    "separation": lambda at, by: geo.class_separation(at(FEATURES), by(LABELS)),
-    "nc1": lambda at, by: geo.nc1(at(FEATURES), by(LABELS)),
     "norms": lambda at, by: geo.equal_norms(at(FEATURES)),
     "angles": lambda at, by: geo.equal_angles(at(WEIGHT)),
     "duality": lambda at, by: geo.self_duality(at(WEIGHT), by(FEATURES), by(LABELS)),
@@ -140,7 +140,6 @@ CALLS = {
     "holm": lambda at, by: stats.holm(at(P[0])),
     "figures": _figure,
 }
-NO_WAIT = [name for name in CALLS if name.startswith(("loss", "fused"))]
 
 
 def values(result):

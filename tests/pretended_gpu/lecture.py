@@ -1,6 +1,6 @@
-"""Run the code of a notebook on the pretended device, with short trainings.
+"""Run the code of notebooks on the pretended device, with short trainings.
 
-Argument: the notebook. Whether its claims hold is left to real devices.
+Arguments: the notebooks. Whether their claims hold is left to real devices.
 """
 
 import os
@@ -15,18 +15,19 @@ import pretended  # before torch
 import lsr_utils as lsr
 
 
-def main(path):
+def main(*paths):
     warnings.simplefilter("ignore")
     pretended.install()
     IPython.display.display = lambda *_, **__: None
     lsr.claim = lsr.notebook.claim = lambda *_, **__: None
-    os.chdir(os.path.dirname(path))
-    names = {"__name__": "__main__", "display": IPython.display.display}
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            source = re.sub(r"(steps|measure_every)=\d{3,}", r"\1=20", cell.source)
-            source = source.replace(', device="cpu"', "")
-            exec(compile(source, f"cell {cell.id}", "exec"), names)
+    for path in paths:
+        os.chdir(os.path.dirname(path))
+        names = {"__name__": "__main__", "display": IPython.display.display}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                source = re.sub(r"(steps|measure_every)=\d{3,}", r"\1=20", cell.source)
+                source = source.replace(', device="cpu"', "")
+                exec(compile(source, f"cell {cell.id}", "exec"), names)
     print("ran on", names["device"])
 
 

@@ -12,7 +12,6 @@ import collections
 import contextlib
 import ctypes
 import os
-import time
 
 BACKEND = ctypes.CDLL(os.environ["PRETENDED_BACKEND"])
 
@@ -89,11 +88,8 @@ class OnDevice(torch.Tensor):
     def __setitem__(self, index, value):
         super().__setitem__(_index(index), value)
 
-    def __repr__(self, **kwargs):
-        return f"{self.held.detach()!r} on cuda:0"
-
     def __format__(self, how):
-        return format(self.item(), how) if self.dim() == 0 else repr(self)
+        return format(self.item(), how)
 
     def __deepcopy__(self, memo):
         memo[id(self)] = copy = _again(*self.__reduce_ex__(2)[1])
@@ -176,22 +172,6 @@ class Pretended(TorchDispatchMode):
         return run(func, args, kwargs or {})
 
 
-class Event:
-    """A time on the device: that of the host."""
-
-    def __init__(self, **options):
-        self.at = None
-
-    def record(self, *stream):
-        self.at = time.perf_counter()
-
-    def elapsed_time(self, later):
-        return 1000 * (later.at - self.at)
-
-    def synchronize(self):
-        pass
-
-
 _tensor, _as_tensor = torch.tensor, torch.as_tensor
 
 
@@ -227,7 +207,7 @@ def install():
     for where, answers in ((torch.cuda, cuda), (torch.accelerator, accelerator)):
         for name, answer in answers.items():
             setattr(where, name, lambda *_, answer=answer, **__: answer)
-    torch.cuda.Event, torch.cuda.device = Event, contextlib.nullcontext
+    torch.cuda.device = contextlib.nullcontext
     torch.tensor, torch.as_tensor = tensor, as_tensor
     # A parameter that moves is a new one: PyTorch swaps only the data of its own kind.
     torch.__future__.set_overwrite_module_params_on_conversion(True)

@@ -2,7 +2,7 @@
 
 Arguments: where the data lie, one run each: "device", "cpu" or "mixed"; "default" where
 the device is PyTorch's default from then on; "kernels", where Triton's interpreter runs
-those of the fused loss; or the name of a slip, planted first.
+those of the fused loss.
 """
 
 import json
@@ -14,7 +14,7 @@ import pretended  # before torch
 import torch
 from calls import CALLS, LOGITS, values
 
-from lsr_utils import check, fused, losses
+from lsr_utils import check, fused
 
 
 def stay(tensor):
@@ -61,29 +61,6 @@ def tried(where, wanted):
     return {name: words for name, words in said.items() if words}
 
 
-def plant(slip):
-    """A slip of devices that a person might make; nothing for any other word."""
-    rand, labels, rows = torch.rand, check.labels, losses._rows_from_log_p
-
-    def drawn_there(*shape, device=None, **options):
-        return rand(*shape, device="cuda", **options)
-
-    def left_behind(*arguments):
-        return labels(*arguments).cpu()
-
-    def waiting(log_p, *others):
-        assert log_p.sum().item() < 1
-        return rows(log_p, *others)
-
-    if slip == "generator":
-        torch.rand = drawn_there
-    elif slip == "labels":
-        check.labels = left_behind
-    elif slip == "waits":
-        losses._rows_from_log_p = waiting
-    return {"generator": rand, "labels": labels, "waits": rows}
-
-
 def main(*modes):
     warnings.simplefilter("ignore")
     wanted = {name: call(stay, stay) for name, call in CALLS.items()}
@@ -94,13 +71,11 @@ def main(*modes):
     for mode in modes:
         if mode == "default":
             torch.set_default_device("cuda")
-        before = plant(mode)
-        where = mode if mode in ("cpu", "mixed") else "device"
         if mode == "kernels":
             fused.PLAIN, fused._watchers = (*fused.PLAIN, pretended.OnDevice), bool
             assert fused.cuda.supports(put(LOGITS))
+        where = mode if mode in ("cpu", "mixed") else "device"
         found[mode] = tried(where, wanted)
-        torch.rand, check.labels, losses._rows_from_log_p = before.values()
     print(json.dumps(found))
 
 
