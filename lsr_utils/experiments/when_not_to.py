@@ -41,8 +41,7 @@ class Writers:
 
     def logits(self, read, answer):
         """Logits (M, L B, K) of all symbols, each after the right ones before it."""
-        states = self.states(torch.cat([read, answer[..., :-1]], -1))
-        h = torch.cat(states[-LENGTH:], 1)
+        h = torch.cat(self.states(torch.cat([read, answer[..., :-1]], -1))[-LENGTH:], 1)
         return torch.baddbmm(self.weights[4], h, self.weights[3])
 
     def write(self, read, width):
@@ -51,9 +50,9 @@ class Writers:
         h, said = h.repeat_interleave(width, 1), torch.empty(*lead, 0).long()
         score = torch.tensor([0.0] + [-1e9] * (width - 1)).expand(lead)
         for _ in range(LENGTH):
-            z = torch.baddbmm(self.weights[4], h, self.weights[3])
-            longer = z.log_softmax(-1).view(*lead, SYMBOLS)
-            score, best = (score.unsqueeze(-1) + longer).flatten(2).topk(width)
+            log_p = torch.baddbmm(self.weights[4], h, self.weights[3]).log_softmax(-1)
+            longer = score.unsqueeze(-1) + log_p.view(*lead, SYMBOLS)
+            score, best = longer.flatten(2).topk(width)  # (M, B, W)
             best = best.unsqueeze(-1)
             h = h.view(*lead, UNITS).take_along_dim(best // SYMBOLS, 2).flatten(1, 2)
             said = said.take_along_dim(best // SYMBOLS, 2)
@@ -74,9 +73,8 @@ def written(seeds, lr):
     for batch in zip(*orders, strict=True):
         at = which.unsqueeze(1), torch.stack(batch)[which]
         z, y = networks.logits(read[at], answer[at]), answer[at].mT.flatten(1)
-        loss = fleet.smoothed_cross_entropy(z, y, eps).mean(1).sum()
         optimiser.zero_grad()
-        loss.backward()
+        fleet.smoothed_cross_entropy(z, y, eps).mean(1).sum().backward()
         optimiser.step()
     with torch.no_grad():  # on the same strings for all
         held_out = [strings(1000, seed) for seed in (10_000, 20_000)]
