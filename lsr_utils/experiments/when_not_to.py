@@ -51,12 +51,12 @@ class Writers:
         score = torch.tensor([0.0] + [-1e9] * (width - 1)).expand(lead)
         for _ in range(LENGTH):
             log_p = torch.baddbmm(self.weights[4], h, self.weights[3]).log_softmax(-1)
-            longer = score.unsqueeze(-1) + log_p.view(*lead, SYMBOLS)
-            score, best = longer.flatten(2).topk(width)  # (M, B, W)
+            log_p = (score.unsqueeze(-1) + log_p.view(*lead, SYMBOLS)).flatten(2)
+            score, best = log_p.topk(width)
             best = best.unsqueeze(-1)
             h = h.view(*lead, UNITS).take_along_dim(best // SYMBOLS, 2).flatten(1, 2)
-            said = said.take_along_dim(best // SYMBOLS, 2)
-            said = torch.cat([said, best % SYMBOLS], -1)
+            kept = said.take_along_dim(best // SYMBOLS, 2)
+            said = torch.cat([kept, best % SYMBOLS], -1)
             (h,) = self.states(said[..., -1:].flatten(1, 2), h)
         return said[:, :, 0]
 
@@ -64,8 +64,8 @@ class Writers:
 def written(seeds, lr):
     """Train on 2,000 strings, measure on new ones: DataFrame. Taught in 08c."""
     rows = fleet.grid(eps=[0.0, 0.1], seed=seeds).assign(lr=lr)
-    which, eps = torch.arange(len(rows)) % len(seeds), torch.tensor(rows["eps"])
-    networks, eps = Writers(rows["seed"].tolist()), eps.float().unsqueeze(1)
+    which, networks = torch.arange(len(rows)) % len(seeds), Writers(rows["seed"])
+    eps = torch.tensor(rows["eps"]).float().unsqueeze(1)
     optimiser = torch.optim.Adam(networks.weights, lr=lr, fused=True)
     own = [strings(STRINGS, seed) for seed in seeds]
     read, answer = (torch.stack(part) for part in zip(*own, strict=True))
@@ -77,8 +77,8 @@ def written(seeds, lr):
         fleet.smoothed_cross_entropy(z, y, eps).mean(1).sum().backward()
         optimiser.step()
     with torch.no_grad():  # on the same strings for all
-        held_out = [strings(1000, seed) for seed in (10_000, 20_000)]
-        parts = [[v.expand(len(rows), -1, -1) for v in part] for part in held_out]
+        drawn = (strings(1000, seed) for seed in (10_000, 20_000))
+        parts = [[v.expand(len(rows), -1, -1) for v in part] for part in drawn]
         said = [(networks.logits(x, y), y.mT.flatten(1)) for x, y in parts]
         rows, (x, y) = rows.join(scores(*said)), parts[1]
         for name, width in (("greedy", 1), ("beam", 4)):
