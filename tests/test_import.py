@@ -99,8 +99,8 @@ def test_a_module_says_what_it_is_and_imports_only_those_above_it(path):
     assert all(map(ast.get_docstring, [tree, *public]))
 
 
-MOST = {  # lines
-    "exercises": 1900, "experiments": 1100, "fused": 1300, "sharded": 170, "core": 3900
+MOST = {  # lines; 08b and 08c were allowed 180 of experiments' 1,280
+    "exercises": 1900, "experiments": 1280, "fused": 1300, "sharded": 170, "core": 3900
 }  # fmt: skip
 
 

@@ -207,6 +207,23 @@ def distillation(monkeypatch):
     return made, {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2}
 
 
+def when_not_to(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.when_not_to")
+    monkeypatch.setattr(experiment, "STEPS", 2)
+    return experiment.when_not_to(range(2)), {"written": 3 * 2 * 2}
+
+
+def noisy_teachers(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.distillation")
+    study = experiment.study
+    monkeypatch.setattr(experiment, "study", lambda *a: study(*a[:-1], 2))  # steps
+    made = names_of("noisy_teachers")["noisy_teachers"](range(2))
+    assert set(made["students"]["arm"]) == set(
+        stored("noisy_teachers")["students"]["arm"]
+    )
+    return made, {"students": 2 * 10 * 2}
+
+
 def words(monkeypatch):
     experiment = importlib.import_module("lsr_utils.experiments.words")
     monkeypatch.setattr(experiment, "STEPS", {"bag": 2, "wordcnn": 2})
@@ -253,6 +270,30 @@ def test_students_learn_what_their_teacher_says():
     with torch.no_grad():
         taught = (students.head(students.features(x[which])) / temperature).softmax(-1)
     torch.testing.assert_close(taught, soft.expand(3, 64, 6), rtol=0, atol=0.03)
+
+
+@torch.no_grad()
+def test_a_writer_is_a_gru_and_its_beam_search_finds_the_likeliest_string(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.when_not_to")
+    monkeypatch.setattr(experiment, "LENGTH", 2)
+    networks, (read, _) = experiment.Writers([3, 4]), experiment.strings(20, 0)
+    read = read.expand(2, -1, -1)
+    cell = torch.nn.GRUCell(13, 48)
+    flip = torch.tensor([1.0, -1.0, 1.0]).repeat_interleave(48)  # it keeps, ours takes
+    table, recurrent, bias = (w[1] * flip for w in networks.weights[:3])
+    wanted = {"weight_ih": table.T, "weight_hh": recurrent.T, "bias_hh": bias[0]}
+    cell.load_state_dict({**wanted, "bias_ih": torch.zeros(144)})
+    h = torch.zeros(20, 48)
+    for token in read[1].unbind(1):
+        h = cell(torch.nn.functional.one_hot(token, 13).float(), h)
+    torch.testing.assert_close(networks.states(read)[-1][1], h)
+    every = torch.cartesian_prod(torch.arange(10), torch.arange(10))  # all strings
+    said = every.repeat(20, 1).expand(2, -1, -1)
+    log_p = networks.logits(read.repeat_interleave(100, 1), said).log_softmax(-1)
+    log_p = log_p.gather(-1, said.mT.flatten(1).unsqueeze(-1)).view(2, 2, 20, 100)
+    best = every[log_p.sum(1).argmax(-1)]
+    assert torch.equal(networks.write(read, 10), best)
+    assert torch.equal(networks.write(read, 1)[..., 0], log_p[:, 0].argmax(-1) // 10)
 
 
 @pytest.fixture

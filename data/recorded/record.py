@@ -90,9 +90,9 @@ EXPERIMENTS = {
     ),
     "when_not_to": (
         "08c",
-        "strings of five of ten symbols, to be copied or reversed: 2000 to train, drawn "
-        "anew for each seed (seeds 0 ...), 1000 for validation (seed 10000) and 1000 "
-        "to test (seed 20000), common to all",
+        "strings of five of ten symbols, to be copied or reversed: 2000 to train, "
+        "drawn anew for each seed (seeds 0 ...), 1000 for validation (seed 10000) and "
+        "1000 to test (seed 20000), common to all",
     ),
     "noisy_teachers": (
         "08c",
