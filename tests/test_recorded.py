@@ -148,6 +148,8 @@ SMALL = {  # what makes the module of an experiment small
         "SETTINGS": {name: (240, s[1], 2) for name, s in e.SETTINGS.items()}
     },
     "distillation": lambda e: {"study": lambda *a, f=e.study: f(*a[:-1], 2)},  # steps
+    "noisy_teachers": lambda e: SMALL["distillation"](e),
+    "when_not_to": lambda _: {"STEPS": 2},
     "words": lambda _: {"STEPS": {"bag": 2, "wordcnn": 2}},
     "trec": lambda e: {"parts": few_words(e)},
 }
@@ -167,6 +169,8 @@ ROWS = {  # of each table, with two seeds
     "calibrated_shapes": {"ways": 5 * 2},
     "clusters_shapes": {"networks": 2 * 2 * 5 * 2, "bins": 5 * 2 * 10},
     "distillation": {"students": 4 * 10 * 2, "teachers": 4 * 2 * 2},
+    "when_not_to": {"written": 3 * 2 * 2},
+    "noisy_teachers": {"students": 2 * 10 * 2},
     "words": {"networks": 2 * 5 * 2},
     "trec": {"networks": 2 * 2 * (5 + 2) * 2, "confusions": 24},
 }
@@ -178,7 +182,8 @@ def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch
     monkeypatch.setattr(datasets, "shapes", lambda n, *a, **o: shapes(n // 4, *a, **o))
     few = {"gaussians": lambda n=200, **o: clouds(min(n, 200), **o)}
     monkeypatch.setattr(datasets, "TASKS", datasets.TASKS | few)
-    experiment = importlib.import_module(f"lsr_utils.experiments.{name}")
+    module = {"noisy_teachers": "distillation"}.get(name, name)
+    experiment = importlib.import_module(f"lsr_utils.experiments.{module}")
     for attribute, value in SMALL.get(name, lambda _: {})(experiment).items():
         monkeypatch.setattr(f"{experiment.__name__}.{attribute}", value)
     made, whole = record.record(name, 2, **OPTIONS.get(name, {})), stored(name)
@@ -186,7 +191,7 @@ def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch
         assert list(made[table]) == list(whole[table])
         (rows,) = {len(column) for column in made[table].values()}
         assert count in (rows, None)
-        for kind in {"method", "way", "part"} & whole[table].keys():
+        for kind in {"arm", "method", "part", "way"} & whole[table].keys():
             assert set(made[table][kind]) == set(whole[table][kind])
         if "seed" in whole[table] and count and "lines" not in whole[table]:
             assert len(whole[table]["seed"]) * 2 == count * whole["seeds"]
@@ -209,6 +214,30 @@ def test_students_learn_what_their_teacher_says():
     with torch.no_grad():
         taught = (students.head(students.features(x[which])) / temperature).softmax(-1)
     torch.testing.assert_close(taught, soft.expand(3, 64, 6), rtol=0, atol=0.03)
+
+
+@torch.no_grad()
+def test_a_writer_is_a_gru_and_its_beam_search_finds_the_likeliest_string(monkeypatch):
+    experiment = importlib.import_module("lsr_utils.experiments.when_not_to")
+    monkeypatch.setattr(experiment, "LENGTH", 2)
+    networks, (read, _) = experiment.Writers([3, 4]), experiment.strings(20, 0)
+    read = read.expand(2, -1, -1)
+    cell = torch.nn.GRUCell(13, 48)
+    flip = torch.tensor([1.0, -1.0, 1.0]).repeat_interleave(48)  # it keeps, ours takes
+    table, recurrent, bias = (w[1] * flip for w in networks.weights[:3])
+    wanted = {"weight_ih": table.T, "weight_hh": recurrent.T, "bias_hh": bias[0]}
+    cell.load_state_dict({**wanted, "bias_ih": torch.zeros(144)})
+    h = torch.zeros(20, 48)
+    for token in read[1].unbind(1):
+        h = cell(torch.nn.functional.one_hot(token, 13).float(), h)
+    torch.testing.assert_close(networks.states(read)[-1][1], h)
+    every = torch.cartesian_prod(torch.arange(10), torch.arange(10))  # all strings
+    said = every.repeat(20, 1).expand(2, -1, -1)
+    log_p = networks.logits(read.repeat_interleave(100, 1), said).log_softmax(-1)
+    log_p = log_p.gather(-1, said.mT.flatten(1).unsqueeze(-1)).view(2, 2, 20, 100)
+    best = every[log_p.sum(1).argmax(-1)]
+    assert torch.equal(networks.write(read, 10), best)
+    assert torch.equal(networks.write(read, 1)[..., 0], log_p[:, 0].argmax(-1) // 10)
 
 
 def made_up(name, part="train"):

@@ -94,6 +94,19 @@ EXPERIMENTS = {
         "points a seed, 500 to choose (seed 20000), 4000 to test (seed 10000); shapes: "
         "600 images a seed, 500 to choose (seed 20000), 2000 to test (seed 10000)",
     ),
+    "when_not_to": (
+        "08c",
+        "strings of five of ten symbols, to be copied or reversed: 2000 to train, "
+        "drawn anew for each seed (seeds 0 ...), 1000 for validation (seed 10000) and "
+        "1000 to test (seed 20000), common to all",
+    ),
+    "noisy_teachers": (
+        "08c",
+        "digits: one split, 500 to train, 200 to choose, 383 to test, 40 % of the "
+        "training labels wrong, drawn anew for each seed; gaussians: 300 points a "
+        "seed, 30 % of the labels wrong, 500 to choose (seed 20000), 4000 to test "
+        "(seed 10000)",
+    ),
 }
 
 
