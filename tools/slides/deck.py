@@ -79,8 +79,7 @@ def results_shown(cell):
         data = output.get("data", {})
         if "image/png" in data:
             content = "".join(data["image/png"].split())
-            words = output.metadata["image/png"]["alt"]
-            made.append(("figure", content, words))
+            made.append(("figure", content, output.metadata["image/png"]["alt"]))
         elif "text/html" in data and not folding.in_words(output):
             kind = "slider" if "lsr-live-" in data["text/html"] else "rows"
             made.append((kind, data["text/html"], ""))
@@ -107,9 +106,8 @@ def minutes(slides):
 
 def walked(slides):
     """Minutes by another measure: words said and shown, pictures, clicks, votes."""
-    words = sum(
-        len(f"{slide.title} {slide.text} {slide.say}".split()) for slide in slides
-    )
+    texts = (f"{slide.title} {slide.text} {slide.say}" for slide in slides)
+    words = sum(len(text.split()) for text in texts)
     pictures = sum(bool(slide.results) for slide in slides)
     code = sum(len(slide.code.splitlines()) for slide in slides)
     votes = sum(slide.vote for slide in slides)
