@@ -5,14 +5,15 @@
   const live = document.createElement('div');
   live.dataset.lmSuppressShortcuts = live.dataset.preventSwipe = 'true';
   live.innerHTML = `<div style="display: flex; flex-wrap: wrap; gap: 4px 32px; align-items: center">
-    <button type="button" style="font: inherit">Reset</button></div><div style="line-height: 0">
-    </div><p aria-live="polite"></p><style>
+    <button type="button" style="font: inherit">Reset</button></div><div style="overflow-x: auto"
+    ><div style="line-height: 0"><div></div></div></div><p aria-live="polite"></p><style>
     #%s :focus-visible { outline: 3px solid #0072B2; outline-offset: 2px }
     #%s label { flex: 1 1 240px; margin: 0 }
     #%s input { display: block; width: 100%; margin: 2px 0 }
     #%s label svg { display: block; width: calc(100% - 16px); height: 1.5em; margin: 0 8px;
       overflow: visible; font-size: 80% }</style>`;
-  const [bar, picture, readout] = live.children, reset = bar.querySelector('button');
+  const [bar, scroll, readout] = live.children, reset = bar.querySelector('button');
+  const stage = scroll.firstChild, picture = stage.firstChild;
   const tag = (name, at, text = '') =>
     `<${name} ${Object.entries(at).map(a => `${a[0]}="${a[1]}"`).join(' ')}>${text}</${name}>`;
   const say = (x, y, text, anchor = 'middle', more) =>
@@ -73,9 +74,12 @@ PAINT
     inputs.forEach(function (input, i) { input.value = data.controls[i].start; });
     draw();
   };
-  live.style.cssText = `max-width: 760px; min-width: ${11 / type * width}px`;  // letters of 11 px
+  live.style.maxWidth = '760px';
+  stage.style.minWidth = `${11 / type * width}px`;  // for letters of 11 to 18 px
+  stage.style.maxWidth = `${18 / type * width}px`;
   for (const element of root.querySelectorAll('p, table')) element.style.display = 'none';
   root.appendChild(live);
+  if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
   draw();
 })(document.getElementById('%s'));
 }

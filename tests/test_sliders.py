@@ -187,9 +187,10 @@ const element = more => ({style: {}, dataset: {}, setAttribute: none, after: non
 const picture = element({firstChild: element()}), readout = element();
 const querySelector = () => root, querySelectorAll = () => [];
 const root = element({text: data, querySelector, querySelectorAll});
+const scroll = element({firstChild: element({firstChild: picture})});
 const reset = element(), bar = element({querySelector: () => reset});
 function createElement(kind) {
-  if (kind === 'div') return element({children: [bar, picture, readout]});
+  if (kind === 'div') return element({children: [bar, scroll, readout]});
   const input = element({previousSibling: element(), nextSibling: element()});
   const querySelector = name => name === 'input' ? input : element();
   inputs.push(input);

@@ -85,8 +85,8 @@ def results_shown(cell):
             made.append((kind, data["text/html"], ""))
         elif "text/html" not in data:
             lines = (output.get("text") or data.get("text/plain") or "").splitlines()
-            text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).strip()
-            made += [("text", text, "")] * bool(text)
+            text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x))
+            made += [("text", text.strip("\n"), "")] * bool(text.strip())
     return made
 
 
