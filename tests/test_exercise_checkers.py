@@ -199,6 +199,11 @@ def nll_in_full(z, y, eps, how):
     return F.nll_loss(log_p, y, reduction=how) - eps * log_p.mean()
 
 
+def bare(z, y, eps, how):
+    rows = -(1 - eps) * z.gather(1, y[:, None]).squeeze(1) - eps * z.mean(1)
+    return {"mean": rows.mean(), "sum": rows.sum(), "none": rows}[how]
+
+
 def against_torch(loss, z, y):
     torchs = F.cross_entropy(z, y, label_smoothing=0.1, reduction="none")
     return (loss(z, y, "none") - torchs).abs().max()
@@ -238,6 +243,7 @@ PLANTED = [
     ("00-3", [8, 6, 3, 4], "features of a class"),
     ("00-3", [7, 8, 5, 4], "how a confidence is measured"),
     ("01 row", torch.full((6,), 1 / 6), "this is not it"),
+    ("01 row", [0.1, 0.1, 0.9, 0.1, 0.1, 0.1], "more than 1"),
     ("01 gap", 0.9167 / 0.0167, "ratio of the two"),
     ("01-1", lambda eps, k: eps - eps / k, "the way back"),
     (
@@ -257,6 +263,7 @@ PLANTED = [
     ("02a masked", lambda *case: smoothed(*case[:3], 0.0), "ε is not used"),
     ("02a masked", times_inf, "0 · (−∞)"),
     ("02-1 eps", lambda eps, k: eps / k, "came: `0.0166667`\n- wanted: `0.0909091`"),
+    ("02-1 loss", bare, "Is a log_softmax missing"),
     ("02-1 loss", nll_in_full, "still the copied class"),
     ("02-2", against_torch, "compares with PyTorch's"),
     ("02-3", weighted_means, "0/0 = nan"),
@@ -268,6 +275,7 @@ PLANTED = [
     ("03-3", lambda curves, eps: [curve[-1] for curve in curves], "heights as trained"),
     ("03-3 order", [0.1, 0.2, 0.4, 0.0], "the nearest is right"),
     ("04 half", lambda d: 1.96 * d.std(ddof=1) / len(d) ** 0.5, "1.96 is the normal"),
+    ("04 half", lambda d: 2 * d.std(ddof=1) / len(d) ** 0.5, "1.96 is the normal"),
     ("04 best", lambda nll: nll.argmax(1), "*largest* NLL"),
     ("04-1 follows", "a", "may overlap while"),
     ("04-1 follows", "B", "higher mean"),
