@@ -4,23 +4,16 @@
   const data = JSON.parse(root.querySelector('script[type="application/json"]').text);
   const live = document.createElement('div');
   live.dataset.lmSuppressShortcuts = live.dataset.preventSwipe = 'true';
-  live.style.cssText = 'font: 15px sans-serif; min-width: 520px; max-width: 760px';
-  live.innerHTML = `<div style="line-height: 0"></div><p aria-live="polite"></p><style>
-    #%s input:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px }</style>`;
-  const [picture, readout] = live.children;
-  const inputs = data.controls.map(function (control) {
-    const label = document.createElement('label');
-    label.style.cssText = 'display: block; margin: 4px 0';
-    label.innerHTML = `<span style="display: inline-block; min-width: 8em"><span></span> =
-      <output></output></span><input type="range" min="0" max="${control.values.length - 1}"
-      value="${control.start}" style="width: 20em; max-width: 60%; vertical-align: middle">`;
-    const name = label.querySelector('span span'), input = label.querySelector('input');
-    name.textContent = control.name;
-    input.setAttribute('aria-label', control.name);
-    input.addEventListener('input', draw);
-    live.insertBefore(label, picture);
-    return input;
-  });
+  live.innerHTML = `<div style="display: flex; flex-wrap: wrap; gap: 4px 32px; align-items: center">
+    <button type="button" style="font: inherit">Reset</button></div><div style="overflow-x: auto"
+    ><div style="line-height: 0"><div></div></div></div><p aria-live="polite"></p><style>
+    #%s :focus-visible { outline: 3px solid #0072B2; outline-offset: 2px }
+    #%s label { flex: 1 1 240px; margin: 0 }
+    #%s input { display: block; width: 100%; margin: 2px 0 }
+    #%s label svg { display: block; width: calc(100% - 16px); height: 1.5em; margin: 0 8px;
+      overflow: visible; font-size: 80% }</style>`;
+  const [bar, scroll, readout] = live.children, reset = bar.querySelector('button');
+  const stage = scroll.firstChild, picture = stage.firstChild;
   const tag = (name, at, text = '') =>
     `<${name} ${Object.entries(at).map(a => `${a[0]}="${a[1]}"`).join(' ')}>${text}</${name}>`;
   const say = (x, y, text, anchor = 'middle', more) =>
@@ -29,6 +22,30 @@
     tag('line', {x1, y1, x2, y2, stroke: 'currentColor', ...more});
   const RED = '#D55E00', box = (x, y, width, height, fill, more) =>
     tag('rect', {x, y, width, height, fill, ...more});
+  // A mark at each value, and a label at as many as there is room for, both ends among them.
+  function ticks(values) {
+    const texts = values.map(v => String(v).replace(/[&<]/g, c => `&#${c.charCodeAt()};`));
+    const last = Math.max(1, values.length - 1), most = Math.max(...texts.map(t => t.length));
+    const fits = n => last % n === 0 && (last / n + 1) * (most + 1) < 37;
+    const every = texts.findIndex((_, n) => n && fits(n));
+    const ends = most > 5 ? {0: 'start', [last]: 'end'} : {};
+    const marks = texts.map(function (text, i) {
+      const x = `${100 * i / last}%`;
+      return line(x, 0, x, 5) + (every > 0 && i % every === 0 ? say(x, '1.3em', text, ends[i]) : '');
+    });
+    return tag('svg', {'aria-hidden': true, fill: 'currentColor'}, marks.join(''));
+  }
+  const inputs = data.controls.map(function (control) {
+    const label = document.createElement('label'), {values, start} = control;
+    label.innerHTML = `<span><span></span> = <output></output></span><input type="range" min="0"
+      max="${values.length - 1}" value="${start}">` + ticks(values);
+    const name = label.querySelector('span span'), input = label.querySelector('input');
+    name.textContent = control.name;
+    input.setAttribute('aria-label', control.name);
+    input.addEventListener('input', draw);
+    reset.before(label);
+    return input;
+  });
   const grid = (left, right, y, values) => values.map(v => line(left, y(v), right, y(v),
     {'stroke-opacity': 0.2}) + say(left - 6, y(v) + 5, +v.toFixed(3), 'end')).join('');
 PAINT
@@ -39,10 +56,11 @@ PAINT
       input.parentElement.querySelector('output').textContent = values[i];
       input.setAttribute('aria-valuetext', data.controls[i].name + ' = ' + values[i]);
     });
-    const frame = data.frames ? data.frames[index] : follow(...values);
-    const text = Object.entries(frame.readout).map(e => e.join(': ')).join(' · ');
+    const frame = data.frames ? data.frames[index] : data.follow(...values);
+    const said = Object.entries(frame.readout).map(e => e.join(': ')).join(' · ');
+    const text = said.replace(/(^| )-(?=[.\d])/g, '$1−');
     picture.innerHTML = tag('svg', {viewBox: `0 0 ${width} ${height}`, width: '100%',
-      role: 'img', 'font-size': 14, fill: 'currentColor'}, paint(frame));
+      role: 'img', 'font-size': type, fill: 'currentColor'}, paint(frame));
     picture.firstChild.setAttribute('aria-label', called + ', ' + text);
     readout.textContent = text;
   }
@@ -52,13 +70,21 @@ PAINT
     if (!/^(Page.*|Escape| |[np])$/i.test(event.key)) event.stopPropagation();
     else if (window.Reveal) event.preventDefault(event.target.blur());
   };
-  root.querySelector('table').style.display = 'none';
+  reset.onclick = function () {
+    inputs.forEach(function (input, i) { input.value = data.controls[i].start; });
+    draw();
+  };
+  live.style.maxWidth = '760px';
+  stage.style.minWidth = `${11 / type * width}px`;  // for letters of 11 to 18 px
+  stage.style.maxWidth = `${18 / type * width}px`;
+  for (const element of root.querySelectorAll('p, table')) element.style.display = 'none';
   root.appendChild(live);
+  if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
   draw();
 })(document.getElementById('%s'));
 }
 { // bars
-  const called = 'bar chart', width = 560, height = 278, left = 58, right = 552, foot = 236;
+  const called = 'bar chart', type = 14, width = 560, height = 278, left = 58, right = 552, foot = 236;
   function paint({bars, marks}) {
     const n = bars.length, half = Math.min(30, 178 / n), y = v => foot - v * 208;
     const x = i => left + (right - left) * (i + 0.5) / n, {axes, labels, highlight} = data;
@@ -69,7 +95,7 @@ PAINT
       if (v === null) return;
       const low = v > 0.12, at = low ? foot - 6 : y(v) - 5;  // no mark crosses it at the foot
       svg += box(x(i) - half, y(v), 2 * half, foot - y(v), i === highlight ? RED : '#0072B2');
-      if (n <= 10) svg += say(x(i), at, v.toFixed(3), 'middle', low && {fill: 'white'});
+      if (n <= 10) svg += say(x(i), at, v.toFixed(n > 6 ? 2 : 3), 'middle', low && {fill: 'white'});
     });
     const across = (v, i) => v === null ? '' : line(x(i) - half - 5, y(v), x(i) + half + 5, y(v),
       {stroke: RED, 'stroke-width': 3});
@@ -77,7 +103,7 @@ PAINT
   }
 }
 { // points
-  const called = 'points', width = 530, height = 400, scale = height / data.steps;
+  const called = 'points', type = 17, width = 530, height = 400, scale = height / data.steps;
   const shapes = ['M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0', 'M0-1.2L1.1.8H-1.1z', 'M-.9-.9H.9V.9H-.9z',
     'M0-1.3L1.3 0 0 1.3-1.3 0z', 'M0 1.2L1.1-.8H-1.1z',
     'M-.4-1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4z'];
@@ -93,9 +119,10 @@ PAINT
       points = data.groups.map((g, i) => [g, at(xy[2 * i]), at(-xy[2 * i + 1])]);
       lines = lines.map(([a, b, c, d]) => [at(a), at(-b), at(c), at(-d)]);
       ruler = line(12, 388, 12 + unit / zoom * height / 2, 388, {'stroke-width': 3}) +
-        say(12, 380, unit + (unit === 1 ? ' unit' : ' units'), 'start');
+        say(12, 380, unit + (unit === 1 ? ' unit' : ' units'), 'start') +
+        say(392, 390, 'feature 1 →', 'end') + say(10, 22, '↑ feature 2', 'start');
     }
-    const all = (at, r, look) => at.map(([g, x, y]) => mark(g, x * scale, y * scale, r, look));
+    const all = (where, r, look) => where.map(([g, x, y]) => mark(g, x * scale, y * scale, r, look));
     const inside = [...lines.map(ends => line(...ends.map(v => v * scale))),
       ...all(points, 3, inner), ...all(marks, 8, edge)];
     const names = [...new Set((zoom ? points : marks).map(m => m[0]))].map((g, i) =>
@@ -106,11 +133,11 @@ PAINT
   }
 }
 { // gap
-  const called = 'loss along the logit gap, target and softmax', width = 760, height = 300;
+  const called = 'loss along the logit gap, target and softmax', type = 14, width = 760, height = 300;
   const left = 52, right = 440, foot = 250, tall = 214, span = right - left;
   const end = data.controls[2].values.at(-1), handle = inputs[2];
-  handle.previousSibling.style.display = 'none';
-  handle.style.cssText = `max-width: none; width: calc(${100 * span / width}% + 16px);
+  for (const other of [handle.previousSibling, handle.nextSibling]) other.style.display = 'none';
+  handle.style.cssText = `width: calc(${100 * span / width}% + 16px);
     margin: 0 0 0 calc(${100 * left / width}% - 8px)`;
   picture.after(handle.parentElement);
   picture.style.cssText += 'cursor: ew-resize; touch-action: pan-y; user-select: none';
@@ -124,7 +151,7 @@ PAINT
     draw();
   }
   picture.onpointerdown = picture.onpointermove = picture.onmousedown = drag;
-  function follow(eps, k, gap) {
+  data.follow = function (eps, k, gap) {
     const a = 1 - eps + eps / k, loss = g => Math.log(Math.exp(g) + k - 1) - a * g;
     const best = Math.log(a * k / eps), p = 1 / (1 + (k - 1) / Math.exp(gap));
     const least = eps ? `${loss(best).toFixed(3)}, at a gap of ${best.toFixed(3)}` : '0, never reached';
@@ -132,13 +159,13 @@ PAINT
       rows: [['probability: ' + data.name, a, p, 1],
         [k > 2 ? `each of ${k - 1} others` : 'the other', eps / k, (1 - p) / (k - 1), 1 / k]],
       look: {stroke: (eps && data.colors[eps]) || 'currentColor', 'stroke-width': 3}, loss, best, gap};
-  }
+  };
   function paint({rows, look, loss, best, gap}) {
     const top = Math.ceil(2 * Math.max(loss(0), loss(end))) / 2, step = top > 2 ? 1 : 0.5;
     const x = g => left + g / end * span, y = v => foot - v / top * tall;
     const path = Array.from({length: 181}, (_, i) => [x(i / 180 * end), y(loss(i / 180 * end))]);
-    let svg = say(246, 290, `logit gap: ${data.name} above the others (nats)`) + say(14, 18, 'loss (nats)', 'start') +
-      grid(left, right, y, Array.from({length: top / step + 1}, (_, i) => i * step));
+    let svg = say(246, 290, `logit gap: ${data.name} above the others (nats)`) +
+      say(14, 18, 'loss (nats)', 'start') + grid(left, right, y, Array.from({length: top / step + 1}, (_, i) => i * step));
     for (let g = 0; g <= end; g++) svg += say(x(g), foot + 18, g);
     if (best < end) svg += say(x(best), y(loss(best)) - 10, 'least') +
       line(x(best), y(loss(best)), x(best), foot, {'stroke-dasharray': '2 3'});

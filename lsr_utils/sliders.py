@@ -1,7 +1,7 @@
 """Sliders that need no kernel: a table of numbers that a short script brings to life.
 
 Show one as the last line of a cell. Where scripts are stripped (a repository's web
-view, a notebook not yet trusted) the table of settings and readouts stays.
+view, a notebook not yet trusted) a table of settings and readouts stays and says so.
 """
 
 import html
@@ -16,6 +16,11 @@ import pandas as pd
 from . import check, targets
 from .style import CLASS_COLORS, EPS_COLORS
 
+WHY = (
+    "This view runs no scripts, so here is a table instead of sliders. They move in "
+    "JupyterLab (<code>python3 course.py lab</code>, or <em>Trust Notebook</em> in the "
+    "command palette) and on the course’s pages (<code>python3 course.py site</code>)."
+)
 STEPS = 1000  # to which a coordinate is rounded, over the width of a frame
 
 _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
@@ -49,8 +54,8 @@ class _Sliders:
         # "</script" would end the element early, "<!--<script" would keep it open.
         numbers, name = numbers.replace("<", "\\u003c"), f"lsr-live-{self._key}"
         script = _SHARED.replace("PAINT", self._paint).replace("%s", name)
-        markup = f'<div id="{name}">{table}<script type="application/json">{numbers}'
-        markup += f"</script><script>\n{script}</script></div>"
+        markup = f'<div id="{name}"><p>{WHY}</p>{table}<script type="application/json">'
+        markup += f"{numbers}</script><script>\n{script}</script></div>"
         steps = (f"{c['name']} ({len(c['values'])} steps)" for c in self._controls)
         return {"text/html": markup, "text/plain": f"sliders: {' x '.join(steps)}"}
 

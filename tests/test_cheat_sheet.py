@@ -16,7 +16,7 @@ PAGE = ROOT / "notebooks" / "08_what_to_do.ipynb"
 
 @pytest.fixture(scope="module")
 def page():
-    return pages.sheet(SHEET)
+    return pages.sheet("Cheat sheet", SHEET.cells)
 
 
 @pytest.fixture(scope="module")

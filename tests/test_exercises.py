@@ -301,7 +301,15 @@ def mean_of_means(z, y, eps, rows):
     return torch.stack(found).nanmean()
 
 
+def bare(z, y, eps, how):
+    rows = -(1 - eps) * z.gather(1, y[:, None]).squeeze(1) - eps * z.mean(1)
+    return {"mean": rows.mean(), "sum": rows.sum(), "none": rows}[how]
+
+
 PLANTED = [
+    ("01 row", [0.1, 0.1, 0.9, 0.1, 0.1, 0.1], "more than 1"),
+    ("02-1 loss", bare, "Is a log_softmax missing"),
+    ("04 half", lambda d: 2 * d.std(ddof=1) / len(d) ** 0.5, "1.96 is the normal"),
     ("01-1", lambda eps, k: eps * k, "k = 6` (2 of 3 other cases are right)"),
     ("02 rows", torch.tensor(1.2), "a single number; wanted: a row of 8 numbers"),
     ("02 grad", torch.zeros(8, 6), "this is not it"),

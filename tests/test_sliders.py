@@ -78,7 +78,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.open[-1] == "script":
             self.scripts.append(data)
-        elif data.strip():
+        elif data.strip() and "p" not in self.open:
             assert self.open[-1] in ("td", "th"), f"stray text: {data}"
             self.cells[-1] += data
 
@@ -92,6 +92,7 @@ def test_the_page_is_one_block_with_a_table_the_data_and_a_script(kind):
     page = Page(made(kind))
     blocks = [each for each in page.tags if each[0] in ("div", "table", "script")]
     assert [tag for tag, _ in blocks] == ["div", "table", "script", "script"]
+    assert "<p>This view runs no scripts" in made(kind)._repr_mimebundle_()["text/html"]
     assert blocks[0][1] == {"id": "lsr-live-smoothing"}
     assert blocks[2][1] == {"type": "application/json"} and blocks[3][1] == {}
     rows = [[*map(str, at), *readout(*at).values()] for at in SETTINGS]
@@ -163,24 +164,30 @@ def test_points_are_scaled_alike_in_both_directions_with_up_as_up():
 
 STAGE = r"""  // what the script finds in a browser, for node
 const [data, script, acts] = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-const none = () => {}, inputs = [], shots = [];
+const none = () => {}, inputs = [], labels = [], shots = [];
 const element = more => ({style: {}, dataset: {}, setAttribute: none, after: none,
-  addEventListener(kind, f) { this[kind] = f; }, insertBefore: none, appendChild: none,
+  addEventListener(kind, f) { this[kind] = f; }, before: none, appendChild: none,
   focus: none, getBoundingClientRect: () => ({left: 0, width: 760}), ...more});
 const picture = element({firstChild: element()}), readout = element();
-const root = element({text: data, querySelector: () => root});
+const querySelector = () => root, querySelectorAll = () => [];
+const root = element({text: data, querySelector, querySelectorAll});
+const scroll = element({firstChild: element({firstChild: picture})});
+const reset = element(), bar = element({querySelector: () => reset});
 function createElement(kind) {
-  if (kind === 'div') return element({children: [picture, readout]});
-  const input = element({previousSibling: element()});
+  if (kind === 'div') return element({children: [bar, scroll, readout]});
+  const input = element({previousSibling: element(), nextSibling: element()});
   const querySelector = name => name === 'input' ? input : element();
   inputs.push(input);
   return input.parentElement = {...element({querySelector}), set innerHTML(text) {
+    labels.push(text.slice(text.indexOf('<svg')));
     for (const name of ['max', 'value']) input[name] = text.match(name + '="(.+?)"')[1];
   }};
 }
 new Function('document', script)({createElement, getElementById: () => root});
 for (const act of [[], ...acts]) {
-  act.forEach((at, i) => { inputs[i].value = at; inputs[i].input(); });
+  if (act === 'reset') reset.onclick();
+  else if (act === 'ticks') readout.textContent = labels.join('');
+  else act.forEach((at, i) => { inputs[i].value = at; inputs[i].input(); });
   shots.push([readout.textContent, picture.innerHTML]);
 }
 console.log(JSON.stringify(shots));
@@ -215,6 +222,24 @@ def test_the_script_shows_the_frame_of_each_setting(kind):
         inner = first[1].find("svg")  # it cuts the rays where the frame ends
         assert inner.get("width") == inner.get("height") == first[1].get("viewBox")[-3:]
         assert [each.tag for each in inner] == 2 * ["line"] + 4 * ["path"]
+
+
+@needs_node
+def test_reset_goes_back_and_a_few_of_the_ticks_have_labels():
+    steps = [0, 20, 50, 100, 150, 200, 300, 400, 500, 700, 1000, 1400, 2000, 2800, 4000]
+    controls = {"ε": [0, 0.05, 0.1, 0.2, 0.4], "step": steps, "name": [NAME, "b" * 40]}
+    slider = made(
+        BarSliders, controls, frame=lambda *at: ([0.5], {"at": at[1]}),
+        start={"ε": 0.1, "step": 50, "name": NAME},
+    )  # fmt: skip
+    first, moved, back, (svg, _) = played(slider, [1, 7, 1], "reset", "ticks")
+    assert first[0] == back[0] == "at: 50" and moved[0] == "at: 400"
+    ticks = ElementTree.XML(f"<all>{svg}</all>")
+    assert [len([*each.iter("line")]) for each in ticks] == [5, 15, 2]
+    labels = [[text.text for text in each.iter("text")] for each in ticks]
+    assert labels == [["0", "0.05", "0.1", "0.2", "0.4"], ["0", "400", "4000"], []]
+    places = [line.get("x1") for line in ticks[0]]
+    assert [float(x[:-1]) for x in places if x] == [0, 25, 50, 75, 100]
 
 
 @needs_node
@@ -266,4 +291,6 @@ def test_a_film_plays_points_and_lines_of_each_eps_and_step():
         ruler = svg.find("line")
         length = float(ruler.get("x2")) - float(ruler.get("x1"))
         assert length == pytest.approx(size / 2 * (10 / 61.5 if k < 3 else 1 / 4))
-        assert [text.text for text in svg.iter("text")][1:] == names
+        texts = [text.text for text in svg.iter("text")]
+        ruler = "10 units" if k < 3 else "1 unit"
+        assert texts == [ruler, "feature 1 →", "↑ feature 2", *names]

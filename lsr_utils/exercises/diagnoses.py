@@ -130,9 +130,8 @@ def kind(value):
     array = numbers(value)
     if array is not None or is_array(value):
         shape = tuple(value.shape) if array is None else array.shape
-        several = (
-            f"a row of {shape[0]} numbers" if len(shape) == 1 else f"an array {shape}"
-        )
+        row = len(shape) == 1
+        several = f"a row of {shape[0]} numbers" if row else f"an array {shape}"
         return several if shape else "a single number"
     if isinstance(value, (list, tuple)):
         for i, part in enumerate(value[:1000]):

@@ -41,14 +41,14 @@ class E00_3:
 
 class E01_row:
     """0.9167 for the deer, 0.0167 for each of the others (01.2).
-    no_share: this adds up to 1.1. What the others get has to leave the deer.
+    no_share: this adds up to more than 1. What the others get has to leave the deer.
     others_only: ε goes to all six classes, the deer included, not to five.
     literal_text: this sums to 0.9833. The deer also gets its own ε/K.
     """
 
     right = [55 / 60 if k == 2 else 1 / 60 for k in range(6)]
     tol = 1e-4
-    no_share = [61 / 60 if k == 2 else 1 / 60 for k in range(6)]
+    no_share = sign(lambda row: 1.05 < sum(row) < 2)
     others_only = [0.9 if k == 2 else 0.02 for k in range(6)]
     literal_text = [0.9 if k == 2 else 1 / 60 for k in range(6)]
 

@@ -48,9 +48,10 @@ class E07_1_clicks:
     """a blind click is sometimes right, so fewer labels are wrong (07.2).
     all_wrong: 0.3 takes all blind clicks for wrong. One in six is right by luck.
     wrong_way: more than the share of blind clicks: K/(K−1) is upside down.
+    one_class: this is the share that lands on *one* class. Five classes are wrong.
     """
 
-    right, all_wrong, wrong_way = 0.25, 0.3, 0.36
+    right, all_wrong, wrong_way, one_class = 0.25, 0.3, 0.36, 0.05
 
 
 def _true_class(total):
@@ -64,10 +65,11 @@ class E07_2_confidence:
     noise_only: this is for the noise alone. Smoothing does not take it away.
     raw_rate: this composes ε with 0.2. The share that is *re-drawn* is 0.24 (07.2).
     of_the_sum: this is for the plain sum, 0.34. The shares *kept* multiply.
+    taken_off: two shares do not simply come off 1: what is kept multiplies.
     kept_only: this is the share kept. A sixth of the rest falls to the true class.
     """
 
-    right, cancels = _true_class(1 - 0.9 * 0.76), _true_class(0.14)
+    right, cancels, taken_off = _true_class(1 - 0.9 * 0.76), _true_class(0.14), 0.7
     smoothing_only, noise_only = _true_class(0.1), _true_class(0.24)
     raw_rate, of_the_sum, kept_only = _true_class(0.28), _true_class(0.34), 0.684
 
@@ -109,6 +111,7 @@ class E07_3:
     logs_mixed: you mixed *logarithms*. Mix probabilities; the logarithm comes last.
     soft_target: this adds noise to the label, as smoothing does (07.2).
     backward: backward correction inverts T. Forward: multiply the prediction (07a.2).
+    no_log: `nll_loss` wants logarithms of probabilities. Take the log first (02.2).
     uncorrected: this is plain cross-entropy: T is not used.
     """
 
@@ -117,6 +120,7 @@ class E07_3:
     logs_mixed = lambda z, y, matrix: F.nll_loss(z.log_softmax(1) @ matrix, y)
     soft_target = lambda z, y, matrix: _expected(z, matrix[y])
     backward = lambda z, y, matrix: _expected(z, matrix.inverse()[y])
+    no_log = lambda z, y, matrix: F.nll_loss(z.softmax(1) @ matrix, y)
     uncorrected = lambda z, y, matrix: F.cross_entropy(z, y)
 
     def cases():

@@ -57,6 +57,7 @@ class E09_2:
     """the same gap is another ε at every K (09.6).
     same_eps: an ε does not transfer: ε = 0.1 asks for 4.0 at six classes, 2.9 at two.
     six_classes: this is for six classes, whatever K is.
+    without_one: e to the gap is the ratio, 1 + K(1−ε)/ε: the 1 comes off first.
     of_the_label: this is the value of the other classes, ε/K.
     """
 
@@ -64,6 +65,7 @@ class E09_2:
     same_eps = lambda gap, k: 0.1
     others = lambda gap, k: (k - 1) / (k + math.expm1(gap))
     six_classes = lambda gap, k: 6 / (6 + math.expm1(gap))
+    without_one = lambda gap, k: k / (k + math.exp(gap))
     of_the_label = lambda gap, k: 1 / (k + math.expm1(gap))
     cases = lambda: [(math.log(55), 2), (4.0, 10), (4.0, 100), (2.0, 6)]
 

@@ -72,11 +72,13 @@ class E03_2_gap:
     clean: ln 55 is for labels that are all right. Average their smoothed rows.
     no_smoothing: 0.8 and 0.04 are the shares of the labels. Smooth the row (01.2).
     all_to_one: the two wrong labels in ten spread over *five* classes.
+    over_six: no wrong label falls on its own class: divide 0.2 by five, not by six.
     """
 
     right = math.log(NOISY[0] / NOISY[1])
     clean, no_smoothing = optimal_gap(0.1, 6), math.log(0.8 / 0.04)
     all_to_one = math.log(NOISY[0] / (0.9 * 0.2 + 0.1 / 6))
+    over_six = math.log((0.9 * (0.8 + 0.2 / 6) + 0.1 / 6) / (0.9 * 0.2 / 6 + 0.1 / 6))
 
 
 def _above(floor=lambda eps: minimum_loss(eps, 6), look=lambda curve: curve[-1]):

@@ -71,5 +71,5 @@ def panels(logits, labels, smoothed=None):
     words.text(0, 1, "\n".join(said), va="top")
     words.set_title("Advice")
     words.set_axis_off()
-    gap.legend(frameon=True, edgecolor="none")
+    gap.legend(frameon=True, edgecolor="none", framealpha=1)
     return figure

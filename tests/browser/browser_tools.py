@@ -60,7 +60,7 @@ def move_sliders(page, within):
     moved = 0
     for slider in page.locator(f"{within} input[type=range]").all():
         slider.scroll_into_view_if_needed()
-        box = slider.locator("xpath=../..")
+        box = slider.locator("xpath=ancestor::div[@data-prevent-swipe]")
         states = [box.inner_html()]
         least = slider.evaluate("e => e.value === e.min")
         slider.focus()

@@ -2,6 +2,7 @@
 
 import tarfile
 
+import nbconvert
 import npm
 import pytest
 from browser_tools import ROOT, all_set, move_sliders
@@ -16,12 +17,15 @@ def name_of(path):
 
 
 PAGES = [*OTHERS, *map(name_of, NOTEBOOKS)]
+DECK = "slides/05_three_clouds"
+READY = {DECK: "body:is(.started, .handout)"}
 
 
 @pytest.fixture
 def open_site(site, open_page):
-    def opened(name, **size):
-        return open_page((site / f"{name}.html").as_uri(), "body[data-ready]", **size)
+    def opened(name, query="", **size):
+        ready = READY.get(name, "body" if "slides/" in name else "body[data-ready]")
+        return open_page((site / f"{name}.html").as_uri() + query, ready, **size)
 
     return opened
 
@@ -72,18 +76,41 @@ FIRST = {path.parent: name_of(path) for path in reversed(NOTEBOOKS)}
 # Code takes most of the time: it is looked at on one page.
 WHOLE = "notebooks/deep/02_fused_kernel"
 NARROW = {"width": 390, "height": 844}
-KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS})]
+SHEETS = "slides/index", "slides/cheat_sheet", "slides/decision_page"
+KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS, *SHEETS})]
+KINDS += [(DECK, {}), (DECK, {"query": "?handout"})]  # a slide, and all of them
+KINDS += [("index", NARROW), (WHOLE, NARROW)]
 
 
-@pytest.mark.parametrize(("name", "size"), [*KINDS, ("index", NARROW), (WHOLE, NARROW)])
-def test_no_serious_barrier(name, size, open_site, axe):
-    page = open_site(name, **size)
+def barriers(page, axe, context="document"):
+    """Serious findings, and headings that are out of order."""
     page.evaluate(axe)
+    found = page.evaluate(f"axe.run({context}, {{resultTypes: ['violations']}})")
+    wanted = [
+        rule for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical") or rule["id"] == "heading-order"
+    ]  # fmt: skip
+    return [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in wanted]
+
+
+@pytest.mark.parametrize(("name", "size"), KINDS)
+def test_no_serious_barrier(name, size, open_site, axe):
     whole = name == WHOLE and not size
     context = "document" if whole else "{exclude: ['div.highlight']}"
-    found = page.evaluate(f"axe.run({context}, {{resultTypes: ['violations']}})")
-    found = [r for r in found["violations"] if r["impact"] in ("serious", "critical")]
-    assert [(rule["id"], rule["nodes"][0]["html"][:120]) for rule in found] == []
+    assert barriers(open_site(name, **size), axe, context) == []
+
+
+@pytest.mark.parametrize("name", ["01_the_label", "05_three_clouds"])
+def test_no_serious_barrier_in_what_jupyterlab_exports(name, open_page, axe, tmp_path):
+    path = ROOT / "notebooks" / f"{name}.ipynb"
+    nothing = dict.fromkeys(("require_js_url", "mathjax_url", "jquery_url"), "")
+    text, _ = nbconvert.HTMLExporter(**nothing).from_filename(path)
+    (tmp_path / "lab.html").write_text(text, encoding="utf-8")
+    page = open_page((tmp_path / "lab.html").as_uri(), "main")
+    # JupyterLab's own: pale prompts, colours of code, links known by colour alone.
+    page.add_style_tag(content="main a {text-decoration: underline !important}")
+    context = "{exclude: ['.jp-InputPrompt', '.jp-OutputPrompt', '.highlight']}"
+    assert barriers(page, axe, context) == []
 
 
 def test_search_finds_a_word_and_leads_to_it(open_site):
@@ -111,8 +138,13 @@ def test_code_unfolds_figures_carry_words_docstrings_are_set_sliders_move(open_s
     assert "\nraises\n" in text.first.inner_text()  # a list, as docstrings mean it
     name = next(p for p in NOTEBOOKS if "lsr-live-" in p.read_text(encoding="utf-8"))
     page = open_site(name_of(name))
-    sliders = page.locator("main input[type=range]").count()
-    assert sliders > 0 and move_sliders(page, "main") == sliders
+    sliders = page.locator("main input[type=range]")
+    values = "all => all.map(e => e.value)"
+    first, count = sliders.evaluate_all(values), sliders.count()
+    assert count > 0 and move_sliders(page, "main") == count
+    assert sliders.evaluate_all(values) != first
+    page.get_by_role("button", name="Reset").click()
+    assert sliders.evaluate_all(values) == first
 
 
 def test_the_film_plays_until_somebody_takes_over(open_site):

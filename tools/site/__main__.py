@@ -74,13 +74,9 @@ def landing(source, address, pages):
         shown = next(o for o in outputs if "image/png" in o.get("data", {}))
         png = base64.b64decode(shown.data["image/png"])
         (source / f"{path.stem}.png").write_bytes(png)
-        card = {
-            "link": f"notebooks/{path.stem}",
-            "link-type": "doc",
-            "img-top": f"{path.stem}.png",
-            "img-alt": shown.metadata["image/png"]["alt"],
-        }
-        options = "\n".join(f":{name}: {value}" for name, value in card.items())
+        alt = shown.metadata["image/png"]["alt"]
+        options = f":link: notebooks/{path.stem}\n:link-type: doc\n"
+        options += f":img-top: {path.stem}.png\n:img-alt: {alt}"
         title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
         minutes = re.search(r"read (\d+)", head)[1]
         text = f"{question}\n\n{minutes} minutes"
@@ -129,6 +125,8 @@ def beside(path, decks):
     for words, suffix in (("Slides", "html"), ("Handout (PDF)", "pdf")):
         if (decks / f"{path.stem}.{suffix}").exists():
             links[words] = f"slides/{path.stem}.{suffix}"
+    if path.stem.startswith("08") and (decks / "decision_page.pdf").exists():
+        links["Decision page (PDF)"] = "slides/decision_page.pdf"
     up = "../" * len(path.relative_to(ROOT).parent.parts)
     there = " · ".join(f'<a href="{up}{to}">{w}</a>' for w, to in links.items())
     return nbformat.v4.new_markdown_cell(f'<p class="beside">{there}</p>')

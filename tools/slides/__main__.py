@@ -1,7 +1,7 @@
 """Make one offline deck of slides for each lecture and talk, with a handout as PDF.
 
-The decks lie in build/slides, and open from there; so does the cheat sheet. Handouts
-need Chromium.
+The decks lie in build/slides, and open from there; so do the cheat sheet and the
+decision page. Handouts need Chromium.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from tidy import read  # noqa: E402
 
 NOTEBOOKS = ROOT / "notebooks"
 SHEET = NOTEBOOKS / "teaching" / "cheat_sheet.ipynb"
+DECISION = "## 7. The decision page"  # of a lecture, and a sheet by itself
 REVEAL = "dist/reset.css dist/reveal.css dist/reveal.js plugin/notes/notes.js".split()
 
 
@@ -41,13 +42,17 @@ def wanted(options):
         raise command.Problem(f"There is no plan {options.plan!r}: there are {there}")
     if not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
+            notebook = read(path)
             if path == SHEET:
                 about = "Cheat sheet", "Formulas and numbers.", "1 page"
-                yield path.stem, (page.sheet(read(path)), about, 1)
-            else:
-                slides = deck.slides(read(path))
-                heads = slides[0].title, slides[0].text
-                yield path.stem, made(path.stem, *heads, slides, names)
+                yield path.stem, (page.sheet(about[0], notebook.cells), about, 1)
+                continue
+            slides = deck.slides(notebook)
+            heads = slides[0].title, slides[0].text
+            yield path.stem, made(path.stem, *heads, slides, names)
+            for cell in (c for c in notebook.cells if c.source.startswith(DECISION)):
+                about = "Decision page", "When, with which ε, and what else?", "1 page"
+                yield "decision_page", (page.sheet(about[0], [cell]), about, 1)
     for name in [options.plan] if options.plan else listed:
         slides = talks.composed(name, listed[name], NOTEBOOKS)
         heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."

@@ -79,15 +79,14 @@ def results_shown(cell):
         data = output.get("data", {})
         if "image/png" in data:
             content = "".join(data["image/png"].split())
-            words = output.metadata["image/png"]["alt"]
-            made.append(("figure", content, words))
+            made.append(("figure", content, output.metadata["image/png"]["alt"]))
         elif "text/html" in data and not folding.in_words(output):
             kind = "slider" if "lsr-live-" in data["text/html"] else "rows"
             made.append((kind, data["text/html"], ""))
         elif "text/html" not in data:
             lines = (output.get("text") or data.get("text/plain") or "").splitlines()
-            text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x)).strip()
-            made += [("text", text, "")] * bool(text)
+            text = "\n".join(x for x in lines if not NOT_FOR_A_ROOM.match(x))
+            made += [("text", text.strip("\n"), "")] * bool(text.strip())
     return made
 
 
@@ -107,9 +106,8 @@ def minutes(slides):
 
 def walked(slides):
     """Minutes by another measure: words said and shown, pictures, clicks, votes."""
-    words = sum(
-        len(f"{slide.title} {slide.text} {slide.say}".split()) for slide in slides
-    )
+    texts = (f"{slide.title} {slide.text} {slide.say}" for slide in slides)
+    words = sum(len(text.split()) for text in texts)
     pictures = sum(bool(slide.results) for slide in slides)
     code = sum(len(slide.code.splitlines()) for slide in slides)
     votes = sum(slide.vote for slide in slides)

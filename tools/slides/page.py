@@ -44,10 +44,8 @@ def section(slide, begins, decks):
         code = markdown(f"```python\n{slide.code}\n```", decks)
         shown.append((f"code{wide}", code))
     shown += [(kind, result_html(kind, *what)) for kind, *what in slide.results]
-    lines = [
-        f'<section class="{kinds}"><{level}>{title}</{level}>',
-        '<div class="body">',
-    ]
+    head = f'<section class="{kinds}"><{level}>{title}</{level}>'
+    lines = [head, '<div class="body">']
     lines += [f'<div class="{kind}">{inner}</div>' for kind, inner in shown]
     said = markdown(f"**{slide.minutes:g} min** {slide.say}", decks)
     notes = f'<aside class="notes">{said}</aside>' * (not first)
@@ -81,17 +79,18 @@ def styles():
     return f"{(TEMPLATES / 'deck.css').read_text(encoding='utf-8')}\n{colours}\n"
 
 
-def sheet(notebook):
-    """The cheat sheet: prose and outputs, no code, nothing from the network."""
+def sheet(title, cells):
+    """A page to hand out: prose and outputs, no code, nothing from the network."""
     parts = []
-    for cell in notebook.cells:
+    for cell in cells:
         if cell.cell_type == "markdown":
-            parts.append(cell.source)
+            parts.append(re.sub(r"^## \d+\. ", "# ", cell.source))
         elif "nbval-ignore-output" not in cell.metadata.get("tags", []):
             # (What is ignored is of a machine.)
             parts += [o.get("text") or o.data["text/markdown"] for o in cell.outputs]
     made = "\n".join(markdown(part, ()) for part in parts)
-    return filled("cheat_sheet.html", sheet=made)
+    kind = "few" if len(cells) == 1 else "many"
+    return filled("sheet.html", title=title, kind=kind, sheet=made)
 
 
 def index(decks, handouts):

@@ -26,9 +26,8 @@ def composed(name, rows, notebooks):
     made, known = [], {}
     for message, path, minutes in rows:
         if path not in known:
-            known[path] = {
-                slide.title: slide for slide in slides(read(notebooks / path))
-            }
+            there = slides(read(notebooks / path))
+            known[path] = {slide.title: slide for slide in there}
         if message not in known[path]:
             raise Problem(f"{path} has no slide {message!r}, which {name} lists.")
         made.append(replace(known[path][message], minutes=float(minutes)))

@@ -19,7 +19,7 @@ function made(name, words, where) {
 /* The film goes on by itself, to and fro between two labels, until somebody takes over. */
 function play(film) {
   const [eps, step] = film.querySelectorAll('input[type=range]');
-  const button = made('button', 'Pause', film);
+  const reset = film.querySelector('button'), button = made('button', 'Pause', film);
   let playing = !matchMedia('(prefers-reduced-motion: reduce)').matches;
   function show(now) {
     playing = now;
@@ -32,6 +32,7 @@ function play(film) {
     step.dispatchEvent(new Event('input', {bubbles: true}));
   }
   button.onclick = () => show(!playing);
+  reset.addEventListener('click', () => show(false));
   for (const slider of [eps, step]) {
     slider.addEventListener('pointerdown', () => show(false));
     slider.addEventListener('keydown', () => show(false));
