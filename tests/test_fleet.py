@@ -5,6 +5,7 @@ And what it does when a network breaks, or when the keyboard interrupts it.
 
 import dataclasses
 import functools
+import inspect
 from unittest.mock import Mock
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 from fleet_oracle import (
     ALL_ARMS,
+    SETTINGS,
     assert_same_history,
     assert_same_networks,
     build,
@@ -32,6 +34,12 @@ SMALL = {"mlp": {"widths": (9, 7)}, "cnn": {}}
 
 def build_digits(name, seed, dtype=torch.float64):
     return models.build(name, (1, 8, 8), seed=seed, **SMALL[name]).to(dtype)
+
+
+def test_a_row_may_set_what_fit_takes_and_each_of_it_is_compared():
+    of_all = {"validation", "steps", "batch_size", "measure_every", "progress"}
+    _, _, *given = inspect.signature(training.fit).parameters
+    assert {*given} - of_all == {*fleet.SETTINGS} == {*SETTINGS} == {*ALL_ARMS}
 
 
 @pytest.fixture(scope="module")

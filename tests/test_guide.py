@@ -41,7 +41,9 @@ def outputs(cell):
 @pytest.mark.parametrize("number", LESSONS)
 def test_a_lecture_has_its_row_with_the_minutes_of_its_card_and_three_questions(number):
     card = LESSONS[number].cells[0].source
-    (row,) = (r for r in rows(part("## The lectures")) if f"(../{number}_" in r[0])
+    found = [r for r in rows(part("## The lectures")) if f"(../{number}_" in r[0]]
+    assert len(found) == 1, f"plans.md has {len(found)} rows for lecture {number}"
+    (row,) = found
     assert row[1:3] == [*re.search(r"read (\d+), in a room (\d+)", card).groups()]
     assert int(row[2]) == (10 if number == "00" else 30)
     assert len(row) == 6 and all(row)

@@ -104,7 +104,8 @@ def test_the_package_stays_small():
             folder = topic(path.relative_to(PACKAGE))
             count = len(path.read_text(encoding="utf-8").splitlines())
             lines[folder if folder in MOST else "core"] += count
-    assert all(lines[name] <= most for name, most in MOST.items())
+    over = {name: lines[name] for name, most in MOST.items() if lines[name] > most}
+    assert not over, f"{over} lines, more than {MOST}: cut as many, or raise MOST"
 
 
 def test_submodules_come_when_first_used():

@@ -27,8 +27,11 @@ import lsr_utils as lsr
 
 @pytest.mark.parametrize("path", LESSONS, ids=number)
 def test_lesson_keeps_the_contract_and_its_numbers_stand_in_an_output(path):
-    assert contract.problems(read(path), number(path)) == []
-    assert missing_numbers(read(path)) == []
+    found = contract.problems(read(path), number(path))
+    found += [f"cell {c}: {n} is in no output" for c, n in missing_numbers(read(path))]
+    found += shape.problems(read(path), number(path))
+    if found:
+        pytest.fail("\n".join([path.name, *found]), pytrace=False)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a clone")
@@ -162,11 +165,6 @@ def test_simple_form_gives_the_numbers_of_the_package(name, cell):
 
 
 # The size of a page: shape ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", LESSONS, ids=number)
-def test_a_page_is_as_long_as_its_room_allows(path):
-    assert not list(shape.problems(read(path), number(path)))
 
 
 def code(source, printed="", panels=0, tags=(), **jupyter):

@@ -176,6 +176,8 @@ def test_the_table_gives_every_notebook_with_its_question_and_minutes():
         link = f"[{name}]({path.relative_to(ROOT).as_posix()})"
         rows += [f"| {link} | {question} | {minutes} |"] if path in LECTURES else []
         deep += [f"- {link}: {question} ({minutes})"] if path in DEEP else []
+    lacking = [row for row in rows + deep if row not in TEXT.splitlines()]
+    assert not lacking, "README.md lacks:\n" + "\n".join(lacking)
     table = TEXT.split("| notebook | question | minutes to read |\n|---|---|---|\n")[1]
     below = table.split("\n\n")
     assert [below[0].splitlines(), below[2].splitlines()] == [rows, deep]

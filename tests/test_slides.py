@@ -57,7 +57,7 @@ def test_answers_of_votes_are_on_another_page_of_a_handout():
 def complaints(slides, most):
     """What keeps these slides from a room, as sentences."""
     if not 5 <= len(slides) <= most:
-        yield f"there are {len(slides)} slides"
+        yield f"there are {len(slides)} slides with the title, not 5 to {most}"
     titles = [slide.title for slide in slides]
     if not all(titles) or len({*titles}) < len(titles):
         yield "a slide without a title, or a title twice"

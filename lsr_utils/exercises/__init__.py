@@ -51,7 +51,7 @@ EXERCISES = {
     re.sub(r"^E(\w\w+?)_(?=(\d?))", _joined, name).replace("_", " "): exercise
     for module in _MODULES
     for name, exercise in vars(module).items()
-    if name.startswith("E0")
+    if re.match(r"E\d\d", name)
 }
 
 
