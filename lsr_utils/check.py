@@ -50,10 +50,9 @@ def _as_float(value):
     is_bool = "bool" in str(getattr(value, "dtype", type(value)))
     if is_bool or isinstance(value, (str, bytes)) or getattr(value, "requires_grad", 0):
         return None  # True and "0.1" hide a mistake, and no gradient would arrive
-    try:
+    with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
         return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return None
+    return None
 
 
 def whole(value, name, least=0, most=math.inf):

@@ -108,8 +108,7 @@ def fit_fleet(
     except KeyboardInterrupt:
         for training in trainings:
             training.measure()
-        step = trainings[-1].step
-        print(f"fit_fleet: interrupted at step {step} of {steps} or later.")
+        print(f"fit_fleet: interrupted at step {training.step} of {steps} or later.")
     if fleet.diverged:
         said = "The loss of some networks is no longer a number, {network: step}: "
         said += f"{reprlib.repr(fleet.diverged)}."

@@ -45,7 +45,7 @@ def generator_of(seed, stream):
     return torch.Generator().manual_seed(int(mixed))
 
 
-def progress_bar(iterable, total, description, wanted):
+def progress_bar(iterable, total, about, wanted):
     """The iterable under a bar of tqdm, if wanted; TQDM_DISABLE is heeded."""
     from IPython import display, get_ipython
     from tqdm import tqdm
@@ -61,8 +61,7 @@ def progress_bar(iterable, total, description, wanted):
             output.update(data, raw=True)
 
         line = SimpleNamespace(write=write, flush=bool, encoding="utf-8")
-    options = {"leave": False, "disable": off, "file": line, "ncols": 88}
-    return tqdm(iterable, description, total, **options)
+    return tqdm(iterable, about, total, leave=False, disable=off, file=line, ncols=88)
 
 
 def logit_gap(logits, targets):

@@ -34,7 +34,6 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
     )  # fmt: skip
     for (name, p), picture, counts in zip(models.items(), *axes, strict=True):
         p = check.probabilities(p).cpu()
-        check.that(p.dim() == 2, "probabilities must have shape (N, K)", tuple(p.shape))
         y = targets[name] if isinstance(targets, dict) else targets
         known = posterior[name] if isinstance(posterior, dict) else posterior
         y = check.numbers(y, "targets").cpu()
@@ -43,8 +42,7 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
             truth = calibration.true_reliability_bins(p, known, n_bins)
             dots = {"color": INK, "ms": 4, "zorder": 6, "label": "true accuracy"}
             picture.plot(truth.confidence, truth.accuracy, "o", **dots)
-            place = {"bbox_to_anchor": (1.0, 0.06), "handletextpad": 0}
-            picture.legend(loc="lower right", **place)
+            picture.legend(loc="lower right", bbox_to_anchor=(1, 0.06), handletextpad=0)
         _counts(counts, p, y, n_bins)
         picture.set(title=name)
     starts = [bar.get_x() for axis in axes[0] for bar in axis.containers[1]]
