@@ -8,7 +8,6 @@ n_bins        : number B of confidence bins
 strategy      : "uniform": bins (0, 1 / B], (1 / B, 2 / B], ... "quantile": upper edges
                 are the confidences of rank ceil(b N / B); equal ones stay together
 returns       : (...) float64 where nothing else is said
-raises        : ValueError, TypeError or IndexError for anything else
 
 Taught in notebook 06.
 """
@@ -17,10 +16,9 @@ import math
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import beta
+from scipy.stats import binomtest
 from torch.nn.functional import one_hot, pad
 
 from . import check
@@ -245,18 +243,6 @@ def consistency_band(
     return bound(low, interpolation="lower"), bound(high, interpolation="higher")
 
 
-def clopper_pearson(successes, trials):
-    """Interval low, high of a share (...), of 95 % or more (Biometrika 26)."""
-    given = zip((successes, trials), ("successes", "trials"), strict=True)
-    hits, trials = (check.finite(*pair).cpu().numpy() for pair in given)
-    misses = trials - hits
-    wrong = (hits % 1 != 0) | (misses % 1 != 0) | (hits < 0) | (misses < 0)
-    check.that(not wrong.any(), "successes must be 0 to trials", f"{hits} of {trials}")
-    low = np.where(hits == 0, 0.0, beta.ppf(TAILS[0], hits, misses + 1))
-    high = np.where(misses == 0, 1.0, beta.ppf(TAILS[1], hits + 1, misses))
-    return torch.from_numpy(low), torch.from_numpy(high)
-
-
 def bootstrap(measure, probabilities, targets, *, resamples=1000, seed=0):
     """95 % interval low, high of a mean over rows, by the basic bootstrap, 2 m - q.
 
@@ -388,11 +374,10 @@ def summary(probabilities, targets, n_bins=15, *, resamples=1000, seed=0):
                     ECE of calibrated networks, and where 95 % of theirs lie
     """
     p, y = _checked(probabilities, targets)
-    check.that(p.dim() == 2, "probabilities must have shape (N, K)", tuple(p.shape))
-    size, right = len(p), _correct(p, y)[1].sum()
+    size, right = len(p), int(_correct(p, y)[1].sum())
     n_bins = check.whole(n_bins, "n_bins", 1, size - 1)  # some bin has two rows
     bins, least = reliability_bins(p, y, n_bins), min(10, size // n_bins)
-    table = {"accuracy": [right / size, *clopper_pearson(right, size)]}
+    table = {"accuracy": [right / size, *binomtest(right, size).proportion_ci()]}
     for name, score, *limits in (
         ("NLL", nll, 0, math.inf), ("Brier", brier_score, 0, 2),
         ("confidence - accuracy", confidence_gap, -1, 1),

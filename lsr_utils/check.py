@@ -50,10 +50,9 @@ def _as_float(value):
     is_bool = "bool" in str(getattr(value, "dtype", type(value)))
     if is_bool or isinstance(value, (str, bytes)) or getattr(value, "requires_grad", 0):
         return None  # True and "0.1" hide a mistake, and no gradient would arrive
-    try:
+    with contextlib.suppress(TypeError, ValueError, RuntimeError, OverflowError):
         return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return None
+    return None
 
 
 def whole(value, name, least=0, most=math.inf):
@@ -96,16 +95,10 @@ def _copied(values, name):
     values = np.array(values)  # a copy, as it may be read-only
     if values.dtype == object:  # numbers, perhaps, as in a column of a table
         values = np.array(values.tolist())
-    that(
-        values.dtype.kind in "biufc",
-        f"{name} must be real numbers",
-        f"dtype {values.dtype}",
-        TypeError,
-    )
-    kind = values.dtype.newbyteorder("=")
-    return torch.as_tensor(
-        values.astype("d" if kind == np.longdouble else kind), device="cpu"
-    )
+    must, kind = f"{name} must be real numbers", values.dtype.newbyteorder("=")
+    that(kind.kind in "biufc", must, f"dtype {values.dtype}", TypeError)
+    kind = "d" if kind == np.longdouble else kind
+    return torch.as_tensor(values.astype(kind), device="cpu")
 
 
 def exact(values):
@@ -141,9 +134,7 @@ def probabilities(values, name="probabilities"):
     eps = torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
     if not eps or values.device.type in NO_FLOAT64:  # one-hot rows are exact
         values = exact(values)
-    # A negative number first: it says more than the large one that makes up for it.
-    every(~(values < 0), values, f"{name} must lie in [0, 1] (a softmax does)", ".4g")
-    right = values <= 1 + max(1e-6, eps)  # nan is not right
+    right = (values >= 0) & (values <= 1 + max(1e-6, eps))  # nan is not right
     every(right, values, f"{name} must lie in [0, 1] (a softmax of logits does)", ".4g")
     sums = values.sum(-1, dtype=torch.float64)
     right = (sums - 1).abs() <= max(SUM_OF_A_ROW, 4 * eps)

@@ -46,9 +46,8 @@ def _scales(axes):
             ends = axis.get_transform().transform(np.array(axis.get_view_interval()))
             power = int(np.ceil(np.log10(np.abs(ends).max() or 1)))
             what = f"{name} {axis.get_label_text()!r} {axis.get_scale()}"
-            yield _line(
-                f"{what} 1e{power} {words}", 0.5 + ends[:, None] / 10.0**power / 2
-            )
+            what += f" 1e{power} {words}"
+            yield _line(what, 0.5 + ends[:, None] / 10.0**power / 2)
 
 
 class _Recorder(RendererBase):
@@ -88,8 +87,7 @@ def _things(artist, axes):
         if artist.get_text():
             yield _line(f"text {artist.get_text()!r}", to_axes([at]))
     elif isinstance(artist, AxesImage):
-        colours = artist.to_rgba(artist.get_array())[..., :3].reshape(-1, 3)
-        yield _line(what, colours)
+        yield _line(what, artist.to_rgba(artist.get_array())[..., :3].reshape(-1, 3))
     else:
         recorder = _Recorder()
         artist.draw(recorder)

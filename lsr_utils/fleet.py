@@ -76,11 +76,9 @@ def fit_fleet(
     steps, batch_size, measure_every : of the whole fleet, measured ten times when None
     returns  : Fleet, also after an interrupt from the keyboard; a RuntimeWarning names
                networks whose loss is no longer a number
-    raises   : an error for a row, a data set or a network that would be trained wrongly
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 10) if measure_every is None else measure_every
-    every = check.whole(every, "measure_every", 1)
     parts = dict(train=train, **(evaluate or {}))  # TypeError for a second "train"
     columns_only = functools.partial(loss, None, None)
     table = _read(grid, [*parts.values(), columns_only])
@@ -93,8 +91,7 @@ def fit_fleet(
     networks = [build(seed=int(seed)).to(sets["train"].x.device) for seed in seeds]
     fleet = Fleet(table, Stacked(networks, torch.as_tensor(which, device="cpu")), sets)
     _check_networks(fleet, networks, which)
-    # Linux then keeps memory that is freed, up to twice as much, and every step has it
-    # at hand; to be given it anew, page by page, takes up to a fifth of the time.
+    # Linux then keeps freed memory at hand: to get it anew takes a fifth of the time.
     torch.empty(32_000_000, dtype=torch.uint8, device="cpu")
     slices = _slices(fleet, batch_size)
     trainings = [_Training(fleet, s, loss, columns, batch_size) for s in slices]
@@ -111,8 +108,7 @@ def fit_fleet(
     except KeyboardInterrupt:
         for training in trainings:
             training.measure()
-        step = trainings[-1].step
-        print(f"fit_fleet: interrupted at step {step} of {steps} or later.")
+        print(f"fit_fleet: interrupted at step {training.step} of {steps} or later.")
     if fleet.diverged:
         said = "The loss of some networks is no longer a number, {network: step}: "
         said += f"{reprlib.repr(fleet.diverged)}."
@@ -340,17 +336,12 @@ def _read(given, users):
     taken = {name for user in users for name in _defaults(user)} | set(SETTINGS)
     for name in [name for name in table if name not in taken]:
         if set(map(type, table[name].dropna())) != {str}:  # no label
-            raise ValueError(
-                f"grid has the column {name!r}, which nothing takes: it may set "
-                f"{', '.join(SETTINGS)}, arguments of train, evaluate or loss, or text."
-            )
+            known = f"{', '.join(SETTINGS)}, what train, evaluate or loss take, or text"
+            raise ValueError(f"grid may set {known}, and has the column {name!r}.")
     for name, (default, *limits) in SETTINGS.items():
-        values = _filled(table.get(name, [default] * len(table)), default)
+        given = enumerate(_filled(table.get(name, [default] * len(table)), default))
         checked = check.whole if name == "seed" else check.real
-        table[name] = [
-            checked(value, f"grid, row {row}: {name}", *limits)
-            for row, value in enumerate(values)
-        ]
+        table[name] = [checked(v, f"grid, row {i}: {name}", *limits) for i, v in given]
     return table
 
 

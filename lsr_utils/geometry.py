@@ -74,18 +74,6 @@ def nc1(features, targets, num_classes=6):
     return _mean_of(off.square().sum(-1), members)
 
 
-def equal_norms(vectors):
-    """Second sign (figure 2): spread of the lengths of vectors less their mean.
-
-    returns : Spread, standard deviation, and its ratio to the mean length
-    """
-    vectors = _matrix(vectors, "vectors")
-    lengths = _centred(vectors).norm(dim=-1)
-    _refuse(lengths.amax(-1) <= _rounding(vectors), "vectors")
-    raw = lengths.std(-1, correction=0)
-    return Spread(raw, raw / lengths.mean(-1))
-
-
 def cosines(vectors):
     """Cosines (..., K, K) of vectors less their mean, -1 / (K - 1) in a simplex."""
     vectors = _matrix(vectors, "vectors")
@@ -177,9 +165,6 @@ def template_plane(weight, triple, bias=None):
     rounding = torch.finfo(kind).eps if kind.is_floating_point else 0.0
     num_classes = weight.shape[-2]
     triple = tuple(check.whole(k, "triple", 0, num_classes - 1) for k in triple)
-    check.that(len(triple) == 3, "triple must hold three classes", triple)
-    flat = torch.tensor(weight.shape[-1] < 2)  # no plane in one dimension
-    _refuse(flat, f"templates of {triple}", "span a plane, no line")
     corners = weight[..., list(triple), :]  # (..., 3, D)
     origin = corners.mean(-2)
     axes, r = torch.linalg.qr((corners[..., 1:, :] - corners[..., :1, :]).mT)
@@ -187,7 +172,8 @@ def template_plane(weight, triple, bias=None):
     area = heights.abs().prod(-1)  # of two triangles
     longest = _pairs(corners, -2).norm(dim=-1).amax(-1)
     least = max(FLAT, 4 * rounding) * corners.norm(dim=-1).amax(-1)
-    _refuse(area <= least * longest, f"templates of {triple}", "span a plane, no line")
+    flat = (area <= least * longest) | (weight.shape[-1] < 2)  # or in one dimension
+    _refuse(flat, f"templates of {triple}", "span a plane, no line")
     axes = axes * heights.sign().unsqueeze(-2)  # QR leaves them open: right, and up
     templates = (corners - origin.unsqueeze(-2)) @ axes
     logits = (corners @ origin.unsqueeze(-1)).squeeze(-1)

@@ -42,7 +42,6 @@ class LabelSmoothingCrossEntropy(torch.nn.Module):
     ignore_index  : rows with this target add nothing; index targets only
     spread        : "all" (eps / K, as PyTorch) or "others" (eps / (K - 1))
     check_targets : True: wrong targets raise on CUDA too, which waits for the device
-    raises        : TypeError or ValueError, naming the argument and its value
 
     Szegedy et al. 2016, section 7. Taught in notebook 02.
     """
@@ -110,10 +109,8 @@ def label_smoothing_cross_entropy(logits, targets, *args, **options):
     ``torch.jit.script`` takes the class only: it knows no functions with ``**options``.
     """
     if isinstance(logits, torch.fx.Proxy):  # symbolic_trace: one node of its graph
-        given = (logits,), logits, targets
-        return handle_torch_function(
-            label_smoothing_cross_entropy, *given, *args, **options
-        )
+        own, given = label_smoothing_cross_entropy, ((logits,), logits, targets)
+        return handle_torch_function(own, *given, *args, **options)
     return LabelSmoothingCrossEntropy(*args, **options)(logits, targets)
 
 

@@ -19,7 +19,6 @@ def median_seconds(call, device="cpu", rounds=20, warm_up=3):
     device : where it works; on CUDA, events time the device itself
     rounds : measured calls, after ``warm_up`` others. Taught in deep dive 02b.
     """
-    rounds = check.whole(rounds, "rounds", least=1)
     for _ in range(warm_up):
         call()
     on_cuda = torch.device(device).type == "cuda"

@@ -27,7 +27,6 @@ def setup(seed=0, threads=None, device=None):
     device  : "cpu", "cuda", "cuda:1", "mps"; when None the environment variable
               LSR_DEVICE, else the accelerator that PyTorch finds, else the CPU
     returns : torch.device; also prints one line that names it
-    raises  : ValueError for a seed, a number of threads or a device that cannot be had
     """
     from . import style
 
@@ -67,8 +66,7 @@ def show(figure, alt):
 
     from .drawn import drawn
 
-    if not alt or not alt.strip():
-        raise ValueError(f"alt must describe the figure, got {alt!r}.")
+    check.that(alt and alt.strip(), "alt must describe the figure", repr(alt))
     full, png = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png")
     # In few colours and without a software version: small, and always the same bytes.
@@ -154,11 +152,9 @@ def claim(claim_id, sentence, holds, kind=None, by="run"):
     raises   : AssertionError when it does not hold, TypeError when holds is no bool
     """
     named = re.fullmatch(r"\d\d[a-z]?-\d+", str(claim_id))
-    if not named or not isinstance(sentence, str):
-        got = f"{claim_id!r} and {sentence!r}"
-        raise TypeError(
-            f"claim needs an id like '01-4', a sentence, a bool, got {got}."
-        )
+    got = f"{claim_id!r} and {sentence!r}"
+    must = "claim needs an id like '01-4', a sentence, a bool"
+    check.that(named and isinstance(sentence, str), must, got, TypeError)
     if kind is not None:
         check.one_of(kind, "kind", KINDS)
     check.one_of(by, "by", RESTS_ON)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,7 @@ from scipy.stats import ttest_1samp
 from . import check
 
 
-@dataclass(frozen=True)
-class PairedDifference:
+class PairedDifference(NamedTuple):
     """Mean of treated minus control, its interval, two-sided p-value, and pairs."""
 
     mean: float
@@ -33,7 +32,6 @@ def paired_difference(treated, control, *, level=0.95, test_share=None):
                        s^2 (1 / S + n_test / n_train) (Nadeau & Bengio 2003, section 3)
     returns          : PairedDifference; without spread (to rounding) the interval is
                        a point, and the p-value 1 at a difference of 0, else 0
-    raises           : ValueError for numbers unpaired, not finite or out of range
     """
     treated, control = _numbers(treated, "treated"), _numbers(control, "control")
     level = check.real(level, "level", "(0, 1)")
@@ -85,11 +83,9 @@ def holm(p_values):
 
 def verdict(difference, p_value):
     """The verdict "higher", "lower" or "no difference", the last at p >= 0.05."""
-    if not p_value < 0.05:  # nan is no difference
-        return "no difference"
-    return (
-        "higher" if difference > 0 else "lower" if difference < 0 else "no difference"
-    )
+    if p_value < 0.05 and abs(difference) > 0:  # nan is no difference
+        return "higher" if difference > 0 else "lower"
+    return "no difference"
 
 
 def compare_arms(table, arm, baseline, values):
@@ -104,7 +100,6 @@ def compare_arms(table, arm, baseline, values):
                the arm, value, baseline and mean (of the two arms), difference, low,
                high, p_value, p_holm (over all rows), verdict (by p_holm; low and high
                are of the row alone, and may exclude 0 at "no difference")
-    raises   : ValueError when a pair is incomplete or a value is not finite
     """
     values = [values] if isinstance(values, str) else list(values)
     times = pd.crosstab(table[arm], table["seed"]).stack()  # without rows of nan
@@ -117,7 +112,7 @@ def compare_arms(table, arm, baseline, values):
     rows = []
     for value, name in itertools.product(values, names):
         treated, control = pairs[value, name], pairs[value, baseline]
-        found = astuple(paired_difference(treated, control))
+        found = paired_difference(treated, control)
         rows.append((value, control.mean(), treated.mean(), *found[:4]))
     columns = "value baseline mean difference low high p_value".split()
     result = pd.DataFrame(rows, columns=columns)
@@ -129,6 +124,5 @@ def compare_arms(table, arm, baseline, values):
 
 def _numbers(values, name):
     values = check.finite(values, name).cpu().numpy()
-    if values.ndim != 1:
-        raise ValueError(f"{name} must have one axis, got shape {values.shape}.")
+    check.that(values.ndim == 1, f"{name} must have one axis", f"shape {values.shape}")
     return values

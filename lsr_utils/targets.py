@@ -21,10 +21,8 @@ SPREADS = ("all", "others")
 def check_spread(spread, eps, num_classes):
     """ValueError for an unknown convention, or "others" where there are no others."""
     check.one_of(spread, "spread", SPREADS)
-    if spread == "others" and eps > 0 and num_classes < 2:
-        raise ValueError(
-            f"spread='others' needs at least 2 classes, got {num_classes}."
-        )
+    fits = spread == "all" or eps == 0 or num_classes > 1
+    check.that(fits, "spread='others' needs at least 2 classes", num_classes)
 
 
 def smooth_distribution(probabilities, eps, spread="all"):
@@ -35,7 +33,6 @@ def smooth_distribution(probabilities, eps, spread="all"):
     spread        : "all" gives (1 - eps) q + eps / K,
                     "others" gives (1 - eps) q + eps (1 - q) / (K - 1)
     returns       : (..., K) tensor; rows that sum to 1 still do, to rounding
-    raises        : ValueError for eps, spread, or rows that are no distributions
     """
     if not torch.is_tensor(probabilities) or not probabilities.is_floating_point():
         probabilities = check.numbers(probabilities, "probabilities") + 0.0
@@ -58,25 +55,20 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     """Smoothed one-hot targets for class indices (Szegedy et al. 2016, section 7).
 
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
-    dtype   : of the result, floating point, or its name; PyTorch's default when None
+    dtype   : of the result, floating point; PyTorch's default when None
     returns : (..., num_classes) tensor of probabilities
-    raises  : ValueError, TypeError (targets, dtype), IndexError (a class out of range)
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    kind = getattr(torch, str(dtype).removeprefix("torch."), None)
-    if not getattr(kind, "is_floating_point", False):
-        raise TypeError(f"dtype must be floating point, got {dtype}.")
+    must = "dtype must be floating point"
+    check.that(dtype.is_floating_point, must, dtype, TypeError)
     targets = check.classes(targets, num_classes)
     one_hot = torch.nn.functional.one_hot(targets, num_classes)
-    return smooth_distribution(one_hot.to(kind), eps, spread)
+    return smooth_distribution(one_hot.to(dtype), eps, spread)
 
 
 def target_values(eps, num_classes, spread="all"):
-    """Probability of the true class and of each other class, as two floats.
-
-    raises : ValueError for eps, spread or num_classes, as the three functions below
-    """
+    """Probability of the true class and of each other class, as two floats."""
     eps = check.real(eps, "eps", "[0, 1]")
     num_classes = check.whole(num_classes, "num_classes", 1)
     check_spread(spread, eps, num_classes)

@@ -20,9 +20,8 @@ DROPOUT, REDRAW = 1, 2  # random streams of a seed, apart from its batches
 def batches(n, batch_size, steps, seed=0):
     """``steps`` index tensors (batch_size,) in shuffled passes over ``n`` rows.
 
-    A pass leaves out what does not fill a batch. The order depends on ``seed`` and
-    ``n`` alone, so that two runs that differ in the loss see the same batches.
-    raises : ValueError when batch_size is not in 1 ... n. Taught in 03
+    A pass leaves out what does not fill a batch. Order depends on ``seed`` and ``n``
+    alone: two runs that differ in the loss see the same batches. Taught in 03
     """
     steps = check.whole(steps, "steps", 1)
     batch_size = check.whole(batch_size, "batch_size", 1, n)
@@ -46,7 +45,7 @@ def generator_of(seed, stream):
     return torch.Generator().manual_seed(int(mixed))
 
 
-def progress_bar(iterable, total, description, wanted):
+def progress_bar(iterable, total, about, wanted):
     """The iterable under a bar of tqdm, if wanted; TQDM_DISABLE is heeded."""
     from IPython import display, get_ipython
     from tqdm import tqdm
@@ -62,8 +61,7 @@ def progress_bar(iterable, total, description, wanted):
             output.update(data, raw=True)
 
         line = SimpleNamespace(write=write, flush=bool, encoding="utf-8")
-    options = {"leave": False, "disable": off, "file": line, "ncols": 88}
-    return tqdm(iterable, description, total, **options)
+    return tqdm(iterable, about, total, leave=False, disable=off, file=line, ncols=88)
 
 
 def logit_gap(logits, targets):
@@ -121,14 +119,12 @@ def fit(
     """
     steps = check.whole(steps, "steps", 1)
     every = max(1, steps // 20) if measure_every is None else measure_every
-    every = check.whole(every, "measure_every", 1)
-    eps = check.real(eps, "eps", "[0, 1]")
     seed, l1 = check.seed(seed), check.real(l1, "l1", "[0, inf)")
     dropout = check.real(dropout, "dropout", "[0, 1)")
     redrawn = check.real(redrawn, "redrawn", "[0, 1]")
     parts = {"train": train, "validation": validation}
     parts = {name: data for name, data in parts.items() if data is not None}
-    x, y = parts["train"].x, parts["train"].y
+    x, y = train.x, train.y
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     loss_fn, labels_of = LabelSmoothingCrossEntropy(eps), generator_of(seed, REDRAW)
 

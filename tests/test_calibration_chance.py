@@ -82,18 +82,6 @@ def test_the_band_covers_95_percent_of_the_bins_of_calibrated_models():
     assert 0.28 < out.any(-1).double().mean() < 0.5
 
 
-def test_the_binomial_interval_is_that_of_scipy():
-    pairs = [(k, n) for n in (1, 2, 7) for k in range(n + 1)] + [(9, 10**6)]
-    hits, trials = torch.tensor(pairs).T
-    low, high = c.clopper_pearson(hits, trials)
-    assert low.dtype == high.dtype == torch.float64
-    for i, (k, n) in enumerate(pairs):
-        wanted = binomtest(k, n).proportion_ci(0.95, method="exact")
-        assert (low[i].item(), high[i].item()) == pytest.approx(wanted, abs=1e-9)
-    low, high = c.clopper_pearson([[0], [3]], np.array([0, 3]).reshape(2, 1))
-    assert (low[0], high[0]) == (0, 1) and low[1] > 0.29  # no trial says nothing
-
-
 def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     p, y = simulated((50,), seed=2, dtype=torch.float64)
     found = c.bootstrap(c.expected_calibration_error, p, y, resamples=80, seed=7)

@@ -135,8 +135,6 @@ def in_numpy(features, targets, weight):
         "ratio": np.trace(within) / np.trace(between),
         "separation": 1 - d_within / d_total,
         "nc1": np.trace(within @ np.linalg.pinv(between, rcond=1e-10)) / K,
-        "norms": np.std(norms),
-        "norms relative": np.std(norms) / np.mean(norms),
         "angles": np.mean([abs(c + 1 / (K - 1)) for c in angles]),
         "duality raw": np.linalg.norm(w - means) ** 2,
         "duality": np.linalg.norm(head - unit) ** 2,
@@ -152,15 +150,12 @@ def measured(features, targets, weight):
     K = weight.shape[-2]
     tight = geometry.scatter(features, targets, K)._asdict()
     means = geometry.class_means(features, targets, K)
-    norms = geometry.equal_norms(means)
     duality = geometry.self_duality(weight, features, targets)
     others = geometry.other_templates(weight, features, targets)
     centred = geometry.self_duality(weight, features, targets, centred=True)
     return tight | {
         "separation": geometry.class_separation(features, targets, K),
         "nc1": geometry.nc1(features, targets, K),
-        "norms": norms.raw,
-        "norms relative": norms.relative,
         "angles": geometry.equal_angles(means),
         "duality raw": duality.raw,
         "duality": duality.relative,
@@ -196,7 +191,7 @@ def test_tiny_and_huge_features_have_the_same_ratios(scale):
     after = measured(fleet, targets, heads)
     squared = {"within", "between", "duality raw", "others"}
     for name in before:
-        power = 2 if name in squared else 1 if name == "norms" else 0
+        power = 2 if name in squared else 0
         wanted = before[name] * torch.tensor([1, scale**power], dtype=torch.float64)
         torch.testing.assert_close(after[name], wanted, rtol=1e-9, atol=0)
 
@@ -206,7 +201,7 @@ def test_a_collapsed_network_has_every_measure_at_its_end():
     turn = torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64))[0]
     corners = (corners - corners.mean(0)) @ turn
     found = measured(5 * corners[targets] + turn[0], targets, 2 * corners)
-    for name in ("within", "ratio", "nc1", "norms", "angles", "duality"):
+    for name in ("within", "ratio", "nc1", "angles", "duality"):
         assert abs(found[name]) < 1e-12, name
     assert geometry.class_separation(5 * corners[targets], targets) == pytest.approx(1)
     wanted = torch.full((6, 6), -0.2, dtype=torch.float64).fill_diagonal_(1)

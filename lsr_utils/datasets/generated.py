@@ -91,13 +91,6 @@ RADII = np.stack([  # of each outline at each angle, (6, 720)
 RADII /= np.sqrt(np.mean(RADII**2, axis=1, keepdims=True))
 
 
-def radius(first, second, share, angle):
-    """Radius of each morph at ``angle``: indices and share (N,), angle (N, H, W)."""
-    column = np.round(angle * (len(_ANGLES) / (2 * np.pi))).astype(int) % len(_ANGLES)
-    a, b, mix = (values[:, None, None] for values in (first, second, share))
-    return mix * RADII[a, column] + (1 - mix) * RADII[b, column]
-
-
 def draw_outlines(first, second, share, size, rng):
     """Filled morphs at random position, scale and angle: (N, size, size) in [0, 1]."""
     n = len(first)
@@ -106,6 +99,9 @@ def draw_outlines(first, second, share, size, rng):
     scale = rng.uniform(0.45, 0.6, (n, 1, 1))
     turn = np.pi / 2 + rng.uniform(-np.pi / 6, np.pi / 6, (n, 1, 1))  # tips up
     dx, dy = grid - centre[0], grid[:, None] - centre[1]
-    edge = scale * radius(first, second, share, np.arctan2(dy, dx) + turn)
+    angle = np.arctan2(dy, dx) + turn
+    column = np.round(angle * (len(_ANGLES) / (2 * np.pi))).astype(int) % len(_ANGLES)
+    a, b, mix = (values[:, None, None] for values in (first, second, share))
+    edge = scale * (mix * RADII[a, column] + (1 - mix) * RADII[b, column])
     # One pixel of soft edge: a hard one would alias.
     return np.clip((edge - np.hypot(dx, dy)) * size / 2 + 0.5, 0, 1)

@@ -10,7 +10,6 @@ from .. import check
 def symmetric_noise(rate, num_classes=6):
     """Transition matrix (K, K) of symmetric noise: others have rate / (K - 1) each."""
     rate = check.real(rate, "rate", "[0, 1]")
-    num_classes = check.whole(num_classes, "num_classes", 2)
     shape, other = (num_classes, num_classes), rate / (num_classes - 1)
     return torch.full(shape, other, dtype=torch.float64).fill_diagonal_(1 - rate)
 
@@ -21,7 +20,6 @@ def pair_noise(rate, pairs, num_classes=6):
     pairs : the confusions, as ((a, b), ...); other classes keep their labels
     """
     rate = check.real(rate, "rate", "[0, 1]")
-    num_classes = check.whole(num_classes, "num_classes", 2)
     transition = torch.eye(num_classes, dtype=torch.float64)
     for a, b in pairs:
         must = f"pairs must hold two different classes of 0 ... {num_classes - 1} each"

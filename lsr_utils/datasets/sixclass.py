@@ -40,9 +40,8 @@ class SixClass:
 
     def to(self, device):
         """The same task on ``device``; a posterior stays where there is no float64."""
-        lacks = torch.device(device).type in check.NO_FLOAT64
-        stays = {"posterior"} if lacks else set()
-        moved = {k: t.to(device) for k, t in self._tensors() if k not in stays}
+        stays = "posterior" * (torch.device(device).type in check.NO_FLOAT64)
+        moved = {k: t.to(device) for k, t in self._tensors() if k != stays}
         return replace(self, **moved)
 
     def _tensors(self):
@@ -57,7 +56,6 @@ def split(data, sizes, seed=0):
     from sklearn.model_selection import train_test_split
 
     sizes = [check.whole(size, "sizes", least=6) for size in sizes]
-    seed = check.seed(seed)
     if sum(sizes) > len(data):
         raise ValueError(f"sizes must sum to at most {len(data)}, got {sum(sizes)}.")
     rest, labels, parts = np.arange(len(data)), data.y.cpu().numpy(), []

@@ -63,11 +63,9 @@ def read_trec(path, size):
     form = rf"({'|'.join(COARSE)}):\w+ \s*(\S.*?)\s*"
     lines = path.read_bytes().decode("latin-1").rstrip("\r\n").split("\n")
     found = [re.fullmatch(form, line) for line in lines]
-    if len(lines) != size or None in found:
-        raise ValueError(
-            f"{path.name} must have {size} lines such as 'NUM:date When was it ?', got "
-            f"{len(lines)}, of which {found.count(None)} are not so."
-        )
+    must = f"{path.name} must have {size} lines such as 'NUM:date When was it ?'"
+    got = f"{len(lines)}, of which {found.count(None)} are not so"
+    check.that(len(lines) == size and None not in found, must, got)
     return [row[2] for row in found], [COARSE.index(row[1]) for row in found]
 
 

@@ -43,12 +43,8 @@ with torch.device("cpu"):  # whatever PyTorch's default device is
 __all__ = ["EXERCISES", "check", "verdict"]
 
 
-def _joined(found):
-    return found[1] + ("-" if found[2] else " ")
-
-
 EXERCISES = {
-    re.sub(r"^E(\w\w+?)_(?=(\d?))", _joined, name).replace("_", " "): exercise
+    re.sub(r"_(?=\d)", "-", name[1:], count=1).replace("_", " "): exercise
     for module in _MODULES
     for name, exercise in vars(module).items()
     if re.match(r"E\d\d", name)

@@ -148,9 +148,7 @@ def _of_kind(got, one, two, same):
     this = f"this is {kind(got)}; wanted: {kind(two)}"
     if one is None:
         right = isinstance(got, str) and same(_float(got), two)
-        return (
-            "take the quotation marks away, then it is right." if right else f"{this}."
-        )
+        return "take the quotation marks away, then it is right." * right or f"{this}."
     if one.shape == (2,) and not two.shape and (one == one.round()).all():
         return f"{this}. A decimal takes a point, not a comma."
     if one.T.shape == two.shape and same(one.T, two):
@@ -158,9 +156,8 @@ def _of_kind(got, one, two, same):
     if one.size == two.size and same(one.reshape(two.shape), two):
         return f"the right numbers in another shape: {this}."
     for big, small, words in ((two, one, "it is already the"), (one, two, "take its")):
-        fits = [
-            n for n, f in LESS.items() if any(same(small, r) for r in _less(big, f))
-        ]
+        axes = None, *range(big.ndim)
+        fits = [n for n, f in LESS.items() if any(same(small, f(big, k)) for k in axes)]
         if fits:
             return f"{this}: {words} {' or '.join(fits)}."
     if two.ndim == 1 and one.shape == 2 * two.shape:
@@ -173,10 +170,6 @@ def _float(text):
         return float(text.replace(",", "."))
     except ValueError:
         return math.nan
-
-
-def _less(array, reduce):
-    return [reduce(array), *(reduce(array, axis) for axis in range(array.ndim))]
 
 
 def _of_size(one, two, function):

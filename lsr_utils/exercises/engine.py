@@ -157,11 +157,8 @@ def _fresh(exercise):
 def _unchanged(cases, fresh):
     """Whether every array among the arguments still equals a fresh one."""
     pairs = zip(itertools.chain(*cases), itertools.chain(*fresh), strict=True)
-    return all(
-        np.array_equal(numbers(a), numbers(b), equal_nan=True)
-        for a, b in pairs
-        if is_array(b)
-    )
+    arrays = (map(numbers, pair) for pair in pairs if is_array(pair[1]))
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in arrays)
 
 
 def _outcome(function, case):

@@ -147,9 +147,7 @@ class E02b_3_chunks:
 
     right = _by(lambda sums, live: sums.sum() / live.sum())
     mean_of_means = _by(lambda sums, live: (sums / live)[live > 0].mean())
-    all_rows = lambda z, y, eps, _: F.cross_entropy(
-        z, y, label_smoothing=eps, reduction="none"
-    ).mean()
+    all_rows = _by(lambda sums, live: sums.sum() / 11)
     last_lost = _by(lambda sums, live: sums[:-1].sum() / live[:-1].sum())
     empty_chunk = sign(lambda loss, *_: loss.isnan())
 

@@ -139,8 +139,7 @@ def _live(parts):
 
 class E02_3:
     """add the sums, add the counts, divide once (02.5).
-    mean_of_means: a mean of means: short batches count more. Add sums and
-        counts.
+    mean_of_means: a mean of means: short batches count more. Add sums and counts.
     means_that_exist: still a mean of means, of those that exist: add sums and counts.
     all_rows: ignored rows count in the divisor here. Count rows that have a label.
     summed: this is the sum. Divide it by the number of all rows with a label.
@@ -151,9 +150,7 @@ class E02_3:
     right = lambda parts, eps: _parts(parts, eps).sum() / _live(parts)
     mean_of_means = lambda parts, eps: _parts(parts, eps, "mean").mean()
     means_that_exist = lambda parts, eps: _parts(parts, eps, "mean").nanmean()
-    all_rows = lambda parts, eps: (
-        _parts(parts, eps).sum() / sum(len(y) for _, y in parts)
-    )
+    all_rows = lambda p, eps: _parts(p, eps).sum() / sum(len(y) for _, y in p)
     summed = lambda parts, eps: _parts(parts, eps).sum()
     per_batch = lambda parts, eps: _parts(parts, eps).mean()
     unsmoothed = lambda parts, eps: _parts(parts, 0.0).sum() / _live(parts)

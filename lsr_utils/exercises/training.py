@@ -83,9 +83,7 @@ class E03_2_gap:
 
 def _above(floor=lambda eps: minimum_loss(eps, 6), look=lambda curve: curve[-1]):
     """How high a curve ends above its floor, and its usual mistakes."""
-    return lambda curves, eps: [
-        look(curve) - floor(e) for curve, e in zip(curves, eps, strict=True)
-    ]
+    return lambda c, eps: [look(a) - floor(e) for a, e in zip(c, eps, strict=True)]
 
 
 class E03_3:

@@ -19,8 +19,7 @@ def strings(n, seed):
 
 
 class Writers:
-    """M recurrent networks (GRU) with a linear head. Taught in 08c."""
-
+    # M recurrent networks (GRU) with a linear head. Taught in 08c.
     def __init__(self, seeds):
         sizes = (SYMBOLS + 3, UNITS), (UNITS, UNITS), (1, UNITS)
         sizes = [(a, 3 * b) for a, b in sizes] + [(UNITS, SYMBOLS), (1, SYMBOLS)]

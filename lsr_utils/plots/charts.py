@@ -25,11 +25,9 @@ def grid(number, columns, width, height, **shared):
 @style.used()
 def image_grid(images, titles, columns=12):
     """Grey images (N, 1, H, W) in a grid, each with a short title: a Figure."""
-    must = "titles must be as many as images"
-    check.that(len(titles) == len(images) > 0, must, f"{len(titles)}, {len(images)}")
-    columns = check.whole(columns, "columns", 1)
     figure, axes = grid(len(images), columns, 9.0, 9.0 / columns + 0.3)
-    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+    places = axes.flat[: len(images)]
+    for axis, image, title in zip(places, images, titles, strict=True):
         image = check.finite(image, "images").cpu()
         grey = image.dim() == 3 and len(image) == 1
         check.that(grey, "images must be grey, (1, H, W) each", tuple(image.shape))

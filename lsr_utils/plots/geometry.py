@@ -24,9 +24,6 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
     returns     : matplotlib Figure; large marks are templates, lines are where two of
                   the three logits are equal and largest
     """
-    most = max(k for plane in planes.values() for k in plane.triple)
-    must = "class_names must name every class of the planes"
-    check.that(most < len(class_names), must, f"{len(class_names)}, and class {most}")
     size = 1.6 + 2.8 * len(planes), 0.6 + 2.5 * len(points)
     figure, axes = plt.subplots(len(points), len(planes), figsize=size, squeeze=False)
     for row, (part, of_eps) in zip(axes, points.items(), strict=True):
@@ -48,10 +45,10 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
 
 def draw_plane(axis, plane, points, labels, within, small=False):
     """Points, templates and decision lines; points and labels ``within`` set limits."""
-    points, labels = _with_labels(points, labels)
+    points, labels = check.array(points), check.array(labels)
     every = plane.templates, plane.centre, plane.directions
     templates, centre, directions = map(check.array, every)
-    pairs = (_with_labels(*pair) for pair in within)
+    pairs = (map(check.array, pair) for pair in within)
     own = [p[np.isin(y, plane.triple)] for p, y in pairs]
     shown = np.vstack([*own, templates])
     low, high = shown.min(0), shown.max(0)
@@ -68,15 +65,6 @@ def draw_plane(axis, plane, points, labels, within, small=False):
     x, y = zip(middle - half, middle + half, strict=True)
     axis.set(xlim=x, ylim=y, aspect="equal")
     axis.grid(visible=False)
-
-
-def _with_labels(points, labels):
-    """Points (N, 2) and their classes (N,) as arrays: none is left out unsaid."""
-    points = check.finite(points, "points", 2).cpu()
-    labels = check.classes(labels, 2**63 - 1, "labels").cpu()
-    must = f"labels must be one for each of the points {tuple(points.shape)}"
-    check.that(labels.shape == points.shape[:-1], must, tuple(labels.shape))
-    return points.numpy(), labels.numpy()
 
 
 def name_classes(figure, triples, class_names):

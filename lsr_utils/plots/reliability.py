@@ -25,8 +25,6 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
                 diagonal, to its accuracy, the darker the more answers are in it. Grey:
                 where 95 % of a calibrated network's accuracies lie, bin by bin (Bröcker
                 & Smith 2007). Below: how the confidences are spread. Taught in 06
-    raises    : as ``calibration.reliability_bins``; KeyError for a title without
-                targets; ValueError for probabilities of several networks
     """
     models = models if isinstance(models, dict) else {"": models}
     alone = len(models) == 1
@@ -34,10 +32,8 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
         2, len(models), figsize=(5.2, 4.6) if alone else (9.0, 4.2), squeeze=False,
         sharex=True, sharey="row", height_ratios=[4, 1],
     )  # fmt: skip
-    pairs = zip(models.items(), *axes, strict=True)
-    for (name, p), picture, counts in pairs:
+    for (name, p), picture, counts in zip(models.items(), *axes, strict=True):
         p = check.probabilities(p).cpu()
-        check.that(p.dim() == 2, "probabilities must have shape (N, K)", tuple(p.shape))
         y = targets[name] if isinstance(targets, dict) else targets
         known = posterior[name] if isinstance(posterior, dict) else posterior
         y = check.numbers(y, "targets").cpu()
@@ -46,8 +42,7 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
             truth = calibration.true_reliability_bins(p, known, n_bins)
             dots = {"color": INK, "ms": 4, "zorder": 6, "label": "true accuracy"}
             picture.plot(truth.confidence, truth.accuracy, "o", **dots)
-            place = {"bbox_to_anchor": (1.0, 0.06), "handletextpad": 0}
-            picture.legend(loc="lower right", **place)
+            picture.legend(loc="lower right", bbox_to_anchor=(1, 0.06), handletextpad=0)
         _counts(counts, p, y, n_bins)
         picture.set(title=name)
     starts = [bar.get_x() for axis in axes[0] for bar in axis.containers[1]]
@@ -60,30 +55,20 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
 def draw_diagram(axis, p, y, n_bins=15, resamples=1000):
     """Bars, grey boxes and three numbers of one network, p (N, K), y (N,), in axes."""
     bins = calibration.reliability_bins(p, y, n_bins)
-    _bars(axis, bins, *calibration.consistency_band(p, n_bins, resamples=resamples))
-    _numbers(axis, p, y, n_bins, resamples)
-
-
-def _bars(axis, bins, low, high):
-    """Bars from the confidence to the accuracy of each bin that is not empty."""
+    band = calibration.consistency_band(p, n_bins, resamples=resamples)
     kept = bins.count > 0
     left, width = bins.edges[:-1][kept].numpy(), bins.edges.diff()[kept].numpy()
-    conf, right, gap = (
-        values[kept].numpy() for values in (bins.confidence, bins.accuracy, bins.gap)
-    )
+    every = bins.confidence, bins.accuracy, bins.gap, *band
+    conf, right, gap, low, high = (values[kept].numpy() for values in every)
     share = (bins.count[kept] / bins.count.max()).numpy()
     colors = 1 - (0.45 + 0.55 * share[:, None]) * (1 - np.array(to_rgb(FILL)))
     middle = left + width / 2
     axis.bar(middle, gap, 0.6 * width, conf, color=colors, lw=0, zorder=2)
-    low, high = low[kept].numpy(), high[kept].numpy()
     axis.bar(middle, high - low, width, low, color=CHANCE, lw=0, zorder=1)
     axis.hlines(right, left, left + width, color=INK, lw=2, zorder=4)
     axis.plot([0, 1], [0, 1], color=LINE, lw=1, ls=(0, (4, 2)), zorder=3)
     place = {"color": GREY, "ha": "right", "transform": axis.transAxes}
     axis.text(0.98, 0.03, "below: too sure", **place)
-
-
-def _numbers(axis, p, y, n_bins, resamples):
     error = calibration.expected_calibration_error(p, y, n_bins)
     chance = calibration.ece_floor(p, n_bins, draws=resamples)
     over = calibration.confidence_gap(p, y)
