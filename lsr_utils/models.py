@@ -154,6 +154,7 @@ def build(name, input_shape, num_classes=6, *, seed=0, **options):
     options     : of the network, e.g. ``widths=(128, 64)``. Taught in notebook 03.
     """
     network = MODELS[check.one_of(name, "name", MODELS)]
+    num_classes = check.whole(num_classes, "num_classes", 1)
     # On the CPU, whatever the default device: the same weights everywhere. And the CPU
     # alone is seeded: torch.manual_seed would reseed the GPUs for good.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):

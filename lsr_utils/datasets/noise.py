@@ -10,6 +10,7 @@ from .. import check
 def symmetric_noise(rate, num_classes=6):
     """Transition matrix (K, K) of symmetric noise: others have rate / (K - 1) each."""
     rate = check.real(rate, "rate", "[0, 1]")
+    num_classes = check.whole(num_classes, "num_classes", 2)
     shape, other = (num_classes, num_classes), rate / (num_classes - 1)
     return torch.full(shape, other, dtype=torch.float64).fill_diagonal_(1 - rate)
 

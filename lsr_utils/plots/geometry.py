@@ -35,6 +35,8 @@ def template_plane(planes, points, labels, titles, class_names, one_scale=False)
             above = part == next(iter(points))
             axis.set_title(above * f"{textwrap.fill(titles[eps], 28)}\n" + part)
     triples = [plane.triple for plane in planes.values()]
+    enough = len(class_names) > np.max(triples)
+    check.that(enough, "class_names must name all classes", repr(class_names))
     first, second = "the first template", "the second"
     if len(set(triples)) == 1:
         first, second = (f"template {class_names[k]}" for k in triples[0][:2])

@@ -34,6 +34,7 @@ def reliability_diagram(models, targets, *, posterior=None, n_bins=15, resamples
     )  # fmt: skip
     for (name, p), picture, counts in zip(models.items(), *axes, strict=True):
         p = check.probabilities(p).cpu()
+        check.that(p.dim() == 2, "models must be (N, K) or a title to such", p.shape)
         y = targets[name] if isinstance(targets, dict) else targets
         known = posterior[name] if isinstance(posterior, dict) else posterior
         y = check.numbers(y, "targets").cpu()
