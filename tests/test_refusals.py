@@ -160,7 +160,7 @@ ROWS = [
     (lambda: geo.template_plane(W, (-1, 0, 1)), ValueError, "triple must be a whole"),
     (lambda: models.build("mlp", (2,), num_classes=0), ValueError, "at least 1, got 0"),
     (lambda: noise.symmetric_noise(0.1, 0), ValueError, "at least 2, got 0"),
-    (lambda: plots.reliability_diagram(P[None], Y), ValueError, "must be (N, K) or a"),
+    (lambda: lsr.plots.reliability_diagram(P[None], Y), ValueError, "be (N, K) or a"),
     (lambda: geo.template_plane(W, (0, 1, 2), W[0, :1]), ValueError, "have width 6, g"),
     (lambda: geo.self_duality(W[:, :1], H, Z), ValueError, "weight must have width 5"),
     (lambda: geo.self_duality(0 * W, H, Z), ValueError, "templates and class means"),
