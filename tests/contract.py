@@ -31,7 +31,7 @@ COMPARES = re.compile(
     r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
     r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
 )
-MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 88, 1_000_000
+MAX_LINES, MAX_BYTES = 25, 1_000_000
 IGNORE = "nbval-ignore-output"
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
@@ -134,10 +134,8 @@ def _cells(notebook):
     for cell in code:
         source, lines = cell.source, cell.source.splitlines()
         most = 200 if folding.is_folded(cell) else MAX_LINES
-        wide = max(map(len, lines), default=0) > MAX_COLUMNS
         for found, words in [
             (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
-            (wide, f"is wider than {MAX_COLUMNS} columns"),
             (NBVAL.search(source), "speaks to nbval in its code; use a tag"),
             (ABSOLUTE_PATH.search(source), "names an absolute path"),
             (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),

@@ -1,4 +1,4 @@
-"""Mutants: the package with one mistake at a time, and the tests that notice it.
+"""Mutants: package or notebook with one mistake, and the tests that notice it.
 
     python tests/mutants.py                      every mutant, in some minutes
     python tests/mutants.py --only stats-ddof holm-order

@@ -81,7 +81,6 @@ FAULTS = {
     "is larger than": stores("stream", text=contract.MAX_BYTES * "a"),
     "has 30 lines": lambda nb: code_cells(nb)[0].update(source="pass\n" * 30),
     "has 0 lines": third(source=""),
-    "wider than": third(source="x = " + "1 + " * 30 + "1"),
     "names an absolute path": third(source="where = '/home/me/data.npz'"),
     # anatomy
     "does not begin with '# 01 · '": edits("# 01 · ", "# 02 · "),
