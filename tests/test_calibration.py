@@ -144,19 +144,6 @@ def test_bins_and_errors_are_those_of_a_plain_loop(case, strategy):
         assert square.isnan()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_no_edge_is_lost_to_rounding(dtype):
-    # 14 / 25 times 25 is more than 14 in float64, 7 / 13 times 13 in float32.
-    for bins in range(3, 46):
-        edge = torch.arange(bins // 2 + 1, bins, dtype=torch.float64)
-        on, below = edge / bins, (edge - 0.01) / bins
-        p = torch.stack([torch.stack([q, 1 - q], -1) for q in (on, below)], -2)
-        # Right on the edge and wrong below it: they cancel, as both are in one bin.
-        found = c.expected_calibration_error(p.to(dtype), torch.tensor([0, 1]), bins)
-        together = (1 - on - below).abs() / 2
-        torch.testing.assert_close(found, together, rtol=0, atol=1e-6)
-
-
 def test_the_gap_is_confidence_minus_accuracy_with_its_sign():
     p = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.5, 0.5]])
     for y, right in (([0, 1, 0, 1], 1), ([0, 0, 1, 0], 4)):  # too sure, too modest

@@ -1,7 +1,5 @@
 """Figures are compared by what they draw: `lsr_utils.drawn`, and nbval with it."""
 
-import base64
-import hashlib
 import importlib.util
 import io
 import subprocess
@@ -126,13 +124,6 @@ def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     subprocess.run(execute, check=True, capture_output=True)
 
     notebook = nbformat.read(path, 4)
-    output = notebook.cells[0].outputs[0]
-    about = output.metadata["image/png"]
-    png = base64.b64decode(output.data["image/png"])
-    assert about.sha256 == hashlib.sha256(png).hexdigest()
-    assert about.alt == "A line that rises."
-    assert "A line that rises." in notebook.cells[0].outputs[1].data["text/html"]
-
     notebook.cells[0].source = DRAWS.replace("[1, 2, 3]", "[3, 2, 1]")
     nbformat.write(notebook, path)
     test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]

@@ -1,8 +1,5 @@
 """Both losses in the hands of torch: traced, exported, compiled, mapped, on "meta"."""
 
-import io
-import warnings
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -63,22 +60,12 @@ def dynamic(z):
     return None if z.dim() == 1 else ({0: torch.export.Dim.AUTO},) * 2
 
 
-def to_onnx(loss_fn, given, dynamo=False):
-    onnx = pytest.importorskip("onnx")
+def to_onnx(loss_fn, given):
+    pytest.importorskip("onnx")
     reference = pytest.importorskip("onnx.reference")
     pytest.importorskip("onnxscript")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the older exporter is older
-        if dynamo:
-            options = {"dynamic_shapes": dynamic(given[0]), "verbose": False}
-            made = torch.onnx.export(loss_fn, given, dynamo=True, **options)
-            model = made.model_proto
-        else:
-            names, axes = ["z", "y"], {0: "n"} if given[0].dim() > 1 else {}
-            options = {"input_names": names, "dynamic_axes": dict.fromkeys(names, axes)}
-            file = io.BytesIO()
-            torch.onnx.export(loss_fn, given, file, dynamo=False, **options)
-            model = onnx.load_from_string(file.getvalue())
+    options = {"dynamic_shapes": dynamic(given[0]), "verbose": False}
+    model = torch.onnx.export(loss_fn, given, dynamo=True, **options).model_proto
     session, names = reference.ReferenceEvaluator(model), model.graph.input
 
     def run(*given):
@@ -102,7 +89,6 @@ WAYS = {
     "exported": exported,
     "exported strictly": lambda loss_fn, given: exported(loss_fn, given, True),
     "onnx": to_onnx,
-    "onnx by dynamo": lambda loss_fn, given: to_onnx(loss_fn, given, True),
     "mapped": mapped,
 }
 EITHER = pytest.mark.parametrize(
