@@ -94,8 +94,6 @@ FAULTS = {
     "not folded as": lambda nb: figure(nb)[0].metadata.pop("jupyter"),
     "checks and claims nothing": tagged("checks"),
     "covers a figure": lambda nb: figure(nb)[0].metadata.update(tags=["checks"]),
-    "is called folded and is open": edits("**Guess.**", "This cell is folded."),
-    "no cell follows": lambda nb: nb.cells.append(new_markdown_cell("Unfold it.")),
     # recordings, claims and guesses
     "recorded with other code": edits("lsr.setup(", "x = lsr.setup("),
     "not hold": third(source='claim("01-1", "it is within 0.5 of 3", f < 0.7)'),
@@ -123,7 +121,6 @@ PAGE_FAULTS = [  # of a lecture for a room
 EXERCISE_FAULTS = {
     "does not begin with": edits("Exercises:", "Tasks:"),
     "stored without": lambda nb: code_cells(nb)[1].outputs.clear(),
-    "has count None": third(execution_count=None),
     "has the sections": edits("## 01-2", "## 01-4"),
     "'★★ core · N minutes'": edits("★★ core · 20", "★★ core"),
     "no folded hint": edits("<details>", "<p>"),

@@ -123,9 +123,8 @@ def test_template_plane_has_a_row_a_part_and_a_column_an_eps(scale):
                 np.testing.assert_allclose(at, own)
             np.testing.assert_allclose(np.vstack(templates), plane.templates)
             assert axis.get_aspect() == 1.0
-    for above, below in axes.T:  # a column has one scale
-        assert above.get_xlim() == below.get_xlim()
-        assert above.get_ylim() == below.get_ylim()
+    for a, b in axes.T:  # a column has one scale
+        assert a.get_xlim() == b.get_xlim() and a.get_ylim() == b.get_ylim()
     assert words(figure.legends[0].get_texts()) == ["circle", "square", "ring"]
 
 

@@ -164,9 +164,6 @@ def test_what_cannot_be_written_is_said_and_a_ready_course_runs(closed, tmp_path
         one_sentence(result, f"{tool}: ", "Permission denied", "build", "by --to")
     result = course(whole, "lab", env=env, before=before)
     one_sentence(result, "lab: ", "Permission denied", str(home), "JUPYTER_DATA_DIR")
-    env["LSR_VENV"] = str(home / "course")
-    result = course(whole, "lab", env=env, before=before)
-    one_sentence(result, "Permission denied", str(home), "LSR_VENV")
 
 
 OLD = """import platform, runpy, sys

@@ -74,17 +74,14 @@ def test_page(name, site, open_site):
 FIRST = {path.parent: name_of(path) for path in reversed(NOTEBOOKS)}
 # Code takes most of the time: it is looked at on one page.
 WHOLE = "notebooks/deep/02_fused_kernel"
-NARROW = {"width": 390, "height": 844}
 SHEETS = "slides/index", "slides/cheat_sheet", "slides/decision_page"
 KINDS = [(name, {}) for name in sorted({*FIRST.values(), WHOLE, *OTHERS, *SHEETS})]
 KINDS += [(DECK, {}), (DECK, {"query": "?handout"})]  # a slide, and all of them
-KINDS += [("index", NARROW), (WHOLE, NARROW)]
 
 
 @pytest.mark.parametrize(("name", "size"), KINDS)
 def test_no_serious_barrier(name, size, open_site, axe):
-    whole = name == WHOLE and not size
-    context = "document" if whole else "{exclude: ['div.highlight']}"
+    context = "document" if name == WHOLE else "{exclude: ['div.highlight']}"
     page = open_site(name, **size)
     page.evaluate(axe)
     found = page.evaluate(f"axe.run({context}, {{resultTypes: ['violations']}})")
@@ -139,7 +136,6 @@ def test_the_film_plays_until_somebody_takes_over(open_site):
     held = step.input_value()
     page.wait_for_timeout(1500)
     assert step.input_value() == held
-    assert page.locator(".sd-card").count() >= 13  # three doors, ten lectures
 
 
 def test_claims_are_filtered_by_mark_and_notebook(open_site):
