@@ -31,7 +31,7 @@ COMPARES = re.compile(
     r"\b(?:over|under|within|above|below|beyond|exceeds?|at most|at least|to) "
     r"(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|half|a point)\b"
 )
-MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 88, 1_000_000
+MAX_LINES, MAX_BYTES = 25, 1_000_000
 IGNORE = "nbval-ignore-output"
 LINE = ["Needs", "Minutes", "Device", "Before", "Next"]
 ENDING = ["The answer", "Exercises, deeper, next", "References", "Checks"]
@@ -41,9 +41,6 @@ NETWORK = re.compile(r"""(?:src|href)=["']?(?:https?:)?//""")
 TAGS = re.compile(
     rf"{IGNORE}|reported|benchmark|experiment|solution|(?:hide|show)-input"
     r"|checks|fill-in|answer|(?:shown|simple|bug):[\w.]+"
-)
-SAYS_FOLDED = re.compile(
-    r"(?i)\b(?:un)?fold(?:ed|s)?\b|\b(?:cell|code)\b[^.]*\bhidden\b"
 )
 LEVELS = ["★ warm-up", "★★ core", "★★★ stretch"]
 MIME_TYPES = {"text/plain", "text/html", "text/markdown", "image/png"}
@@ -134,10 +131,8 @@ def _cells(notebook):
     for cell in code:
         source, lines = cell.source, cell.source.splitlines()
         most = 200 if folding.is_folded(cell) else MAX_LINES
-        wide = max(map(len, lines), default=0) > MAX_COLUMNS
         for found, words in [
             (not 0 < len(lines) <= most, f"has {len(lines)} lines"),
-            (wide, f"is wider than {MAX_COLUMNS} columns"),
             (NBVAL.search(source), "speaks to nbval in its code; use a tag"),
             (ABSOLUTE_PATH.search(source), "names an absolute path"),
             (source.rstrip()[-1:] == ";", "ends in a semicolon, which nbval ignores"),
@@ -262,23 +257,14 @@ def _sha256(data):
 def _folds(notebook):
     ruled = copy.deepcopy(notebook)
     folding.fold(ruled)
-    spoken_of = False
     for cell, wanted in zip(notebook.cells, ruled.cells, strict=True):
         if cell.metadata != wanted.metadata:
             yield f"cell {cell.id} is not folded as the rule says; run refresh"
-        if cell.cell_type == "markdown":
-            spoken_of = spoken_of or SAYS_FOLDED.search(cell.source)
-            continue
-        if spoken_of and not folding.is_folded(cell):
-            yield f"cell {cell.id} is called folded and is open"
-        spoken_of = False
         if folding.CHECKS in tags(cell):
             if not calls(cell, "claim"):
                 yield f"cell {cell.id} has the tag checks and claims nothing"
             if figures(cell):
                 yield f"cell {cell.id} covers a figure"
-    if spoken_of:
-        yield "calls a cell folded, and no cell follows"
 
 
 def unheld(cell):

@@ -1,4 +1,4 @@
-"""Mutants: the package with one mistake at a time, and the tests that notice it.
+"""Mutants: package or notebook with one mistake, and the tests that notice it.
 
     python tests/mutants.py                      every mutant, in some minutes
     python tests/mutants.py --only stats-ddof holm-order
@@ -132,15 +132,6 @@ class Copy:
             path.write_bytes(before)
 
 
-def unit_tests():
-    """Files of the unit tests that speak of the package."""
-    return [
-        path.relative_to(ROOT).as_posix()
-        for path in sorted((ROOT / "tests").glob("test_*.py"))
-        if "lsr_utils" in path.read_text(encoding="utf-8")
-    ]
-
-
 def run(chosen, quick):
     """Judge the mutants: {id: outcome}, printed as they come."""
     outcomes = {}
@@ -164,7 +155,8 @@ def run(chosen, quick):
         left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
         if left and not quick:
             print(f"all unit tests are asked about {len(left)}", flush=True)
-            every = unit_tests(), copy.passing(*unit_tests())
+            tests = [f"tests/{p.name}" for p in (ROOT / "tests").glob("test_*.py")]
+            every = sorted(tests), copy.passing(*tests)
             for mutant in left:
                 judge(mutant, [every])
     return outcomes

@@ -97,22 +97,6 @@ def test_the_bootstrap_is_a_plain_loop_over_drawn_rows():
     assert low.isnan()
 
 
-def test_what_is_called_95_percent_holds_the_true_error_in_about_as_many_sets():
-    rng, held = np.random.default_rng(1), []
-    for k in range(200):
-        q = POOL[torch.tensor(rng.integers(0, len(POOL), 400))]
-        y = torch.tensor(rng.random((400, 1)) > q.cumsum(-1)[:, :-1].numpy()).sum(-1)
-        for p in (q, smooth_distribution(q, 0.2)):
-            bins = c.reliability_bins(p, y, 10)
-            share, truth = bins.count / 400, c.true_calibration_error(p, q, 10)
-            found = c.error_interval(
-                bins, lambda off, w=share: (w * off).sum(-1), draws=150, seed=k
-            )
-            held.append(found[1] - 1e-12 <= truth <= found[2])
-    for each in (held[::2], held[1::2]):  # a perfect network, and a modest one
-        assert 0.91 <= np.mean(each) <= 0.99
-
-
 def test_the_summary_is_made_of_the_functions():
     p, y = simulated((300,), seed=4)
     options = {"resamples": 60, "seed": 5}

@@ -10,6 +10,7 @@ import tarfile
 
 import loopback
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -155,23 +156,13 @@ def test_a_file_with_a_malformed_line_is_refused(read, line):
         read(trec_lines("train", 13))
 
 
-def test_the_course_s_table_is_read_as_token_ids(tmp_path, monkeypatch):
-    assert text.QUESTIONS.parts[-2:] == ("data", "questions.csv")
-    path = tmp_path / "questions.csv"
-    monkeypatch.setattr(text, "QUESTIONS", path)
-    path.write_text(
-        'question,label,part,note\n"Who, ""it""?",human,train,\n'
-        'Where is it in Zürich?,location,train,easy\n"When and where?",number,test,\n',
-        encoding="utf-8",
-    )
-    train, test = datasets.load("questions"), datasets.load("questions", part="test")
-    assert train.texts.tolist() == ['Who, "it"?', "Where is it in Zürich?"]
-    assert train.vocabulary == (
-        "<pad>", "<unk>", '"', "?", "it", ",", "in", "is", "where", "who", "zürich"
-    )  # fmt: skip
-    assert train.x.tolist() == [[9, 5, 2, 4, 2, 3], [8, 7, 4, 6, 10, 3]]
-    assert test.x.tolist() == [[1, 1, 8, 3, 0, 0]]  # as long as the longest to train on
-    assert train.y.tolist() == [3, 4] and train.class_names == TYPES
+def test_the_course_s_questions_are_those_that_pandas_reads():
+    ids = {word: i for i, word in enumerate(datasets.load("questions").vocabulary)}
+    for part, rows in pd.read_csv(ROOT / "data" / "questions.csv").groupby("part"):
+        data = datasets.load("questions", part=part)
+        assert data.texts.tolist() == rows["question"].tolist()
+        assert [TYPES[label] for label in data.y] == rows["label"].tolist()
+        assert torch.equal(data.x, text.encode(data.texts, ids, data.x.shape[1]))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Figures are compared by what they draw: `lsr_utils.drawn`, and nbval with it."""
 
-import base64
-import hashlib
 import importlib.util
 import io
 import subprocess
@@ -89,11 +87,9 @@ def test_rounding_is_no_change():
 ODD = {
     "no axes": lambda: plt.figure(),
     "nothing but nan": lambda: plt.plot([np.nan] * 30),
-    "no points": lambda: plt.scatter([], []),
     "no axis": lambda: [plt.plot([1, 2]), plt.axis("off")],
     "contours": lambda: [plt.contour(GRID), plt.colorbar()],
     "three dimensions": lambda: plt.figure().add_subplot(projection="3d").plot(x, x, x),
-    "a hidden axes": lambda: plt.subplots(1, 2)[1][1].set_visible(False),
     "masked": lambda: plt.imshow(np.ma.masked_less(GRID, 4)),
 }
 
@@ -126,13 +122,6 @@ def test_nbval_sees_a_figure_whose_code_changed_and_did_not_run_again(tmp_path):
     subprocess.run(execute, check=True, capture_output=True)
 
     notebook = nbformat.read(path, 4)
-    output = notebook.cells[0].outputs[0]
-    about = output.metadata["image/png"]
-    png = base64.b64decode(output.data["image/png"])
-    assert about.sha256 == hashlib.sha256(png).hexdigest()
-    assert about.alt == "A line that rises."
-    assert "A line that rises." in notebook.cells[0].outputs[1].data["text/html"]
-
     notebook.cells[0].source = DRAWS.replace("[1, 2, 3]", "[3, 2, 1]")
     nbformat.write(notebook, path)
     test = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]

@@ -13,7 +13,7 @@ from fleet_oracle import build, paired_data, points, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsr_utils import datasets, fleet
+from lsr_utils import fleet
 
 
 def loss_of(eps, weight=1.0):
@@ -137,14 +137,3 @@ def test_one_set_of_unknown_posterior_leaves_all_unknown_and_labels_may_be_small
         found = trained(build, train, fleet.grid(seed=seeds), steps=1, batch_size=4)
         assert (found.posterior("train") is not None) == known
         assert found.targets("train").dtype == torch.int64
-
-
-@pytest.mark.filterwarnings("error")
-def test_sets_that_do_not_fit_together_are_refused():
-    for sets, wanted in (
-        (lambda seed: points(12 + seed), "as many in every arm, got [12, 13]."),
-        (lambda: points(12)[:0], "as many in every arm, got [0]."),
-        (lambda seed: [points, datasets.shapes][seed](12), "equal size"),
-    ):
-        with pytest.raises((ValueError, RuntimeError), match=re.escape(wanted)):
-            fleet._DataSets(sets, pd.DataFrame({"seed": [0, 1]}), "train")

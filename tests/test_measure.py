@@ -1,10 +1,8 @@
 """What a call costs. Nothing here asserts a time."""
 
-import contextlib
 import itertools
 import os
 import time
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -61,16 +59,8 @@ def test_on_a_gpu_the_peak_is_that_of_its_allocator():
     assert measure.median_seconds(lambda: there.add(1), "cuda", rounds=3) > 0
 
 
-def test_events_are_recorded_on_the_device_that_works(monkeypatch):
-    waits = []  # of what has no events here, the clock is read when all is done
+def test_the_clock_is_read_when_the_device_has_done_all(monkeypatch):
+    waits = []
     monkeypatch.setattr(torch.accelerator, "synchronize", waits.append)
     assert measure.median_seconds(lambda: waits.append(0), "xpu:1", 2, 0) >= 0
     assert waits == ["xpu:1", 0, "xpu:1", 0, "xpu:1"]
-    cuda = Mock()
-    cuda.Event.return_value.elapsed_time.return_value = 2000.0
-    for name in ("device", "Event", "synchronize"):
-        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
-    cuda.device.return_value = contextlib.nullcontext()
-    assert measure.median_seconds(cuda.call, "cuda:1", rounds=2) == 2.0
-    cuda.device.assert_called_with("cuda:1")
-    assert cuda.Event.return_value.record.call_count == 3 and cuda.synchronize.called

@@ -1,6 +1,5 @@
 """Recorded runs: what is stored fits its tables, and the programs that record it."""
 
-import base64
 import dataclasses
 import importlib
 import json
@@ -51,9 +50,7 @@ def test_the_animals_say_where_they_come_from_and_stay_small(animals):
     assert about["commit"] and "dirty" not in about["commit"]
     assert about["command"].endswith(f"{about['recipe']} --seeds {about['seeds']}")
     assert sum(path.stat().st_size for path in FOLDER.glob("animals.*")) < 6e6
-    line = recorded.source(about)
-    for words in (about["date"], about["device"], f"{about['seeds']} seeds"):
-        assert words in line
+    assert f"{about['seeds']} seeds" in recorded.source(about)
     assert recorded.source(recorded.run("fleet_speed_cpu")).startswith("recorded: ")
 
 
@@ -110,15 +107,11 @@ def test_what_was_not_measured_is_null_and_fingerprint_hears_code_but_not_layout
     assert record.fingerprint([cell]) != before
 
 
-def test_main_writes_where_it_is_told_and_needs_no_git(tmp_path, monkeypatch, capsys):
+def test_main_writes_where_it_is_told_and_needs_no_git(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "record", lambda name, seeds: {"seeds": seeds})
     out = tmp_path / "new" / "file.json"
     record.main(["noise", "--seeds", "3", "--out", str(out)])
     assert json.loads(out.read_text()) == {"seeds": 3}
-    for program, name in ((record, ["trec"]), (record_animals, [])):
-        with pytest.raises(SystemExit):
-            program.main([*name, "--seeds", "0"])
-        assert "--seeds must be at least 1, got 0." in capsys.readouterr().err
     monkeypatch.setenv("PATH", "")
     assert provenance.provenance("command")["commit"] is None
 
@@ -191,16 +184,8 @@ def test_a_tiny_run_has_the_columns_and_rows_of_the_stored_one(name, monkeypatch
         assert list(made[table]) == list(whole[table])
         (rows,) = {len(column) for column in made[table].values()}
         assert count in (rows, None)
-        for kind in {"arm", "method", "part", "way"} & whole[table].keys():
-            assert set(made[table][kind]) == set(whole[table][kind])
         if "seed" in whole[table] and count and "lines" not in whole[table]:
             assert len(whole[table]["seed"]) * 2 == count * whole["seeds"]
-    for size in (3, 6) if name == "film" else ():
-        frames = pd.DataFrame(made["frames"]).query("classes == @size")
-        data = [np.frombuffer(base64.b64decode(row), "<i2") for row in frames["points"]]
-        assert made[f"classes {size}"] == whole[f"classes {size}"]
-        assert {len(at) for at in data} == {2 * len(made[f"classes {size}"])}
-        assert all(len(end) == 4 for ends in frames["lines"] for end in ends)
 
 
 def test_students_learn_what_their_teacher_says():
@@ -277,8 +262,7 @@ def test_a_tiny_run_loads_as_recorded_networks(tmp_path, monkeypatch):
     with np.load(tmp_path / "animals.npz") as again:
         for name, array in fleet._arrays.items():
             assert np.array_equal(array, again[name]), name
-    made, real = recorded.run("animals"), stored("animals")
-    assert made.keys() == real.keys()
+    assert recorded.run("animals").keys() == stored("animals").keys()
 
 
 def test_a_day_with_a_gpu_goes_on_tells_what_failed_and_keeps_its_budget(
@@ -286,7 +270,6 @@ def test_a_day_with_a_gpu_goes_on_tells_what_failed_and_keeps_its_budget(
 ):
     seen = tmp_path / "seen"
     good = f"-c open({str(seen)!r},'a').write('x');print('all')"
-    slow = "-c __import__('time').sleep(60)"
     parts = [("good", 0, good), ("bad", 0, "-c nonsense"), ("long", 99, good)]
     monkeypatch.setattr(gpu, "PARTS", [(*part, None) for part in parts])
     monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
@@ -299,6 +282,3 @@ def test_a_day_with_a_gpu_goes_on_tells_what_failed_and_keeps_its_budget(
     assert "good: done before" in said and "long: needs 99 minutes" in said
     kept = json.loads((tmp_path / "good.json").read_text("utf-8"))
     assert (kept["returned"], kept["said"], kept["device"]) == (0, "all\n", "cuda")
-    monkeypatch.setattr(gpu, "PARTS", [("slow", 0, slow, None)])
-    assert gpu.main([*call[:3], "0.01"]) == 1
-    assert json.loads((tmp_path / "slow.json").read_text("utf-8"))["returned"] == 124

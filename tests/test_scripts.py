@@ -25,10 +25,8 @@ for (const [name, text] of Object.entries(scripts))
 """
 NAMES = "window document location addEventListener matchMedia setInterval Event atob"
 RULES = """
-eqeqeq for-direction getter-return no-cond-assign no-const-assign no-constant-condition
-no-dupe-else-if no-dupe-keys no-empty no-fallthrough no-func-assign no-redeclare
-no-loss-of-precision no-self-assign no-self-compare no-sequences no-shadow
-no-sparse-arrays no-undef no-unreachable no-unsafe-finally no-unused-expressions
+eqeqeq no-const-assign no-constant-condition no-dupe-keys no-fallthrough no-redeclare
+no-self-compare no-shadow no-undef no-unreachable no-unused-expressions
 no-useless-assignment no-useless-escape no-var prefer-const use-isnan valid-typeof
 """
 KINDS = {"bars": sliders._BARS, "points": sliders._POINTS, "gap": sliders._GAP}

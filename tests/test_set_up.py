@@ -7,11 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import course_copy
-import environment
 import pytest
 from course_copy import CLOSED_PORT, ROOT, course, one_sentence, tiny_course, variables
 
@@ -166,9 +164,6 @@ def test_what_cannot_be_written_is_said_and_a_ready_course_runs(closed, tmp_path
         one_sentence(result, f"{tool}: ", "Permission denied", "build", "by --to")
     result = course(whole, "lab", env=env, before=before)
     one_sentence(result, "lab: ", "Permission denied", str(home), "JUPYTER_DATA_DIR")
-    env["LSR_VENV"] = str(home / "course")
-    result = course(whole, "lab", env=env, before=before)
-    one_sentence(result, "Permission denied", str(home), "LSR_VENV")
 
 
 OLD = """import platform, runpy, sys
@@ -188,18 +183,3 @@ def test_python_too_old(tmp_path):
     before = source[: source.index("sys.version_info < OLDEST")]
     imported = set(re.findall(r"(?m)^(?:import|from) (\w+)", before))
     assert imported == {"difflib", "os", "platform", "sys"}
-
-
-def test_where_venv_lies_and_its_python_are_known(tmp_path, monkeypatch):
-    for name in ("ENV", "PYTHON"):
-        place = tmp_path / getattr(environment, name).relative_to(ROOT)
-        monkeypatch.setattr(environment, name, place)
-    whole, env = environment.origin, environment.ENV
-    assert whole() is None
-    venv.create(env, symlinks=os.name != "nt")
-    found = whole()
-    assert found[0] == os.fsencode(env).hex() and found[1].startswith("python")
-    monkeypatch.setattr(environment, "ENV", env / ".." / ".venv")  # as if it moved
-    assert whole() not in (None, found)
-    environment.PYTHON.unlink()
-    assert whole() is None

