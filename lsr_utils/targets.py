@@ -55,13 +55,14 @@ def smooth_targets(targets, num_classes, eps, spread="all", dtype=None):
     """Smoothed one-hot targets for class indices (Szegedy et al. 2016, section 7).
 
     targets : (...) integer tensor of class indices 0 ... num_classes - 1
-    dtype   : of the result, floating point; PyTorch's default when None
+    dtype   : of the result, floating point, or its name; PyTorch's default when None
     returns : (..., num_classes) tensor of probabilities
     """
     num_classes = check.whole(num_classes, "num_classes", 1)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    must = "dtype must be floating point"
-    check.that(dtype.is_floating_point, must, dtype, TypeError)
+    dtype = getattr(torch, str(dtype).removeprefix("torch."), dtype)  # or its name
+    floating = getattr(dtype, "is_floating_point", False)
+    check.that(floating, "dtype must be floating point", dtype, TypeError)
     targets = check.classes(targets, num_classes)
     one_hot = torch.nn.functional.one_hot(targets, num_classes)
     return smooth_distribution(one_hot.to(dtype), eps, spread)

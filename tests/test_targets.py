@@ -113,6 +113,7 @@ def test_targets_of_any_shape_and_integer_dtype_are_taken():
     np.testing.assert_allclose(smooth_targets(1, 3, 0.1), wanted[0, 1], 1e-6)
     for dtype in (torch.float16, torch.float64):
         assert smooth_targets(1, 3, 0.1, dtype=dtype).dtype == dtype
+    assert smooth_targets(1, 3, 0.1, dtype="float32").dtype == torch.float32
     by_rows = torch.func.vmap(lambda row: smooth_targets(row, 3, 0.1))
     np.testing.assert_allclose(by_rows(torch.tensor(labels)), wanted, 1e-6)
 
