@@ -61,6 +61,7 @@ def trec_lines(part, n):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, cache):
+    assert [lines for _, lines in text.TREC.values()] == [5452, 500]
     trec = {part: (text.TREC[part][0], n) for part, n in COUNTS.items()}
     monkeypatch.setattr(text, "TREC", trec)
     monkeypatch.setattr(import_data, "RECORDS", RECORDS)
@@ -206,6 +207,7 @@ def test_ids_lead_back_to_the_words(texts, length, at_least):
     assert list(known.values()) == list(range(len(known)))
     assert set(known) == {"<pad>", "<unk>"} | frequent
     assert known == text.vocabulary(texts[::-1], at_least)
+    assert text.vocabulary(texts).keys() == {"<pad>", "<unk>", *counts}
     words = [*known][2:]  # by how often, then by the alphabet
     assert words == sorted(words, key=lambda word: (-counts[word], word))
     for row, found in zip(text.encode(texts, known, length), tokens, strict=True):
