@@ -98,6 +98,9 @@ def test_outlines_are_as_symmetric_wide_and_large_as_their_names_say():
         assert 4 * ink.mean() == pytest.approx(0.87, rel=0.05)  # pi E(scale^2)
         other = generated.draw_outlines(*pure[::-1], np.zeros(500), 20, rng(0))
         np.testing.assert_allclose(ink, other, atol=1e-12)
+        mean = ink.mean(0)  # a tip up, turned to either side alike
+        assert abs(mean - mean[:, ::-1]).max() < 0.2
+        assert mean[2, 8:12].sum() > mean[17, 8:12].sum() - 0.1
 
 
 def test_parts_are_disjoint_random_and_in_proportion():
