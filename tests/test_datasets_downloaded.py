@@ -55,7 +55,7 @@ def trec_lines(part, n):
     """``n`` lines of TREC, each question with its own number; bytes in Latin-1."""
     asks = f"fine What is it that {part} asks in row"
     lines = [f"{text.COARSE[i % 6]}:{asks} {i} ?" for i in range(n)]
-    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with Los Angeles ?"
+    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with another city ?"
     return ("\n".join(lines) + "\n").encode("latin-1")
 
 
@@ -105,7 +105,7 @@ def test_trec_is_token_ids_of_the_training_part_s_words(sources):
         assert data.posterior is None and data.vocabulary == train.vocabulary
     # Once in training, a word is unknown; so is one of the test part alone.
     assert "train" in train.vocabulary and "test" not in train.vocabulary
-    assert "sister\xf0city" not in train.vocabulary
+    assert "sister\xf0city" not in train.vocabulary and "city" in train.vocabulary
     row = [train.vocabulary[i] for i in test.x[2]]
     assert row == "what is it that <unk> asks in row <unk> ?".split()
     every = datasets.load("trec", at_least=1)
@@ -137,7 +137,7 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
     lines = trec_lines("train", 14)
     questions, labels = read(lines)
     assert questions[2] == "What is it that train asks in row 2 ?"
-    assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
+    assert questions[1] == "Which city has a sister\xf0city \x85 with another city ?"
     assert labels == [0, 4, *(i % 6 for i in range(2, 14))]
     for coarse, name in zip(text.COARSE, TYPES, strict=True):
         assert name.upper().startswith(coarse[:3])  # ABBR and abbreviation, ...
