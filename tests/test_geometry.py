@@ -82,10 +82,10 @@ def test_along_a_ray_its_two_classes_have_the_largest_logits(triple, blunt):
 
 
 def test_a_fleet_has_the_planes_of_its_networks():
-    features, _, weight, bias = random_case(4, leading=(2, 3))
+    features, _, weight, bias = random_case(4, leading=(2, 4))
     plane = geometry.template_plane(weight, (0, 1, 2), bias)
     points = plane.project(features)
-    for m in np.ndindex(2, 3):
+    for m in np.ndindex(2, 4):
         alone = geometry.template_plane(weight[m], (0, 1, 2), bias[m])
         torch.testing.assert_close(points[m], alone.project(features[m]))
         torch.testing.assert_close(plane.directions[m], alone.directions)

@@ -114,6 +114,7 @@ ROWS = [
     (lambda: datasets.shapes(9, ambiguous=1.5), ValueError, "lie in [0, 1], got 1.5"),
     (lambda: SIX(CLOUDS.y > 2), TypeError, "class indices, got dtype torch.bool"),
     (lambda: SIX(CLOUDS.y[:60]), ValueError, "one class for each row of x, got (60,)"),
+    (lambda: SIX(CLOUDS.x.long() * 0), ValueError, "class for each row of x, got (100"),
     (lambda: datasets.split(CLOUDS, (60, 5)), ValueError, "at least 6, got 5"),
     (lambda: noise.pair_noise(0.1, [(1, 1)]), ValueError, "got (1, 1)"),
     (lambda: noise.corrupt(CLOUDS, 2 * torch.eye(6)), ValueError, "transition must li"),
@@ -151,6 +152,7 @@ ROWS = [
     (lambda: cal.with_temperature(P, 2), ValueError, "must come from before the soft"),
     (lambda: cal.with_temperature(9 * P, 0.0), ValueError, "one or (), got 0.0"),
     (lambda: cal.reliability_bins(P, Y, 0), ValueError, "n_bins must be a whole numbe"),
+    (lambda: cal.ece_floor(P, draws=0), ValueError, "number, at least 1, got 0"),
     # Of no bin the largest distance would be 0.
     (lambda: cal.maximum_calibration_error(P, Y), ValueError, "1 to 4, got 10"),
     (lambda: cal.summary(P, Y), ValueError, "n_bins must be a whole number, 1 to 3"),
@@ -168,6 +170,7 @@ ROWS = [
     (lambda: geo.other_templates(SAME, H, Z), ValueError, "templates must differ, got"),
     (lambda: geo.scatter(H, Z[:1]), ValueError, "(..., N, K), here (12, 6), got (1,)"),
     (lambda: geo.cosines(SAME), ValueError, "vectors must differ from their mean"),
+    (lambda: geo.cosines(0 * W), ValueError, "vectors must differ from their mean"),
     # sliders
     (lambda: bars(key="a b"), ValueError, "letters, digits, - or _, got 'a b'"),
     (lambda: bars(height=NAN), ValueError, "frame must give finite bars, got [nan]"),

@@ -189,3 +189,7 @@ def test_a_loss_that_is_no_number_stops_the_training(data, broken):
     with pytest.raises(FloatingPointError, match="is nan at step 2; lower lr=0.5"):
         fit(model, bad, steps=40, lr=0.5, dropout=0.3, validation=data)
     assert {(m.rate, m.generator) for m in dropouts(model)} == {(0.0, None)}
+    linear = torch.nn.Linear(2, 6)
+    linear.bias.data = torch.tensor([3e38, -3e38, 0, 0, 0, 0])  # the step is finite
+    with pytest.raises(FloatingPointError, match="is inf at step 1; lower lr=0.002"):
+        fit(linear, data, steps=1)
