@@ -3,7 +3,6 @@
 import functools
 import os
 import time
-from collections import OrderedDict
 
 import torch
 import torch.distributed as dist
@@ -99,6 +98,21 @@ def fail(how):
 # A training step, end to end ----------------------------------------------------------
 
 
+class LanguageModel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(WORDS, WIDTH)
+        self.place = nn.Parameter(0.1 * torch.randn(LENGTH, WIDTH))
+        options = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        self.block = nn.TransformerEncoderLayer(WIDTH, 2, 2 * WIDTH, **options)
+        self.head = nn.Linear(WIDTH, WORDS)
+
+    def forward(self, words):
+        h = self.embed(words) + self.place
+        later = torch.ones(LENGTH, LENGTH, dtype=torch.bool).triu(1)
+        return self.head(self.block(h, src_mask=later))
+
+
 def texts(steps):
     """Batches of a text in which three words may follow a word: (BATCH, LENGTH + 1)."""
     dice = torch.Generator().manual_seed(1)
@@ -114,8 +128,7 @@ def train(steps, dtype, axes=0):
     """The loss curve on one process (axes 0), or with the head's classes on all ranks;
     with two axes half of the batch on each half of them, by FSDP2."""
     torch.manual_seed(0)
-    layers = {"embed": nn.Embedding(WORDS, WIDTH), "head": nn.Linear(WIDTH, WORDS)}
-    model, rows = nn.Sequential(OrderedDict(layers)).to(dtype), slice(None)
+    model, rows = LanguageModel().to(dtype), slice(None)
     if axes:
         mesh = mesh_of(axes)
         plan = {"head": ColwiseParallel(use_local_output=False)}
@@ -124,7 +137,7 @@ def train(steps, dtype, axes=0):
         fully_shard(model, mesh=mesh["rows"])
         half = mesh["rows"].get_local_rank() * BATCH // 2
         rows = slice(half, half + BATCH // 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9, foreach=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9, foreach=False)
     losses = []
     for words in texts(steps):
         logits = model(words[rows, :-1]).flatten(0, 1)

@@ -176,11 +176,12 @@ def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how):
 
 @pytest.mark.parametrize("ranks, axes", [(2, 1), (3, 1), (4, 2)])
 def test_training_follows_the_same_curve_on_one_process_and_on_several(ranks, axes):
-    jobs = [("train", 100, torch.float64), ("train", 100, torch.float32)]
+    jobs = [("train", 200, torch.float64), ("train", 200, torch.float32)]
     truth = torch.stack(sharded_worker.run(jobs)).double()
     assert truth[0, 0] > 3.5 and truth[0, -20:].mean() < 2  # it learns
     for said in on_ranks(ranks, sharded_worker.run, [(*job, axes) for job in jobs]):
         if "no attribute 'record_event'" in str(said[0]):
             pytest.skip("FSDP2 of this PyTorch needs a GPU")
         exact, single = (torch.stack(said) - truth).abs()
-        assert exact.max() < 1e-10 and single.max() < 1e-5
+        assert exact.max() < 1e-10
+        assert single[:20].max() < 1e-5 and single.max() < 2e-3
