@@ -9,7 +9,7 @@ import torch
 from lsr_utils import calibration as c
 from lsr_utils.stats import paired_difference
 
-SETS = int(os.environ.get("LSR_TEST_SETS", "40"))  # 40 tell only what is far off
+SETS = int(os.environ.get("LSR_TEST_SETS", "200"))
 
 
 def held(seed, sure):
