@@ -268,7 +268,7 @@ def test_lab_opens_copies_where_they_can_be_written(tmp_path, monkeypatch, capsy
     monkeypatch.delenv("LSR_WORK", raising=False)
 
     def opens(root, page):
-        folder, url, _ = lab.opened()
+        folder, url, *_ = lab.opened()
         assert folder == f"--ServerApp.root_dir={root}"
         assert url == f"--LabApp.default_url=/lab/tree/{page}"
         return capsys.readouterr().err

@@ -1,12 +1,10 @@
 """Open the reader's copies of the course in JupyterLab, unchanged ones trusted.
 
-JupyterLab shows sliders only in notebooks that it trusts. The course's own are those
-that `notebooks/SHA256SUMS` lists, which `course.py refresh` writes. A notebook that was
-changed since, or came from elsewhere, is left for the reader to judge.
+JupyterLab shows sliders only in notebooks that it trusts: here the course's own, as
+`notebooks/SHA256SUMS` lists them, which `course.py refresh` writes.
 
 Guesses and answers are written into copies, in `work` or in the folder that LSR_WORK
-names. So an update of the course finds its own files unchanged, and what a reader wrote
-is never written over.
+names: an update finds the course's files unchanged, and writes over no reader's words.
 """
 
 import hashlib
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import command
 from command import LIST
+from nbformat import sign, v4
 
 ROOT = Path(__file__).resolve().parent.parent
 GIVEN = ".given.json"  # beside the copies: the digest of each when it was made
@@ -38,8 +37,6 @@ def repeated(root=ROOT, new=()):
 
 
 def trust():
-    from nbformat import sign, v4
-
     notary, lines = sign.NotebookNotary(), (ROOT / LIST).read_text("utf-8")
     for path in command.files(ROOT, "*.ipynb"):
         if listed(path, ROOT) in lines:
@@ -68,24 +65,22 @@ def give(files, source, folder):
     return left
 
 
-def say(sentence):
-    print(f"lab: {sentence}", file=sys.stderr)
-
-
 def opened():
     """Options that open the first notebook, of the reader's copies if there can be."""
     files = command.files(ROOT, "*.ipynb", "*.md", "*.png", "SHA256SUMS")
     work = Path(os.environ.get("LSR_WORK") or ROOT / "work").resolve()
     try:
         for name in give(files, ROOT / "notebooks", work):
-            say(
-                f"{work / name} holds what you wrote and stays as it is. The course "
-                f"has a newer one, notebooks/{name}: to get it, rename yours."
+            print(
+                f"lab: {work / name} holds what you wrote and stays as it is. The "
+                f"course has a newer one, notebooks/{name}: to get it, rename yours.",
+                file=sys.stderr,
             )
     except OSError as error:
-        say(
-            f"No copies can be made ({error}): the course's own notebooks open. "
-            "Name a folder of your own by LSR_WORK."
+        print(
+            f"lab: No copies can be made ({error}): the course's own notebooks open. "
+            "Name a folder of your own by LSR_WORK.",
+            file=sys.stderr,
         )
         work = ROOT / "notebooks"
     root = ROOT if ROOT in work.parents else work
@@ -95,6 +90,7 @@ def opened():
     return [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{first}",
+        "--ServerApp.contents_manager_class=contents.Contents",
         "--ContentsManager.pre_save_hook=tidy.before_saving",
     ]
 

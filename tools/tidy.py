@@ -57,14 +57,10 @@ def digests(notebook):
 
 
 def before_saving(model, **others):
-    """Jupyter's hook: opening a notebook and saving it changes no byte of it.
-
-    A kernel tells JupyterLab its version, which would then be written into the file;
-    and beside the mark of a covered output JupyterLab writes an older one.
-    """
+    """Jupyter's hook: opening a notebook and saving it changes no byte of it."""
     if model["type"] == "notebook":
         for cell in model["content"].get("cells", []):
-            cell["metadata"].pop("collapsed", None)
+            cell["metadata"].pop("collapsed", None)  # beside the mark of newer ones
         metadata = model["content"]["metadata"]
         if metadata.get("language_info", {}).get("name") == "python":
             metadata.update(METADATA)

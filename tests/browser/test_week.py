@@ -120,9 +120,11 @@ def test_a_week(tmp_path, browser):
             reader.saves(work / EXERCISE)
         for path in (work / SLIDERS, notebooks / SLIDERS):  # only looked at
             with course.notebook(page, path.relative_to(course.course).as_posix()):
+                read = path.stat().st_mtime_ns
                 assert reader.sees(path)
+                page.wait_for_timeout(3000)  # it would save what it takes for changed
+                assert path.stat().st_mtime_ns == read
                 reader.saves(path)
-                page.wait_for_timeout(3000)  # JupyterLab may save, too
         page.close()
     assert course.own() == before
     assert (work / SLIDERS).read_bytes() == before[notebooks / SLIDERS]

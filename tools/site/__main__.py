@@ -50,7 +50,6 @@ def prepare(source, address, decks):
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
         target.write_text(text, encoding="utf-8")
-
     (source / "api.rst").write_text(api(), encoding="utf-8")
     (source / "index.md").write_text(landing(source, address, pages), "utf-8")
     folders = {}
@@ -186,8 +185,6 @@ def main():
     for path in command.files(ROOT, "*.ipynb"):
         (target / "files").mkdir(exist_ok=True)
         shutil.copyfile(path, target / "files" / path.name)
-    for path in (target / "_static").glob("*-macros.html"):
-        path.unlink()  # templates of the theme, which it leaves among the files
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 

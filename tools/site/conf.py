@@ -40,7 +40,6 @@ html_theme_options = {
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 
-
 # Docstrings are written for `help()`: a sentence, then lines such as `eps : a number`
 # with what follows set further in. Sphinx gets a definition list; nothing is markup.
 ENTRY = re.compile(r"^([\w*\\][\w*, .\\]*?) +: +(\S.*)$", re.MULTILINE)

@@ -38,8 +38,7 @@ def wanted(options):
     listed = {} if options.names else talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
-        there = ", ".join(listed)
-        raise command.Problem(f"There is no plan {options.plan!r}: there are {there}")
+        raise command.Problem(f"No plan {options.plan!r}: only {', '.join(listed)}")
     if not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
             notebook = read(path)
@@ -48,8 +47,8 @@ def wanted(options):
                 yield path.stem, (page.sheet(about[0], notebook.cells), about, 1)
                 continue
             slides = deck.slides(notebook)
-            heads = slides[0].title, slides[0].text
-            yield path.stem, made(path.stem, *heads, slides, names)
+            first = slides[0]
+            yield path.stem, made(path.stem, first.title, first.text, slides, names)
             for cell in (c for c in notebook.cells if c.source.startswith(DECISION)):
                 about = "Decision page", "When, with which ε, and what else?", "1 page"
                 yield "decision_page", (page.sheet(about[0], [cell]), about, 1)
@@ -63,7 +62,6 @@ def main():
     parser = argparse.ArgumentParser(prog="course.py slides", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NN", help="01; none means all")
     parser.add_argument("--plan", metavar="TALK", help="talk45 or talk90 alone")
-    # Seen from the course, where commands start.
     parser.add_argument("--to", metavar="FOLDER", type=Path, default="build/slides")
     options = parser.parse_args()
     folder = options.to.resolve()

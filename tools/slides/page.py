@@ -86,7 +86,6 @@ def sheet(title, cells):
         if cell.cell_type == "markdown":
             parts.append(re.sub(r"^## \d+\. ", "# ", cell.source))
         elif "nbval-ignore-output" not in cell.metadata.get("tags", []):
-            # (What is ignored is of a machine.)
             parts += [o.get("text") or o.data["text/markdown"] for o in cell.outputs]
     made = "\n".join(markdown(part, ()) for part in parts)
     kind = "few" if len(cells) == 1 else "many"

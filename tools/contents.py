@@ -1,0 +1,15 @@
+"""Notebooks as JupyterLab reads them: one that is only looked at stays unmodified."""
+
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+
+class Contents(AsyncLargeFileManager):
+    async def get(self, *place, **options):
+        """With what a kernel says of its language, or that would count as a change."""
+        model = await super().get(*place, **options)
+        if model["type"] == "notebook" and model["content"]:
+            language = model["content"]["metadata"].get("language_info")
+            if language == {"name": "python"}:
+                language.update(IPythonKernel.language_info)
+        return model
