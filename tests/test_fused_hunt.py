@@ -27,12 +27,13 @@ def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
 
 
 def test_a_library_of_narrow_vectors_by_the_second_compiler_gives_the_same(
-    monkeypatch, tmp_path
+    monkeypatch, tmp_path, capfd
 ):
     needs_compiled()
     garbage = tmp_path / "garbage"  # writes what is no library
     garbage.write_text(
-        '#!/bin/sh\nfor a; do [ "$last" = -o ] && echo no > "$a"; last="$a"; done\n'
+        "#!/bin/sh\necho Bad >&2\n"
+        'for a; do [ "$last" = -o ] && echo no > "$a"; last="$a"; done\n'
     )
     garbage.chmod(0o755)
     monkeypatch.setenv("CXX", str(garbage))
@@ -42,7 +43,7 @@ def test_a_library_of_narrow_vectors_by_the_second_compiler_gives_the_same(
         patch.setattr(tempfile, "tempdir", str(tmp_path))
         patch.setattr(os, "rmdir", Mock(side_effect=OSError("in use")))
         library = build.library(lambda library: True)
-    assert library is not None
+    assert library is not None and capfd.readouterr() == ("", "")
     monkeypatch.setattr(cpu, "_library", lambda: library)
     for num_classes in (3, 17, 30, 257):
         for dtype in (torch.float32, torch.float64):

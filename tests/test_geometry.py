@@ -101,7 +101,8 @@ def test_collinear_templates_have_no_plane(dtype):
     for wrong in (line, torch.stack([weight, line])):
         with pytest.raises(ValueError, match=r"of \(0, 2, 4\) must span a plane"):
             geometry.template_plane(wrong, (0, 2, 4))
-    geometry.template_plane(line, (0, 2, 5))  # another triple is none the worse
+    for other in (line, line.double() / 1e4):  # another triple is none the worse
+        geometry.template_plane(other, (0, 2, 5))
 
 
 def in_numpy(features, targets, weight):

@@ -111,6 +111,26 @@ def test_the_package_stays_small():
     assert not over, f"{over} lines, more than {MOST}: cut as many, or raise MOST"
 
 
+USUAL = {
+    "seed": 0, "n": 2000, "n_bins": 15, "strategy": "uniform", "draws": 1000,
+    "resamples": 1000, "level": 0.95, "num_classes": 6, "spread": "all",
+    "reduction": "mean", "ignore_index": -100, "steps": 2000, "batch_size": 64,
+    "lr": 2e-3, "weight_decay": 0.0, "l1": 0.0, "redrawn": 0.0, "widths": (64, 32),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [p for p in TEXTS if topic(p) in ORDER[:18]], ids=str)
+def test_what_an_argument_is_unless_a_caller_says_otherwise(path):
+    for function in ast.walk(ast.parse(TEXTS[path])):
+        if isinstance(function, ast.FunctionDef) and "_check" not in function.name:
+            given = function.args
+            pairs = [*zip(given.args[::-1], given.defaults[::-1], strict=False)]
+            pairs += zip(given.kwonlyargs, given.kw_defaults, strict=True)
+            for name, value in pairs:
+                if value is not None and name.arg in USUAL:
+                    assert ast.literal_eval(value) == USUAL[name.arg], function.name
+
+
 def test_submodules_come_when_first_used():
     assert lsr_utils.targets.target_values(0.0, 6) == (1.0, 0.0)
     assert set(map(topic, TEXTS)) <= set(dir(lsr_utils))
