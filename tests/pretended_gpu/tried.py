@@ -40,10 +40,8 @@ def compared(found, wanted):
     if [a.shape for a in found] != [a.shape for a in wanted]:
         return f"shapes {[a.shape for a in found]}"
     close = 2e-3 if pretended.NO_FLOAT64 else 1e-6
-    alike = (
-        np.allclose(a, b, close, close, equal_nan=True)
-        for a, b in zip(found, wanted, strict=True)
-    )
+    pairs = zip(found, wanted, strict=True)
+    alike = (np.allclose(*pair, close, close, equal_nan=True) for pair in pairs)
     return "" if all(alike) else "other values than on the CPU"
 
 
