@@ -14,17 +14,9 @@ import re
 
 import folding
 import nbformat
+import notebook_files
 import tidy
-from notebook_files import (
-    calls,
-    claims,
-    code_cells,
-    definitions,
-    figures,
-    output_text,
-    prose,
-    tags,
-)
+from notebook_files import calls, claims, code_cells, figures, output_text, prose, tags
 
 # The comparisons of a claim's sentence, which its condition has to make.
 COMPARES = re.compile(
@@ -181,7 +173,8 @@ def _page(notebook, number):
 def _fill_ins(notebook):
     """A line that a reader writes is handed to its check, and nothing else reads it."""
     code = code_cells(notebook)
-    own = {"check", *(name for c in code for name, _ in definitions(c.source))}
+    defined = (notebook_files.definitions(cell.source) for cell in code)
+    own = {"check", *dict(sum(defined, []))}
     for before, cell in zip([None, *code], code, strict=False):
         if "answer" in tags(cell) and "fill-in" not in tags(before or cell):
             yield f"cell {cell.id} answers nothing"

@@ -8,7 +8,6 @@ NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s{0,2}(\\?%)?")
 NOT_A_RESULT = [
     r"\(\d{4}(?:, section \d+)?\)",  # the year of a paper
     r"\b\d\d[a-z]?-\d+\b",  # a claim
-    r"(?m)^\| \d+ \|",  # the number of a row
     r"\[\d\d[^\]]*\](?:\([^)]*\))?",  # a link that names a notebook
     r"\]\([^)]*\)",  # the address of a link
     r"\b(?:[Nn]otebooks?|[Ll]ectures?|[Dd]eep dives?) \d\d[a-z]?\b"
@@ -17,7 +16,6 @@ NOT_A_RESULT = [
     r"\b(?:Figure|Table|Bug|[Ss]tep) \d+",
     r"(?<![\w.])0\d[a-z]?(?![\d.])",  # 07: a notebook
     r"(?m)^#+ \d+\.",  # the number of a section
-    r"(?m)^\d+\. ",  # a numbered list
 ]
 CLAIMED = re.compile("✓ (?!Exercise)")  # a claim, or a guess that was right
 LEFT_OUT = ("## References", "## Exercises, deeper, next")

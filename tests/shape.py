@@ -16,8 +16,7 @@ LECTURE = {
 }  # fmt: skip
 DEEP = {"cells": 30, "lines": 300, "longest": 25, "panels": 6, "in a sentence": 6}
 LEAST = {"guesses": 1, "figures": 2}  # of a lecture
-DEEP_LINES = {"02b": 400}
-DOOR = {"figures": 1}  # 00 is one picture
+OWN = {"02b": {"lines": 400}, "00": {"figures": 1}}  # 00 is one picture
 NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:[.,]\d+)*")
 GUESS = re.compile(r"(?m)^guess\w* = None")
 
@@ -67,14 +66,11 @@ def problems(notebook, number):
     """Where the notebook is larger, or smaller, than its room allows: sentences."""
     found = measured(notebook)
     deep = len(number) > 2
-    limits = dict(DEEP if deep else LECTURE)
-    if number in DEEP_LINES:
-        limits["lines"] = DEEP_LINES[number]
-    for what, most in limits.items():
+    own = OWN.get(number, {})
+    for what, most in (DEEP | own if deep else LECTURE).items():
         if found[what] > most:
             yield f"has {found[what]} for {what}, more than {most}"
-    least = {} if deep else {**LEAST, **(DOOR if number == "00" else {})}
-    for what, fewest in least.items():
+    for what, fewest in ({} if deep else LEAST | own).items():
         if found[what] < fewest:
             yield f"has {found[what]} for {what}, less than {fewest}"
     for name, cells in assigned(notebook).items():

@@ -32,11 +32,3 @@ def test_nine_suspects_and_a_tenth_are_caught_by_the_tests_of_the_package():
 @pytest.mark.parametrize("test", sorted({test for test, _ in BROKEN} - {OF_ONE_RANK}))
 def test_the_right_loss_passes(test, shown):
     getattr(test_losses, test)(shown["right"])
-
-
-def test_each_test_of_the_page_catches_its_own_suspect_alone(shown):
-    for test, own in zip(shown["tests"][1:], shown["suspects"], strict=True):
-        assert [
-            loss for loss in shown["suspects"] if not shown["passes"](test, loss)
-        ] == [own]
-        assert shown["passes"](test, shown["right"])

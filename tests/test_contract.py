@@ -143,7 +143,6 @@ def test_a_fault_is_reported(of, kind, fault, plant):
 CLAIMS = {  # a sentence and its condition: what the condition does not hold
     ("the loss is within 0.1 of ln 55", "abs(a - b) < 0.1"): [],
     ("the loss is within 0.1 of ln 55", "abs(a - b) < 0.2"): ["within 0.1"],
-    ("the loss is within 0.1 of ln 55", 'len("abc") == 3'): ["within 0.1"],
     ("the mean is below 95 %", "mean < 0.95"): [],
     ("over half of them, by at least a point", "low > 0.01"): ["over half"],
     ("equal to 1e-5", "a.allclose(b, atol=1e-5)"): [],

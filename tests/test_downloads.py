@@ -70,9 +70,8 @@ def test_a_mirror_is_asked_first_and_each_official_address(server, monkeypatch):
 
 
 @pytest.mark.parametrize("there", [None, WRONG, CONTENT])
-def test_a_mirror_folder_comes_first_if_it_has_the_right_file(
-    server, cache, monkeypatch, tmp_path, there
-):
+def test_a_mirror_folder_comes_first(server, cache, monkeypatch, tmp_path, there):
+    """If it has the right file."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     if there is not None:
@@ -113,9 +112,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_server_is_told_and_leaves_nothing(
-    server, cache, monkeypatch, fault
-):
+def test_a_fault_of_the_server_leaves_nothing(server, cache, monkeypatch, fault):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.3)
     server.answer, reason = FAULTS[fault]
     assert f"{server.url}/{NAME} {reason}" in refusal()
@@ -124,9 +121,7 @@ def test_a_fault_of_the_server_is_told_and_leaves_nothing(
     assert fetched() == CONTENT
 
 
-def test_a_refusal_says_what_why_to_where_and_how_to_go_on(
-    server, cache, monkeypatch, tmp_path
-):
+def test_a_refusal_says_why_and_how_to_go_on(server, cache, monkeypatch, tmp_path):
     monkeypatch.setenv("LSR_OFFLINE", "1")
     assert "fails (LSR_OFFLINE is set)" in refusal() and server.asked == []
     monkeypatch.delenv("LSR_OFFLINE")

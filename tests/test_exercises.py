@@ -72,7 +72,6 @@ MALFORMED = {
     "# solution\nx = 1": "pairs",
     "x = 1\n# end": "pairs",
     "# solution\nx = 1\n# solution\ny = 1\n# end\nprint(x, y)": "pairs",
-    "# solution\nx = 1\n# end\n# end\nprint(x)": "pairs",
     "# solution\nx = 1\n# end": "assigns nothing",
 }
 

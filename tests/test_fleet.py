@@ -8,28 +8,17 @@ import functools
 import inspect
 from unittest.mock import Mock
 
+import fleet_oracle as oracle
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fleet_oracle import (
-    ALL_ARMS,
-    SETTINGS,
-    assert_same_history,
-    assert_same_networks,
-    build,
-    double,
-    of_networks,
-    one_by_one,
-    paired_data,
-    points,
-    trained,
-    weights,
-)
+from fleet_oracle import ALL_ARMS, assert_same_networks, build, points, trained, weights
 
 from lsr_utils import datasets, fleet, models, training
 
 SMALL = {"mlp": {"widths": (9, 7)}, "cnn": {}}
+TEST = {"test": points(30, 5)}
 
 
 def build_digits(name, seed, dtype=torch.float64):
@@ -39,12 +28,12 @@ def build_digits(name, seed, dtype=torch.float64):
 def test_a_row_may_set_what_fit_takes_and_each_of_it_is_compared():
     of_all = {"validation", "steps", "batch_size", "measure_every", "progress"}
     _, _, *given = inspect.signature(training.fit).parameters
-    assert {*given} - of_all == {*fleet.SETTINGS} == {*SETTINGS} == {*ALL_ARMS}
+    assert {*given} - of_all == {*fleet.SETTINGS} == {*oracle.SETTINGS} == {*ALL_ARMS}
 
 
 @pytest.fixture(scope="module")
 def reference():
-    return trained(build, paired_data, ALL_ARMS, evaluate={"test": points(30, 5)})
+    return trained(build, oracle.paired_data, ALL_ARMS, evaluate=TEST)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +47,7 @@ def test_a_fleet_is_its_networks_trained_one_by_one(name, dtype):
     make = functools.partial(build_digits, name, dtype=dtype)
     options = {"steps": 35, "measure_every": 10}
     together = trained(make, train, ALL_ARMS, evaluate={"test": test}, **options)
-    apart, histories = one_by_one(make, train, together.grid, test, **options)
+    apart, histories = oracle.one_by_one(make, train, together.grid, test, **options)
     assert together.steps.tolist() == [0, 10, 20, 30, 35]
     assert_same_networks(together, apart, tolerance)
     for index, history in enumerate(histories):
@@ -90,7 +79,7 @@ def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
     x, shared = points(9, 8).x, points(30, 5)
     close = functools.partial(torch.testing.assert_close, rtol=0, atol=1e-12)
     for k, seed in enumerate(reference.grid["seed"]):
-        network, own = reference.network(k), paired_data(seed)
+        network, own = reference.network(k), oracle.paired_data(seed)
         assert not network.training
         for inputs, values in {"train": own.x, "test": shared.x, x: x}.items():
             close(reference.logits(inputs)[k], network(values))
@@ -108,7 +97,7 @@ def test_what_it_gives_is_that_of_the_networks(reference, monkeypatch, values):
 
 
 def test_networks_and_measures_are_those_of_fit_evaluate_and_numpy(reference):
-    apart, _ = one_by_one(build, paired_data, reference.grid)
+    apart, _ = oracle.one_by_one(build, oracle.paired_data, reference.grid)
     assert_same_networks(reference, apart)
     test, table = points(30, 5), reference.table("test")
     for k, eps in enumerate(reference.grid["eps"]):
@@ -148,8 +137,7 @@ def test_slices_for_the_cache_are_few_and_change_nothing(reference, monkeypatch)
         slices = fleet._slices(reference, 16)
         assert [s.stop - s.start for s in slices] == sizes
         assert [k for s in slices for k in range(10)[s]] == [*range(10)]
-    evaluate = {"test": points(30, 5)}
-    found = trained(build, paired_data, ALL_ARMS, evaluate=evaluate)
+    found = trained(build, oracle.paired_data, ALL_ARMS, evaluate=TEST)
     assert same_rows(found, reference) == 10 and found.diverged == {}
     pd.testing.assert_frame_equal(found.tidy(), reference.tidy(), rtol=1e-9)
 
@@ -162,8 +150,9 @@ def same_rows(found, reference):
     for k, place in shared.items():
         one, two = found.network(k), reference.network(place)
         np.testing.assert_allclose(weights(one), weights(two), rtol=0, atol=1e-10)
-    wanted = of_networks(reference.history, [*shared.values()])
-    assert_same_history(of_networks(found.history, [*shared]), wanted, 1e-10)
+    wanted = oracle.of_networks(reference.history, [*shared.values()])
+    seen = oracle.of_networks(found.history, [*shared])
+    oracle.assert_same_history(seen, wanted, 1e-10)
     return len(shared)
 
 
@@ -172,7 +161,7 @@ def test_a_row_has_its_results_whatever_else_is_in_the_grid(reference):
     longer = pd.concat([ALL_ARMS, more, ALL_ARMS]).sample(frac=1, random_state=1)
     copy, data, state = longer.copy(), points(), torch.get_rng_state()
     for grid in (ALL_ARMS[3:4], longer):
-        found = trained(build, paired_data, grid, evaluate={"test": points(30, 5)})
+        found = trained(build, oracle.paired_data, grid, evaluate=TEST)
         assert found.grid.index.tolist() == list(range(len(grid)))
         assert same_rows(found, reference) == min(len(grid), 20)
     # Neither random state nor grid nor data are changed.
@@ -194,14 +183,15 @@ def test_measuring_more_often_changes_nothing():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_gpu_trains_the_same_networks(name):
-    make, digits = functools.partial(build_digits, name), double(datasets.digits()[:90])
+    make = functools.partial(build_digits, name)
+    digits = oracle.double(datasets.digits()[:90])
     cpu, gpu = (
         trained(make, data[:50], ALL_ARMS, evaluate={"test": data[50:]}, steps=50)
         for data in (digits, digits.to("cuda"))
     )
     assert gpu.logits("test").device.type == "cuda"
     assert_same_networks(cpu, [gpu.network(k).cpu() for k in range(10)], 1e-6)
-    assert_same_history(gpu.history, cpu.history, 1e-6)
+    oracle.assert_same_history(gpu.history, cpu.history, 1e-6)
 
 
 WARNED = "The loss of some networks is no longer a number, {network: step}: "
@@ -209,7 +199,7 @@ WARNED = "The loss of some networks is no longer a number, {network: step}: "
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_network_that_diverges_is_named_and_no_other_notices(name):
-    digits = double(datasets.digits()[:90])
+    digits = oracle.double(datasets.digits()[:90])
     sound, others = ALL_ARMS[:4], [0, 1, 3, 4]
     make = functools.partial(build_digits, name)
     absurd = pd.DataFrame([{"seed": 5, "eps": 0.3, "lr": 1e200}])
@@ -225,7 +215,8 @@ def test_a_network_that_diverges_is_named_and_no_other_notices(name):
     for measured in found.history.values():
         for values in measured.values():
             assert np.isfinite(values[2, 0]) and np.isnan(values[2, 1:]).all()
-    assert_same_history(of_networks(found.history, others), wanted.history)
+    seen = oracle.of_networks(found.history, others)
+    oracle.assert_same_history(seen, wanted.history)
     assert_same_networks(wanted, [found.network(place) for place in others], 1e-12)
 
 

@@ -9,13 +9,7 @@ import pytest
 import torch
 
 from lsr_utils import fused
-from lsr_utils.fused import (
-    FusedLabelSmoothingCrossEntropy,
-    build,
-    cpu,
-    cuda,
-    fused_label_smoothing_cross_entropy,
-)
+from lsr_utils.fused import FusedLabelSmoothingCrossEntropy, build, cpu, cuda
 from lsr_utils.losses import LabelSmoothingCrossEntropy, label_smoothing_cross_entropy
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -59,9 +53,8 @@ def gradient(loss_fn, z, y, upstream=1.0, backwards=1):
     leaf = z.detach().clone().requires_grad_()
     loss = loss_fn(leaf * 1, y)  # logits that were computed, as a network's are
     for k in range(backwards):
-        loss.backward(
-            loss.new_full(loss.shape, upstream), retain_graph=k + 1 < backwards
-        )
+        more = {"retain_graph": k + 1 < backwards}
+        loss.backward(loss.new_full(loss.shape, upstream), **more)
     return loss.detach(), leaf.grad
 
 
@@ -203,11 +196,8 @@ def test_gradients_for_weights_and_for_probabilities_come_from_the_readable_loss
     weight = torch.rand(6).double().requires_grad_()
     for targets in (y, z.softmax(1).requires_grad_()):
         leaves = [x for x in (weight, targets) if x.requires_grad]
-        ours = fused_label_smoothing_cross_entropy(z, targets, weight=weight)
+        ours = fused.fused_label_smoothing_cross_entropy(z, targets, weight=weight)
         theirs = label_smoothing_cross_entropy(z, targets, weight=weight)
-        for one, other in zip(
-            torch.autograd.grad(ours, leaves),
-            torch.autograd.grad(theirs, leaves),
-            strict=True,
-        ):
+        slopes = (torch.autograd.grad(loss, leaves) for loss in (ours, theirs))
+        for one, other in zip(*slopes, strict=True):
             assert torch.equal(one, other)

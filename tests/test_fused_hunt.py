@@ -26,9 +26,7 @@ def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
         assert cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
 
 
-def test_a_library_of_narrow_vectors_by_the_second_compiler_gives_the_same(
-    monkeypatch, tmp_path, capfd
-):
+def test_vectors_of_the_second_compiler_give_the_same(monkeypatch, tmp_path, capfd):
     needs_compiled()
     garbage = tmp_path / "garbage"  # writes what is no library
     garbage.write_text(
@@ -167,9 +165,7 @@ KERNELS = ("short_rows", "long_row", "gradient_again", "rescale_rows")
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("broken", KERNELS)
-def test_a_kernel_that_does_not_compile_leaves_its_rows_to_the_readable_loss(
-    monkeypatch, broken
-):
+def test_a_kernel_that_does_not_compile_leaves_its_rows(monkeypatch, broken):
     """As on a GPU without bfloat16, or with few registers: there, and nowhere else."""
 
     def launch(logits, *given, **options):
@@ -187,9 +183,8 @@ def test_a_kernel_that_does_not_compile_leaves_its_rows_to_the_readable_loss(
     if broken in ("short_rows", "long_row"):  # the other one still works
         assert cuda._works("cpu", torch.bfloat16, 65_544 - wide)
     says = f"not work for torch.bfloat16 and {wide} classes .RuntimeError.: the readabl"
-    monkeypatch.setattr(
-        fused, "cpu", Mock(supports=lambda z: cuda._works("cpu", z.dtype, wide))
-    )
+    there = Mock(supports=lambda z: cuda._works("cpu", z.dtype, wide))
+    monkeypatch.setattr(fused, "cpu", there)
     z, y = draw(3, 6, dtype=torch.bfloat16)
     with pytest.warns(UserWarning, match=says) as told:
         losses = [Fused()(z, y) for _ in range(3)]

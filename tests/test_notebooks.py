@@ -85,11 +85,8 @@ def test_claims_named_in_prose_exist():
 
 
 def shown_cells(prefix):
-    return [
-        pytest.param(name, cell, id=name)
-        for path in LESSONS
-        for name, cell in notebook_files.cells_tagged(read(path), prefix)
-    ]
+    found = (notebook_files.cells_tagged(read(path), prefix) for path in LESSONS)
+    return sum(found, [])
 
 
 @pytest.mark.parametrize(("name", "cell"), shown_cells("shown:"))
@@ -118,12 +115,11 @@ SAME_CALLS = {  # what a notebook calls it, and arguments to call both with
 
 def check_label_smoothing_cross_entropy(names):
     logits, targets = Z[:40], Y[:40].clone()
+    package = lsr.losses.label_smoothing_cross_entropy
     targets[::7] = -100
     for how, weight in itertools.product(("mean", "sum", "none"), (None, P[0] + 0.5)):
         loss = names["LabelSmoothingCrossEntropy"](0.2, how, weight)
-        expected = lsr.losses.label_smoothing_cross_entropy(
-            logits, targets, 0.2, how, weight=weight
-        )
+        expected = package(logits, targets, 0.2, how, weight=weight)
         assert_close(loss(logits, targets), expected, rtol=0, atol=1e-12)
 
 

@@ -65,9 +65,8 @@ def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
 
 def test_seaborn_takes_students_interval_of_a_mean_for_its_bars():
     table = pd.DataFrame({"x": [0, 0, 0, 1, 1, 1], "y": [1, 2, 3, 2, 2, 2.0]})
-    axis = sns.lineplot(
-        table, x="x", y="y", errorbar=plots.student_interval, err_style="bars"
-    )
+    bars = {"errorbar": plots.student_interval, "err_style": "bars"}
+    axis = sns.lineplot(table, x="x", y="y", **bars)
     (bars,) = axis.containers
     spread, none = bars.lines[2][0].get_segments()
     half = 4.302653 / np.sqrt(3)  # Student's t, two degrees of freedom

@@ -265,9 +265,7 @@ def test_a_tiny_run_loads_as_recorded_networks(tmp_path, monkeypatch):
     assert recorded.run("animals").keys() == stored("animals").keys()
 
 
-def test_a_day_with_a_gpu_goes_on_tells_what_failed_and_keeps_its_budget(
-    monkeypatch, tmp_path, capsys
-):
+def test_a_day_with_a_gpu_goes_on_in_its_budget(monkeypatch, tmp_path, capsys):
     seen = tmp_path / "seen"
     good = f"-c open({str(seen)!r},'a').write('x');print('all')"
     parts = [("good", 0, good), ("bad", 0, "-c nonsense"), ("long", 99, good)]

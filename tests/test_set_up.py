@@ -31,13 +31,11 @@ def test_set_up(tmp_path):
     folder = tiny_course(tmp_path / "课程 1")
     here = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels, LC_ALL="C")
     nowhere = variables(tmp_path, **NOWHERE)
-    python = sys.executable
+    python, pip = sys.executable, ".venv/lib/*/site-packages/pip"
     if os.name == "posix":
         for how in (signal.SIGINT, signal.SIGKILL):
             call = start(folder, here, signal.SIG_DFL)
-            course_copy.wait_until(
-                lambda: [*folder.glob(".venv/lib/*/site-packages/pip")]
-            )
+            course_copy.wait_until(lambda: [*folder.glob(pip)])
             os.killpg(call.pid, how)
             said = call.communicate(timeout=60)[1]
             assert (how == signal.SIGINT) == ("Interrupted: run the same" in said)
@@ -120,9 +118,7 @@ def closed(tmp_path):
         os.chmod(place, 0o755)  # else they cannot be removed
 
 
-def test_what_is_somebody_elses_stays_and_lsr_venv_names_another_place(
-    closed, tmp_path
-):
+def test_what_is_somebody_elses_stays_and_lsr_venv_is_taken(closed, tmp_path):
     wheels = str(course_copy.tiny_wheels(tmp_path / "wheels"))
     folder, theirs = tiny_course(tmp_path / "课程"), tmp_path / "theirs"
     theirs.mkdir()

@@ -33,9 +33,7 @@ def test_the_paired_difference_is_that_of_scipy(pairs, seed, shift, level):
 
 
 @pytest.mark.parametrize(("test_share", "widening"), [(None, 0), (0.25, 3), (2.0, 24)])
-def test_redrawn_splits_widen_the_interval_as_nadeau_and_bengio_say(
-    test_share, widening
-):
+def test_redrawn_splits_widen_as_nadeau_and_bengio_say(test_share, widening):
     found = paired_difference(A_DOZEN, CONTROL, level=0.9, test_share=test_share)
     d = np.subtract(A_DOZEN, CONTROL)
     # s^2 (1 / 12 + share) = s^2 / 12 (1 + 12 share)

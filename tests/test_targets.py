@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from lsr_utils.targets import (
-    convert_eps,
-    minimum_loss,
-    optimal_gap,
-    smooth_distribution,
-    smooth_targets,
-    target_values,
-)
+from lsr_utils import targets
+from lsr_utils.targets import minimum_loss, smooth_distribution, smooth_targets
 
 EPS = st.floats(0, 1)
 CLASSES = st.integers(2, 200)
@@ -31,9 +25,7 @@ def row_by_hand(eps, num_classes, spread, true_class=0):
 
 
 @given(EPS, CLASSES, SPREAD, st.data())
-def test_targets_and_their_least_loss_are_those_of_rows_written_by_hand(
-    eps, num_classes, spread, data
-):
+def test_targets_and_least_loss_are_those_by_hand(eps, num_classes, spread, data):
     labels = data.draw(st.lists(st.integers(0, num_classes - 1), max_size=5))
     labels = torch.tensor(labels, dtype=torch.int64)
     rows = smooth_targets(labels, num_classes, eps, spread, torch.float64)
@@ -41,7 +33,7 @@ def test_targets_and_their_least_loss_are_those_of_rows_written_by_hand(
     for row, label in zip(rows, labels.tolist(), strict=True):
         by_hand = row_by_hand(eps, num_classes, spread, label)
         np.testing.assert_allclose(row, by_hand, rtol=1e-12, atol=1e-15)
-    true, other = target_values(eps, num_classes, spread)
+    true, other = targets.target_values(eps, num_classes, spread)
     by_hand = row_by_hand(eps, num_classes, spread)
     assert [true, other] == pytest.approx(by_hand[:2], 1e-12)
     least = minimum_loss(eps, num_classes, spread)
@@ -50,7 +42,7 @@ def test_targets_and_their_least_loss_are_those_of_rows_written_by_hand(
 
 @given(st.floats(1e-9, 1), CLASSES, SPREAD)
 def test_the_softmax_of_the_optimal_gap_is_the_target(eps, num_classes, spread):
-    gap = optimal_gap(eps, num_classes, spread)
+    gap = targets.optimal_gap(eps, num_classes, spread)
     # 1 / (1 + (K - 1) e^-gap), written so that gap = -inf is no overflow.
     odds = math.exp(gap) if gap < 0 else 1 / math.exp(-gap)
     p = odds / (odds + num_classes - 1)
@@ -76,25 +68,26 @@ def test_smoothing_a_distribution_keeps_its_sum_and_its_order(row, eps, more, sp
 
 @given(EPS, CLASSES)
 def test_converting_keeps_the_row_and_can_be_undone(eps, num_classes):
-    others = convert_eps(eps, num_classes, to="others")
+    others = targets.convert_eps(eps, num_classes, to="others")
     row = row_by_hand(others, num_classes, "others")
     np.testing.assert_allclose(row, row_by_hand(eps, num_classes, "all"), atol=1e-12)
-    assert convert_eps(others, num_classes, to="all") == pytest.approx(eps, abs=1e-12)
+    undone = targets.convert_eps(others, num_classes, to="all")
+    assert undone == pytest.approx(eps, abs=1e-12)
     # The largest converts to one in spite of rounding.
-    most = convert_eps((num_classes - 1) / num_classes, num_classes, to="all")
+    most = targets.convert_eps((num_classes - 1) / num_classes, num_classes, to="all")
     assert most <= 1 and most == pytest.approx(1, abs=1e-14)
 
 
 def test_the_ends_of_the_scale_have_their_limits():
     for spread in ("all", "others"):
         assert minimum_loss(0, 6, spread) == 0
-        assert optimal_gap(0, 6, spread) == math.inf
-    assert optimal_gap(1, 6, "all") == pytest.approx(0, abs=1e-15)
-    assert optimal_gap(1, 6, "others") == -math.inf
+        assert targets.optimal_gap(0, 6, spread) == math.inf
+    assert targets.optimal_gap(1, 6, "all") == pytest.approx(0, abs=1e-15)
+    assert targets.optimal_gap(1, 6, "others") == -math.inf
     assert minimum_loss(1, 6, "all") == pytest.approx(math.log(6))
     assert minimum_loss(1, 6, "others") == pytest.approx(math.log(5))
     assert minimum_loss(0.3, 1) == pytest.approx(0, abs=1e-15)
-    assert target_values(0, 1, "others") == (1, 0)
+    assert targets.target_values(0, 1, "others") == (1, 0)
     one, row = torch.ones(1, 1), torch.tensor([[0.0, 1, 0]])
     assert torch.equal(smooth_distribution(one, 0, "others"), one)
     assert smooth_distribution(row, 1, "others").tolist() == [[0.5, 0, 0.5]]
@@ -126,10 +119,11 @@ def test_rows_and_numbers_of_classes_of_any_ordinary_kind_are_taken(spread):
         found = smooth_distribution(rows, torch.tensor(0.1).double(), spread)
         np.testing.assert_allclose(found, wanted, 1e-6)
     assert smooth_distribution(torch.zeros(0, 3), 0.1, spread).shape == (0, 3)
-    true, other = target_values(0.1, 6, spread)
+    true, other = targets.target_values(0.1, 6, spread)
     least = entropy([true, *5 * [other]])
     for six in (6.0, np.uint8(6), np.array(6), torch.tensor(6)):
-        assert target_values(np.float64(0.1), six, spread) == (true, other)
+        assert targets.target_values(np.float64(0.1), six, spread) == (true, other)
         assert minimum_loss(0.1, six, spread) == pytest.approx(least)  # uint8: no -17
         assert type(minimum_loss(0.1, six, spread)) is float
-        assert math.exp(optimal_gap(0.1, six, spread)) == pytest.approx(true / other)
+        gap = targets.optimal_gap(0.1, six, spread)
+        assert math.exp(gap) == pytest.approx(true / other)

@@ -3,9 +3,9 @@
     python tests/benchmarks/fleet_speed.py [--device cuda] [--out FILE] [--rounds N]
 
 Both sides train the same networks on the same batches (``test_fleet.py`` holds one
-against the other); one by one is the plain loop of
-notebook 03, with PyTorch's default AdamW and its fused one. On an idle CPU each side is
-given the better of one thread and two. Rounds alternate, so that drift hits both.
+against the other); one by one is the plain loop of notebook 03, with PyTorch's default
+AdamW and its fused one. On an idle CPU each side is given the better of one thread and
+two. Rounds alternate, so that drift hits both.
 """
 
 import argparse
@@ -44,9 +44,8 @@ def one_by_one(build, train, rows, fused, steps):
     for row in rows:
         model = build(seed=row["seed"]).to(train.x.device)
         loss_fn = torch.nn.CrossEntropyLoss(label_smoothing=row["eps"])
-        optimiser = torch.optim.AdamW(
-            model.parameters(), lr=2e-3, weight_decay=0.0, fused=fused
-        )
+        options = {"lr": 2e-3, "weight_decay": 0.0, "fused": fused}
+        optimiser = torch.optim.AdamW(model.parameters(), **options)
         for batch in lsr.training.batches(len(train), BATCH_SIZE, steps, row["seed"]):
             batch = batch.to(train.y.device)
             loss = loss_fn(model(train.x[batch]), train.y[batch])

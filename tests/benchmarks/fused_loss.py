@@ -137,9 +137,8 @@ def from_float64(z, y, slope):
     """The mean loss in float64, and how far off a gradient is; some rows at a time."""
     total = off = size = 0.0
     rows = max(1, CHUNK // z.shape[1])
-    for some, labels, found in zip(
-        *(x.split(rows) for x in (z, y, slope)), strict=True
-    ):
+    parts = (x.split(rows) for x in (z, y, slope))
+    for some, labels, found in zip(*parts, strict=True):
         twin = some.double().requires_grad_()
         loss = F.cross_entropy(twin, labels, label_smoothing=EPS, reduction="sum")
         (exact,) = torch.autograd.grad(loss / len(z), twin)
@@ -234,9 +233,8 @@ def measure_all(device, rounds, sizes, until=math.inf):
     found, missing = ways(device)
     yield {"missing": missing, "compiled": cpu.compiled() if device == "cpu" else None}
     left = []
-    for (n, num_classes), dtype in itertools.product(
-        sizes, (torch.float32, torch.bfloat16)
-    ):
+    cases = itertools.product(sizes, (torch.float32, torch.bfloat16))
+    for (n, num_classes), dtype in cases:
         if time.monotonic() > until:
             left.append({"N": n, "K": num_classes, "dtype": str(dtype)[6:]})
             yield {"not_measured": left}

@@ -26,9 +26,8 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium.find(), args=list(chromium.OPTIONS)
-        )
+        found, options = chromium.find(), list(chromium.OPTIONS)
+        running = playwright.chromium.launch(executable_path=found, args=options)
         yield running
         running.close()
 

@@ -104,9 +104,8 @@ def test_the_speaker_sees_the_notes(open_deck):
     page = open_deck(DECKS[1])
     with page.expect_popup() as popup:
         page.keyboard.press("s")
-    wanted = page.evaluate(
-        "document.querySelectorAll('section')[1].querySelector('.notes').textContent"
-    )
+    of_second = "document.querySelectorAll('section')[1].querySelector('.notes')"
+    wanted = page.evaluate(f"{of_second}.textContent")
     page.evaluate("Reveal.slide(1)")
     shown = "document.querySelector('.speaker-controls-notes .value')?.textContent"
     arrived = f"words => {shown}.includes(words)"

@@ -127,9 +127,8 @@ def test_the_film_plays_until_somebody_takes_over(open_site):
     page = open_site("index")
     step = page.locator(".plays input[type=range]").nth(1)
     before = step.input_value()
-    page.wait_for_function(
-        "was => document.querySelectorAll('.plays input')[1].value !== was", arg=before
-    )
+    other = "was => document.querySelectorAll('.plays input')[1].value !== was"
+    page.wait_for_function(other, arg=before)
     step.focus()
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("button", name="Play").count() == 1

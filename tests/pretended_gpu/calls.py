@@ -32,6 +32,7 @@ MEASURES = [
     *(cal.accuracy, cal.nll, cal.brier_score, cal.brier_decomposition),
     *(cal.expected_calibration_error, cal.debiased_squared_error, cal.confidence_gap),
 ]
+FEW = {"steps": 4, "batch_size": 20, "progress": False}
 SHAPES = geo.scatter, geo.class_means, geo.class_separation, geo.nc1
 
 
@@ -63,18 +64,14 @@ def _fit(at, by):
     model = _build(0).to(at(torch.zeros(1)).device)
     data = _data(at)
     more = {"dropout": 0.0, "redrawn": 0.2, "eps": 0.1, "validation": data}
-    found = lsr.training.fit(
-        model, data, steps=4, batch_size=20, progress=False, **more
-    )
+    found = lsr.training.fit(model, data, **FEW, **more)
     return found[["loss", "accuracy"]].to_numpy()
 
 
 def _fleet(at, by):
     table = lsr.fleet.grid(seed=range(2), eps=[0.0, 0.1], redrawn=0.1)
-    fleet = lsr.fleet.fit_fleet(
-        _build, _data(at), table, steps=4, batch_size=20, progress=False,
-        evaluate={"test": _data(at, 30)},
-    )  # fmt: skip
+    test = {"test": _data(at, 30)}
+    fleet = lsr.fleet.fit_fleet(_build, _data(at), table, evaluate=test, **FEW)
     features = fleet.features("test")
     return fleet.logits("test"), features, fleet.table("train")["loss"].to_numpy()
 
