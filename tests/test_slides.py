@@ -22,7 +22,7 @@ def of(notebook):
 
 
 CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nlsr.guess('x', guess, 2)\nif x:\n    x"
-SAID = "✓ 01-1  x\n○ no guess yet: x is 2.\ndevice: cpu · torch\n1\n"
+SAID = "✓ 01-1  x\n○ no guess yet\n○ x is 2.\ndevice: cpu · torch\n1\n"
 
 
 MARKS = [  # of a slide: its code, the results that it shows
