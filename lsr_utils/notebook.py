@@ -109,7 +109,7 @@ def _word(value):
 
 
 def guess(what, said, truth, tol=None, among=()):
-    """Compare the reader's guess with the truth, in one printed line.
+    """Compare the reader's guess with the truth, in print.
 
     said  : a number or a string, or None while there is no guess
     truth : the value that came out, of the same kind
@@ -119,7 +119,8 @@ def guess(what, said, truth, tol=None, among=()):
     if said is None:
         digits = 2 if isinstance(truth, str) or abs(truth) < 100 else 3
         shown = truth if isinstance(truth, str) else f"{float(truth):.{digits}g}"
-        return print(f"○ no guess yet: {what} is {shown}.")
+        # Of what it covers, JupyterLab shows the first line.
+        return print(f"○ no guess yet\n○ {what} is {shown}.")
     said = said.item() if hasattr(said, "item") else said
     text, kind, possible = str(said).strip().lower(), "a word", False
     if isinstance(truth, str):

@@ -136,7 +136,7 @@ def test_a_guess_is_held_against_the_truth(said, truth, capsys):
 def test_without_a_guess_the_truth_is_said_and_what_is_no_guess_is_no_surprise(capsys):
     for truth, words in ((0.9167, "0.92"), (104, "104"), (7, "7"), ("rise", "rise")):
         lsr.guess("it", None, truth)
-        assert capsys.readouterr().out == f"○ no guess yet: it is {words}.\n"
+        assert capsys.readouterr().out == f"○ no guess yet\n○ it is {words}.\n"
     for said in ("many", [1, 2], "", True, math.nan, "0.9.1", object):
         lsr.guess("p_max", said, 0.9167)
         line = f"? {said!r} is nothing like an answer: p_max is a number.\n"

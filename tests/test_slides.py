@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ def of(notebook):
 
 
 CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nlsr.guess('x', guess, 2)\nif x:\n    x"
-SAID = "✓ 01-1  x\n○ no guess yet: x is 2.\ndevice: cpu · torch\n1\n"
+SAID = "✓ 01-1  x\n○ no guess yet\n○ x is 2.\ndevice: cpu · torch\n1\n"
 
 
 MARKS = [  # of a slide: its code, the results that it shows
@@ -118,11 +119,13 @@ def test_links_lead_to_decks_or_nowhere():
 
 
 def test_a_slide_is_titled_and_its_code_and_results_are_set():
-    made = deck.Slide("A < b", "", "x = 1", [("text", "2", "")], "*Say*", 2, False)
+    made = deck.Slide("A < b", "", "f[x](y)", [("text", "2", "")], "*Say*", 2, False)
     html = page.section(made, True, ())
     assert html.startswith('<section class="begins"><h2>A &lt; b</h2>')
     assert html.index('class="code"') < html.index('<div class="text"><pre>2</pre>')
+    assert "(y)" in re.sub("<[^>]*>", "", html)
     assert "<strong>2 min</strong> <em>Say</em>" in html.partition("<aside")[2]
+    assert page.deck("T", [made, made], ()).count("<h1>A") == 1  # of a talk
 
 
 def run(tool, *arguments, **more):

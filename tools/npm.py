@@ -1,7 +1,6 @@
 """Fetch what decks and pages need from npm, without node; pooch keeps and checks it.
 
-`npm.json` pins each package: the version, and the SHA-512 of its tarball. The tarball
-stays in the user's cache folder, so that a second build needs no network.
+`npm.json` pins each package. Its tarball stays in the user's cache folder.
 """
 
 import json

@@ -51,16 +51,15 @@ def prepare(source, address, decks):
             text = relinked(path.read_text("utf-8"), path, pages)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
-    (source / "index.md").write_text(landing(source, address, pages), "utf-8")
     folders = {}
     for page in [page for page in pages.values() if page.startswith("notebooks/")]:
         folder = page.split("/")[-2]
         folders.setdefault(FOLDERS.get(folder, folder.capitalize()), []).append(page)
     folders["Reference"] = ["README", "claims", "contributing", "api", "data"]
     table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
-    with (source / "index.md").open("a", encoding="utf-8") as index:
-        for name, there in folders.items():
-            index.write(table % (name, "\n".join(there)))
+    tables = [table % (name, "\n".join(there)) for name, there in folders.items()]
+    index = "".join([landing(source, address, pages), *tables])
+    (source / "index.md").write_text(index, encoding="utf-8")
 
 
 def landing(source, address, pages):
@@ -185,6 +184,8 @@ def main():
     for path in command.files(ROOT, "*.ipynb"):
         (target / "files").mkdir(exist_ok=True)
         shutil.copyfile(path, target / "files" / path.name)
+    for path in (target / "_static").glob("*-macros.html"):
+        path.unlink()  # templates of the theme, which it leaves among the files
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 

@@ -6,7 +6,6 @@ project = "Label smoothing"
 author = "The label smoothing course authors"
 copyright = "the label smoothing course authors; text and figures CC BY 4.0, code MIT"
 html_title = "Label smoothing: a Jupyter course"
-language = "en"
 
 extensions = [
     *("myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"),
@@ -14,8 +13,9 @@ extensions = [
 ]
 nb_execution_mode = "off"  # the stored outputs are what the tests compare
 nb_merge_streams = True
-nb_code_prompt_show = "Show code"
-nb_code_prompt_hide = "Hide code"
+nb_render_markdown_format = "myst"  # with tables
+nb_code_prompt_show = "Show {type}"
+nb_code_prompt_hide = "Hide {type}"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -29,22 +29,22 @@ def deck(title, slides, decks):
     """The page of these slides; links to the notebooks `decks` lead to their decks."""
     begins = {id(page[0]) for page in pages(slides)}
     made = [section(slide, id(slide) in begins, decks) for slide in slides]
+    made[0] = made[0].replace("h2>", "h1>")
     return filled("deck.html", title=plain(title), slides="\n".join(made))
 
 
 def section(slide, begins, decks):
     """One slide: its title, what it shows, and the notes."""
     first = not (slide.minutes or slide.say)  # the title slide
-    level = "h1" if first else "h2"
     kinds = " ".join(["title"] * first + ["begins"] * begins)
     title = re.sub(r"^<p>|</p>\s*$", "", markdown(slide.title, decks).strip())
     shown = [("words", markdown(slide.text, decks))] * bool(slide.text)
     if slide.code:
         wide = " wide" * (max(map(len, slide.code.splitlines())) > NARROW)
-        code = markdown(f"```python\n{slide.code}\n```", decks)
+        code = markdown2html_mistune(f"```python\n{slide.code}\n```")
         shown.append((f"code{wide}", code))
     shown += [(kind, result_html(kind, *what)) for kind, *what in slide.results]
-    head = f'<section class="{kinds}"><{level}>{title}</{level}>'
+    head = f'<section class="{kinds}"><h2>{title}</h2>'
     lines = [head, '<div class="body">']
     lines += [f'<div class="{kind}">{inner}</div>' for kind, inner in shown]
     said = markdown(f"**{slide.minutes:g} min** {slide.say}", decks)
