@@ -132,8 +132,19 @@ def fingerprint(cells):
         if isinstance(node, definitions):
             node = without_docstring(node)
         if isinstance(node, (*definitions, ast.Assign)):
-            texts.append(ast.unparse(node))
+            texts.append(repr(tree(node)))
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]
+
+
+def tree(node):
+    """A syntax tree as tuples and lists, the same in every version of Python."""
+    if isinstance(node, list):
+        return [tree(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    # Later versions have more fields, which are empty here.
+    fields = [(name, tree(value)) for name, value in ast.iter_fields(node)]
+    return type(node).__name__, [pair for pair in fields if pair[1] not in (None, [])]
 
 
 def plain(value):
