@@ -119,10 +119,15 @@ def test_it_can_be_recorded_as_pytorchs_own_can(way, kind, loss):
     for shape, reduction in (((3, 6, 2), "mean"), ((6,), "none")):
         weight = weights(shape)[1].float()
         given, others = case(shape, kind)
-        found = WAYS[way](loss(0.2, reduction, weight=weight), given)(*others)
         options = {"weight": weight, "reduction": reduction}
-        wanted = F.cross_entropy(*others, label_smoothing=0.2, **options)
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+        own = torch.nn.CrossEntropyLoss(label_smoothing=0.2, **options)
+        try:
+            found = WAYS[way](loss(0.2, **options), given)(*others)
+        except Exception:
+            with pytest.raises(Exception):  # noqa: B017
+                WAYS[way](own, given)(*others)
+            pytest.skip("this version of PyTorch cannot record its own either")
+        torch.testing.assert_close(found, own(*others), rtol=1e-5, atol=1e-6)
 
 
 @KINDS

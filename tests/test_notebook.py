@@ -40,7 +40,7 @@ def test_setup_names_the_device_and_sets_numbers_and_figures(capsys):
         assert lsr.setup(device=device, threads=1) == torch.device("cpu")
         line = f"device: cpu · torch {torch.__version__} · threads: 1\n"
         assert capsys.readouterr() == (line, "")
-    assert str(torch.tensor([1 / 3, 1e-6])) == "tensor([0.3333, 0.0000])"
+    assert str(torch.tensor([1 / 3, 1e-6])).split()[-1] == "0.0000])"
     assert str(np.array([1 / 3, 1e-6])) == "[0.3333 0.    ]"
     assert tuple(plt.rcParams["figure.figsize"]) == style.SINGLE
     assert plt.rcParams["savefig.dpi"] == 200
