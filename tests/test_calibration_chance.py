@@ -137,6 +137,9 @@ def test_no_interval_leaves_what_is_possible_and_none_is_of_no_width():
         assert (shares >= 0).all(axis=None) and (shares <= 1).all(axis=None)
         assert (found["low"] <= found["value"]).all()
         assert (found["high"] - found["low"] > 0.01).all()
+    unsure = torch.tensor([[0.98, 0.01, 0.01]] * 4 + [[0.5, 0.3, 0.2]])
+    found = c.summary(unsure, torch.ones(5).long(), 2, resamples=100)
+    assert found.loc["confidence - accuracy", "high"] == 1
     found = c.summary(*simulated((16,)), resamples=20)
     assert not found.isna().any(axis=None)  # few rows have an MCE all the same
 

@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.path
 import numpy as np
 import pytest
 import torch
@@ -103,6 +104,22 @@ def test_outlines_are_as_symmetric_wide_and_large_as_their_names_say():
         assert mean[2, 8:12].sum() > mean[17, 8:12].sum() - 0.1
 
 
+def test_an_outline_lies_where_its_position_scale_and_angle_say():
+    six, rng, side = np.arange(6), np.random.default_rng, 200
+    ink = generated.draw_outlines(six, six, np.ones(6), side, rng(3))
+    draw, around = rng(3), np.deg2rad(np.arange(0, 360, 0.5))[:, None]
+    centre, scale = draw.uniform(-0.15, 0.15, (2, 6)), draw.uniform(0.45, 0.6, 6)
+    turned = around - np.pi / 2 - draw.uniform(-np.pi / 6, np.pi / 6, 6)
+    rim = np.stack([np.cos(turned), np.sin(turned)], -1) * generated.RADII.T[..., None]
+    at = np.stack(np.meshgrid(*2 * [(np.arange(side) + 0.5) * 2 / side - 1]), -1)
+    for k in six:
+        rows = matplotlib.path.Path(scale[k] * rim[:, k] + centre[:, k])
+        inside = rows.contains_points(at.reshape(-1, 2)).reshape(side, side)
+        assert (abs(ink[k] - inside) > 0.6).mean() < 0.003, k
+    small = generated.draw_outlines(six, six, np.ones(6), 20, rng(3))
+    assert small[0].sum() / 100 == pytest.approx(np.pi * scale[0] ** 2, rel=0.01)
+
+
 def test_parts_are_disjoint_random_and_in_proportion():
     data, sizes = datasets.digits(), (500, 200, 380)
     numbered = datasets.SixClass(torch.arange(1083), data.y, None, data.class_names)
@@ -122,6 +139,7 @@ def test_parts_are_disjoint_random_and_in_proportion():
         assert torch.equal(one.x, two.x) and not torch.equal(one.x, three.x)
     (half,) = datasets.split(labels(12), (6,))  # six are left: one of each class
     assert half.y.sort().values.tolist() == [*range(6)]
+    assert len(datasets.SixClass(half.x, half.y + 200, None, ())) == 6
 
 
 def labels(n):

@@ -41,9 +41,12 @@ def right(handler):
     give(handler, CONTENT)
 
 
-def test_a_file_is_fetched_once_and_kept_under_its_own_name(server, cache, monkeypatch):
+@pytest.mark.parametrize("bar", ["", "1"])
+def test_a_file_is_fetched_once_and_kept(server, cache, monkeypatch, bar, capsys):
+    monkeypatch.setenv("TQDM_DISABLE", bar)
     assert downloads.fetch(NAME) == cache / NAME
     assert server.asked == [f"/{NAME}"] and names_in(cache) == [NAME]
+    assert ("%|" in capsys.readouterr().err) == (bar == "")
     if os.name == "posix":  # other users may read it
         assert cache.joinpath(NAME).stat().st_mode & 0o777 == 0o644
     monkeypatch.setenv("LSR_OFFLINE", "1")

@@ -3,7 +3,6 @@
 Their checkers: right answers pass, open ones are told apart, nothing ever raises.
 """
 
-import ast
 import contextlib
 import io
 import itertools
@@ -113,16 +112,15 @@ def _needed(cells, asking):
 
 
 def fill_ins():
-    """Of the lines to fill in: right is what the cell after assigns first."""
+    """Of the lines to fill in: right is what the cell after binds first."""
     found = {"solutions": {}, "exercises": {}}
     for path in notebook_files.LESSONS:
         cells = code_cells(read(path))
         asking = [c for c in cells if "answer" in tags(c) and calls(c, "check")]
         names = notebook_files.run_cells(_needed(cells, asking))
         for cell in asking:
-            (call,), (first, *_) = calls(cell, "check"), ast.parse(cell.source).body
+            (call,), (right, *_) = calls(cell, "check"), folding.names(cell.source)[0]
             name, line = call.args[0].value, call.args[1].id
-            right = getattr(first, "name", None) or first.targets[0].id
             found["solutions"][name] = names[right]
             found["exercises"][name] = names[line]
     return found

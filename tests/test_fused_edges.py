@@ -145,6 +145,8 @@ def test_in_place_without_a_gradient_and_else_nothing_is_written():
     logits = leaf * 1
     FusedLabelSmoothingCrossEntropy(inplace=True)(logits, y).backward()
     assert torch.equal(logits, leaf.grad)  # in the memory of the logits
+    row = z[0].requires_grad_() * 1
+    FusedLabelSmoothingCrossEntropy(inplace=True)(row, y[0]).backward()
     before, loss_fn = z.clone(), FusedLabelSmoothingCrossEntropy(inplace=True)
     loss_fn(z, y)
     with torch.no_grad():
