@@ -1,11 +1,14 @@
 """Copies of the course for tests that set up, run and break it. No network is used."""
 
+import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +46,13 @@ def one_sentence(result, *words):
     assert re.fullmatch(r"(course\.py|refresh|slides|site|lab): .*\.", last)
     for word in words:
         assert word in last
+
+
+def answered(address):
+    """What a server of Jupyter says there; None while there is none."""
+    with contextlib.suppress(OSError):
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return json.load(answer)
 
 
 def wait_until(holds, seconds=60):

@@ -6,14 +6,12 @@ import shlex
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import course_copy
 import jupyterlab
 import pytest
-from course_copy import ROOT, course, one_sentence, variables
+from course_copy import ROOT, answered, course, one_sentence, variables
 
 from course import COMMANDS
 
@@ -120,11 +118,11 @@ def test_lab(whole, tmp_path):
         base, page, token = found.groups()
         assert page == "/lab/tree/work/00_one_picture.ipynb"
         assert f"The port {port} is already in use, trying another port." in said
-        course_copy.wait_until(lambda: answers(base) or server.poll() is not None)
 
         def asked(path):
-            with urllib.request.urlopen(f"{base}{path}?{token}", timeout=20) as answer:
-                return json.load(answer)
+            return answered(f"{base}{path}?{token}")
+
+        course_copy.wait_until(lambda: asked("/api") or server.poll() is not None)
 
         def trusted(name):
             cells = asked(f"/api/contents/{name}")["content"]["cells"]
@@ -143,12 +141,4 @@ def test_lab(whole, tmp_path):
         server.terminate()
         server.communicate(timeout=20)
         changed.unlink()
-    assert not answers(base), "the server outlived course.py"
-
-
-def answers(address):
-    try:
-        urllib.request.urlopen(address, timeout=20).close()
-    except urllib.error.URLError:
-        return False
-    return True
+    assert not asked("/api"), "the server outlived course.py"

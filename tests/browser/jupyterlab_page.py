@@ -1,18 +1,16 @@
 """Drive JupyterLab in a browser, one page for all notebooks: run all, see what came."""
 
 import contextlib
-import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import urllib.request
 
 import command
 import nbformat
 from browser_tools import ROOT
-from course_copy import variables, wait_until
+from course_copy import answered, variables, wait_until
 
 IGNORED = shutil.ignore_patterns(
     ".git", ".venv*", "work", "build", "__pycache__", ".*_cache", ".ipynb_checkpoints"
@@ -75,10 +73,7 @@ class Lab:
         return self
 
     def _asked(self, what):
-        address = f"{self.base}/api/{what}?token=open"
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(address, timeout=20) as answer:
-                return json.load(answer)
+        return answered(f"{self.base}/api/{what}?token=open")
 
     def __exit__(self, *_):
         self.server.terminate()
