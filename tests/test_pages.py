@@ -29,16 +29,12 @@ PROSE = mistune.create_markdown(renderer="ast", plugins=["table"])
 
 def links(text):
     """All links and images of a Markdown text, as (words, address), code left out."""
-    return [*_walk(PROSE(text))]
-
-
-def _walk(tokens):
-    for token in tokens:
-        inside = token.get("children", [])
+    tokens = PROSE(text)
+    for token in tokens:  # and for those inside, which are put at the end
+        tokens += (inside := token.get("children", []))
         if token["type"] in ("link", "image"):
             words = "".join(child.get("raw", "") for child in inside)
             yield words, token["attrs"]["url"]
-        yield from _walk(inside)
 
 
 @functools.cache
@@ -215,18 +211,11 @@ ROW = re.compile(
     r"\| \[(?:.*?§(\d+).*|Checks)\]\(notebooks/(\S+\.ipynb)#(\S+) \"cell (\S+)\"\) \|"
 )
 READS_A_RECORD = re.compile(r"\brecorded(_folder|\.(run|networks|folder))|by_interp")
-
-
-def parsed():
-    """The rows of the page's tables, each with the heading of its part."""
-    for part in re.split(r"(?m)^## ", PAGE)[1:]:
-        heading, *lines = part.splitlines()
-        for line in lines:
-            if re.match(r"\| \d", line):
-                yield heading, *ROW.fullmatch(line).groups()
-
-
-ROWS = [*parsed()]
+ROWS = [  # of the page's tables, each with the heading of its part
+    (part.partition("\n")[0], *ROW.fullmatch(line).groups())
+    for part in re.split(r"(?m)^## ", PAGE)[1:]
+    for line in re.findall(r"(?m)^\| \d.*", part)
+]
 
 
 def called():
