@@ -15,7 +15,8 @@ PAGES = [page.read_text(encoding="utf-8") for page in sorted(TEACHING.rglob("*.m
 TEXT = "\n".join(PAGES)
 LECTURES = {notebook_files.number(p): read(p) for p in notebook_files.LESSONS}
 LESSONS = {name: LECTURES[name] for name in LECTURES if len(name) == 2}
-SECTION = re.compile(r"\[(\d\d[a-z]?) §(\d+)\]\(([^)]+)\)")
+SECTION = re.compile(r"\[(\d\d[a-z]?) §(\d+)\]\([^)]+\)")
+places = SECTION.findall
 CLAIM = re.compile(r"(?<![\w/.-])\d\d[a-z]?-\d{1,2}(?![\w-])")
 
 
@@ -28,10 +29,6 @@ def rows(text):
     body = re.sub(r"(?m)^\|.*\n\|---.*\n", "\n", text)
     lines = re.findall(r"(?m)^\|(.*)\|$", body)
     return [[cell.strip() for cell in line.split(" | ")] for line in lines]
-
-
-def places(text):
-    return [found[:2] for found in SECTION.findall(text)]
 
 
 def outputs(cell):
@@ -61,7 +58,7 @@ def test_minutes_of_the_plans_add_up_and_no_section_is_shown_twice():
     for heading in plans:
         table = rows(part(heading))
         assert sum(int(minutes) for _, minutes, _ in table) == 90, heading
-        found = [SECTION.fullmatch(place).group(1, 2) for place, _, _ in table]
+        found = [SECTION.fullmatch(place).groups() for place, _, _ in table]
         assert len(found) == len(set(found)) >= 10, heading
         assert all(words for _, _, words in table), heading
         shown += found
