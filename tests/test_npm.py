@@ -87,11 +87,8 @@ no-self-compare no-shadow no-undef no-unreachable no-unused-expressions
 no-useless-assignment no-useless-escape no-var prefer-const use-isnan valid-typeof
 """
 KINDS = {"bars": sliders._BARS, "points": sliders._POINTS, "gap": sliders._GAP}
-SCRIPTS = {
-    name: sliders._SHARED.replace("PAINT", paint) for name, paint in KINDS.items()
-} | {
-    path.name: path.read_text("utf-8") for path in sorted(ROOT.glob("tools/*/**/*.js"))
-}  # fmt: skip
+SCRIPTS = {kind: sliders._SHARED.replace("PAINT", p) for kind, p in KINDS.items()}
+SCRIPTS |= {p.name: p.read_text("utf-8") for p in ROOT.glob("tools/*/**/*.js")}
 
 
 @pytest.fixture(scope="module")
