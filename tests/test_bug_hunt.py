@@ -6,10 +6,8 @@ from contract import code_cells
 from notebook_files import ROOT, cells_tagged, definitions, read, run_cells
 
 NOTEBOOK = read(ROOT / "notebooks" / "deep" / "02_bug_hunt.ipynb")
-BROKEN = [
-    (test, definitions(cell.source)[0][0])
-    for test, cell in cells_tagged(NOTEBOOK, "bug:")
-]
+TAGGED = cells_tagged(NOTEBOOK, "bug:")
+BROKEN = [(test, definitions(cell.source)[0][0]) for test, cell in TAGGED]
 OF_ONE_RANK = "test_class_shards_add_up"  # a loss of shards, and a value, not a test
 
 
