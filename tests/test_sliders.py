@@ -266,9 +266,8 @@ def test_a_film_plays_points_and_lines_of_each_eps_and_step():
     start = {"ε": 0.1, "step": 0}
     film = FilmSliders(pd.DataFrame(rows, columns=columns), [0, 1], start, "f", names)
     first, *shots = played(film, *itertools.product(range(2), range(3)))
-    assert [first[0], *(said for said, _ in shots)] == [
-        "loss: 3", *(f"loss: {k}" for k in range(6))
-    ]  # fmt: skip
+    wanted = ["loss: 3", *(f"loss: {k}" for k in range(6))]
+    assert [said for said, _ in [first, *shots]] == wanted
     for k, (_, svg) in enumerate(shots):
         inner = svg.find("svg")
         assert [each.tag for each in inner] == ["line"] * (k % 2) + 2 * ["path"]
