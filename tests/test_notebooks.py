@@ -174,8 +174,6 @@ def code(source, printed="", panels=0, tags=(), **jupyter):
 
 
 prose = nbformat.v4.new_markdown_cell
-
-
 NUMBERS = " ".join(map(str, range(10, 36)))  # 26 of them
 TOO_MUCH = {
     "cells": [code("1")] * 17,

@@ -24,8 +24,6 @@ def of(notebook):
 
 CHECKED = "x = f(1)\nclaim('01-1', 'x', x == 1)\nlsr.guess('x', guess, 2)\nif x:\n    x"
 SAID = "✓ 01-1  x\n○ no guess yet\n○ x is 2.\ndevice: cpu · torch\n1\n"
-
-
 MARKS = [  # of a slide: its code, the results that it shows
     ({}, "", ["1"]),
     ({"show": "code"}, "x = f(1)\nif x:\n    x", []),
