@@ -93,10 +93,8 @@ def test_every_slider_of_the_decks_moves_and_lets_the_clicker_through(open_deck)
 
 def test_a_slide_that_overflows_is_noticed(open_deck):
     page = open_deck(DECKS[0])
-    page.evaluate(
-        "document.querySelectorAll('.body')[1].insertAdjacentHTML("
-        "'beforeend', '<p>line</p>'.repeat(40))"
-    )
+    body, lines = "document.querySelectorAll('.body')[1]", "'<p>line</p>'.repeat(40)"
+    page.evaluate(f"{body}.insertAdjacentHTML('beforeend', {lines})")
     assert {number for number, _ in outside_the_frame(page)} == {2}
 
 
