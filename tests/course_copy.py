@@ -84,7 +84,7 @@ def tiny_course(folder):
 
 
 def tiny_wheels(folder):
-    """What the tiny course needs, as wheels, for pip without a network."""
+    """Wheels of what the tiny course needs; the variables for pip without a network."""
     folder.mkdir()
     tools = metadata.distribution("setuptools")
     target = folder / f"setuptools-{tools.version}-py3-none-any.whl"
@@ -100,7 +100,8 @@ def tiny_wheels(folder):
             wheel.writestr(f"{info}/METADATA", f"Name: {name}\nVersion: 1.0\n")
             wheel.writestr(f"{info}/WHEEL", tag)
             wheel.writestr(f"{info}/RECORD", "")
-    return folder
+    found = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    return variables(folder.parent, LC_ALL="C", **found)
 
 
 def whole_course(folder):

@@ -27,9 +27,8 @@ def start(folder, env, interrupt, python=sys.executable):
 
 def test_set_up(tmp_path):
     """One copy's life: stopped, killed, set up by two calls at once, updated."""
-    wheels = str(course_copy.tiny_wheels(tmp_path / "wheels"))
+    here = course_copy.tiny_wheels(tmp_path / "wheels")
     folder = tiny_course(tmp_path / "课程 1")
-    here = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels, LC_ALL="C")
     nowhere = variables(tmp_path, **NOWHERE)
     python, pip = sys.executable, ".venv/lib/*/site-packages/pip"
     if os.name == "posix":
@@ -119,13 +118,12 @@ def closed(tmp_path):
 
 
 def test_what_is_somebody_elses_stays_and_lsr_venv_is_taken(closed, tmp_path):
-    wheels = str(course_copy.tiny_wheels(tmp_path / "wheels"))
+    env = course_copy.tiny_wheels(tmp_path / "wheels")
     folder, theirs = tiny_course(tmp_path / "课程"), tmp_path / "theirs"
     theirs.mkdir()
     for name in ("pyvenv.cfg", "course-is-ready.json"):
         (theirs / name).write_text("{}")
     (folder / ".venv").symlink_to(theirs)
-    env = variables(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels, LC_ALL="C")
     one_sentence(course(folder, "site", env=env), "not made by course.py", "LSR_VENV")
     assert len([*theirs.iterdir()]) == 2
 
