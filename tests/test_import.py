@@ -59,10 +59,9 @@ def test_importing_adds_little_to_torch_and_seeds_and_writes_nothing(tmp_path):
     }
     steps = ["lsr_utils", "lsr_utils.datasets", ", ".join(sorted(every))]
     code = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n{QUIET}"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *steps],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    command = [sys.executable, "-c", code, *steps]
+    options = {"capture_output": True, "text": True, "check": True}
+    done = subprocess.run(command, cwd=tmp_path, **options)
     unchanged, (first, datasets, all_of_it), files = json.loads(done.stdout)
     assert unchanged and files == [] and done.stderr == ""
     ours = [name for name in first if name.startswith("lsr_utils")]
