@@ -69,10 +69,8 @@ def test_a_gpu_is_taken_if_there_is_one_and_no_other_wish(monkeypatch, capsys):
 
 
 def test_show_displays_a_png_with_its_alt_text_and_closes_the_figure(monkeypatch):
-    sent, alt = [], "A line that rises."
-    monkeypatch.setattr(
-        "IPython.display.display", lambda data, **options: sent.append((data, options))
-    )
+    sent, alt, display = [], "A line that rises.", "IPython.display.display"
+    monkeypatch.setattr(display, lambda data, **more: sent.append((data, more)))
     for _ in range(2):
         figure, axis = plt.subplots(figsize=(3, 2))
         axis.plot([0, 1], [0, 1])
@@ -94,10 +92,8 @@ TWO = "0.1 12 1e-05 <b> ←"
 def test_a_table_has_its_caption_real_minus_signs_and_marked_rows(monkeypatch):
     sent = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
-    frame = pd.DataFrame(
-        {"gain": [-0.0712345, 12.0], "95 %": ["-0.077, -0.066", "1e-05 <b>"]},
-        index=pd.Index([0.05, 0.1], name="eps"),
-    )
+    columns = {"gain": [-0.0712345, 12.0], "95 %": ["-0.077, -0.066", "1e-05 <b>"]}
+    frame = pd.DataFrame(columns, pd.Index([0.05, 0.1], name="eps"))
     lsr.table(frame, "Gains & losses", mark=[0.05])
     lsr.table(frame.set_index("gain", append=True), "Two keys", mark=[(0.1, 12.0)])
     one, two = sent
