@@ -40,13 +40,11 @@ def test_differences_show_each_interval_and_whether_it_holds():
 
 
 def test_names_stand_at_the_ends_of_their_lines_in_ink_beside_a_sample():
-    rows = [
-        {"eps": eps, "step": step, "y": (1 + 4 * eps) * step}
-        for eps in style.EPS_GRID for step in (1, 2, 3)
-    ]  # fmt: skip
+    rows = [(e, step, (1 + 4 * e) * step) for e in style.EPS_GRID for step in (1, 2, 3)]
+    table = pd.DataFrame(rows, columns=["eps", "step", "y"])
     _, axis = plt.subplots()
     looks = {"hue": "eps", "style": "eps", "legend": False, **style.EPS}
-    sns.lineplot(pd.DataFrame(rows), x="step", y="y", estimator=None, ax=axis, **looks)
+    sns.lineplot(table, x="step", y="y", estimator=None, ax=axis, **looks)
     for eps, line in zip(style.EPS_GRID, axis.lines, strict=True):
         look = style.eps_style(eps)  # seaborn draws each ε in its looks
         assert line.get_color() == look["color"] and line.get_marker() == look["marker"]
