@@ -125,7 +125,8 @@ def few_words(study):
     return few
 
 
-CLOUDS = {"clouds, 300": ("gaussians", "mlp", 60, 20, 2e-3)}
+LITTLE = ("gaussians", "mlp", 60, 20, 2e-3)
+CLOUDS = {"clouds, 300": LITTLE}
 BAG = {"questions, bag": ("bag", 20, 32, {"lr": 5e-3, "dropout": 0.3})}
 SMALL = {  # what makes the module of an experiment small
     "noise": lambda e: {
@@ -133,9 +134,7 @@ SMALL = {  # what makes the module of an experiment small
     },
     "gains": lambda _: {"SETTINGS": CLOUDS},
     "advice": lambda _: {"OTHERS": BAG},
-    "relatives": lambda e: {
-        "gains.SETTINGS": dict.fromkeys(e.SETTINGS, CLOUDS["clouds, 300"])
-    },
+    "relatives": lambda e: {"gains.SETTINGS": dict.fromkeys(e.SETTINGS, LITTLE)},
     "film": lambda _: {"STEPS": (0, 2)},
     "clusters_shapes": lambda e: {
         "SETTINGS": {name: (240, s[1], 2) for name, s in e.SETTINGS.items()}
