@@ -173,8 +173,8 @@ def _page(notebook, number):
 def _fill_ins(notebook):
     """A line that a reader writes is handed to its check, and nothing else reads it."""
     code = code_cells(notebook)
-    defined = (notebook_files.definitions(cell.source) for cell in code)
-    own = {"check", *dict(sum(defined, []))}
+    sources = (cell.source for cell in code)
+    own = {"check", *(n for s in sources for n, _ in notebook_files.definitions(s))}
     for before, cell in zip([None, *code], code, strict=False):
         if "answer" in tags(cell) and "fill-in" not in tags(before or cell):
             yield f"cell {cell.id} answers nothing"

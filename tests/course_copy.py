@@ -49,7 +49,7 @@ def one_sentence(result, *words):
 
 
 def answered(address):
-    """What a server of Jupyter says there; None while there is none."""
+    """What a server of Jupyter says there; None while it does not, or refuses."""
     with contextlib.suppress(OSError):
         with urllib.request.urlopen(address, timeout=20) as answer:
             return json.load(answer)
@@ -83,8 +83,8 @@ def tiny_course(folder):
     return folder
 
 
-def tiny_wheels(folder):
-    """Wheels of what the tiny course needs; the variables for pip without a network."""
+def with_tiny_wheels(folder):
+    """Make wheels of what the tiny course needs; variables by which pip takes them."""
     folder.mkdir()
     tools = metadata.distribution("setuptools")
     target = folder / f"setuptools-{tools.version}-py3-none-any.whl"

@@ -16,7 +16,7 @@ LECTURE = {
 }  # fmt: skip
 DEEP = {"cells": 30, "lines": 300, "longest": 25, "panels": 6, "in a sentence": 6}
 LEAST = {"guesses": 1, "figures": 2}  # of a lecture
-OWN = {"02b": {"lines": 400}, "00": {"figures": 1}}  # 00 is one picture
+OWN = {"02b": {"lines": 400}, "00": {"figures": 1}}  # most of deep 02b, least of 00
 NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:[.,]\d+)*")
 GUESS = re.compile(r"(?m)^guess\w* = None")
 

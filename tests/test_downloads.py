@@ -41,12 +41,12 @@ def right(handler):
     give(handler, CONTENT)
 
 
-@pytest.mark.parametrize("bar", ["", "1"])
-def test_a_file_is_fetched_once_and_kept(server, cache, monkeypatch, bar, capsys):
-    monkeypatch.setenv("TQDM_DISABLE", bar)
+@pytest.mark.parametrize("no_bar", ["", "1"])
+def test_a_file_is_fetched_once_and_kept(server, cache, monkeypatch, no_bar, capsys):
+    monkeypatch.setenv("TQDM_DISABLE", no_bar)
     assert downloads.fetch(NAME) == cache / NAME
     assert server.asked == [f"/{NAME}"] and names_in(cache) == [NAME]
-    assert ("%|" in capsys.readouterr().err) == (bar == "")
+    assert ("%|" in capsys.readouterr().err) == (not no_bar)
     if os.name == "posix":  # other users may read it
         assert cache.joinpath(NAME).stat().st_mode & 0o777 == 0o644
     monkeypatch.setenv("LSR_OFFLINE", "1")

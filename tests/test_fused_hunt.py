@@ -26,7 +26,7 @@ def test_another_default_device_does_not_put_an_end_to_the_compiled_loss():
         assert cuda._in_two(0.1) == pytest.approx((0.1, -1.49e-9), rel=1e-2)
 
 
-def test_vectors_of_the_second_compiler_give_the_same(monkeypatch, tmp_path, capfd):
+def test_a_second_compilers_vectors_give_the_same(monkeypatch, tmp_path, capfd):
     needs_compiled()
     garbage = tmp_path / "garbage"  # writes what is no library
     garbage.write_text(
@@ -166,7 +166,7 @@ KERNELS = ("short_rows", "long_row", "gradient_again", "rescale_rows")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("broken", KERNELS)
 def test_a_kernel_that_does_not_compile_leaves_its_rows(monkeypatch, broken):
-    """As on a GPU without bfloat16, or with few registers: there, and nowhere else."""
+    """To the readable loss, there alone; as on a GPU that has few registers."""
 
     def launch(logits, *given, **options):
         if logits.dtype == torch.bfloat16:

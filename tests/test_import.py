@@ -118,7 +118,9 @@ USUAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [p for p in TEXTS if topic(p) in ORDER[:18]], ids=str)
+@pytest.mark.parametrize(
+    "path", [p for p in TEXTS if topic(p) not in ORDER[18:]], ids=str
+)
 def test_what_an_argument_is_unless_a_caller_says_otherwise(path):
     for function in ast.walk(ast.parse(TEXTS[path])):
         if isinstance(function, ast.FunctionDef) and "_check" not in function.name:

@@ -124,6 +124,8 @@ def test_it_can_be_recorded_as_pytorchs_own_can(way, kind, loss):
         try:
             found = WAYS[way](loss(0.2, **options), given)(*others)
         except Exception:
+            if torch.__version__ >= (2, 11):
+                raise
             with pytest.raises(Exception):  # noqa: B017
                 WAYS[way](own, given)(*others)
             pytest.skip("this version of PyTorch cannot record its own either")

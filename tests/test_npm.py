@@ -1,6 +1,6 @@
 """What comes from npm: the pinned bytes and no others, once, from one registry.
 
-ESLint, of them, reads every script of sliders, decks and site.
+One of them, ESLint, reads every script of sliders, decks and site.
 """
 
 import hashlib

@@ -27,7 +27,7 @@ def start(folder, env, interrupt, python=sys.executable):
 
 def test_set_up(tmp_path):
     """One copy's life: stopped, killed, set up by two calls at once, updated."""
-    here = course_copy.tiny_wheels(tmp_path / "wheels")
+    here = course_copy.with_tiny_wheels(tmp_path / "wheels")
     folder = tiny_course(tmp_path / "课程 1")
     nowhere = variables(tmp_path, **NOWHERE)
     python, pip = sys.executable, ".venv/lib/*/site-packages/pip"
@@ -118,7 +118,7 @@ def closed(tmp_path):
 
 
 def test_what_is_somebody_elses_stays_and_lsr_venv_is_taken(closed, tmp_path):
-    env = course_copy.tiny_wheels(tmp_path / "wheels")
+    env = course_copy.with_tiny_wheels(tmp_path / "wheels")
     folder, theirs = tiny_course(tmp_path / "课程"), tmp_path / "theirs"
     theirs.mkdir()
     for name in ("pyvenv.cfg", "course-is-ready.json"):

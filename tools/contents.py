@@ -6,7 +6,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 
 class Contents(AsyncLargeFileManager):
     async def get(self, *place, **options):
-        """With what a kernel says of its language, or that would count as a change."""
+        """With what a kernel will say of its language; `tidy` drops it on saving."""
         model = await super().get(*place, **options)
         if model["type"] == "notebook" and model["content"]:
             language = model["content"]["metadata"].get("language_info")

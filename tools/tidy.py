@@ -60,7 +60,7 @@ def before_saving(model, **others):
     """Jupyter's hook: opening a notebook and saving it changes no byte of it."""
     if model["type"] == "notebook":
         for cell in model["content"].get("cells", []):
-            cell["metadata"].pop("collapsed", None)  # beside the mark of newer ones
+            cell["metadata"].pop("collapsed", None)  # JupyterLab's older mark
         metadata = model["content"]["metadata"]
         if metadata.get("language_info", {}).get("name") == "python":
             metadata.update(METADATA)

@@ -3,6 +3,7 @@
 import inspect
 import os
 import pathlib
+import re
 import socket
 import sys
 import tempfile
@@ -100,7 +101,7 @@ def counted():
 
         def __torch_dispatch__(self, op, types, args=(), kwargs=None):
             out = super().__torch_dispatch__(op, types, args, kwargs)
-            if "c10d" in op.namespace and "wait" not in op.name():
+            if "c10d" in op.namespace and not re.search("wait|wrap", op.name()):
                 results = (x for x in tree_leaves(out) if isinstance(x, torch.Tensor))
                 self.bytes += sum(result.nbytes for result in results)
             return out

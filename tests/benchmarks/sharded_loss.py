@@ -16,9 +16,10 @@ import statistics
 import sys
 import time
 
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # ranks would take GPUs
+import torch  # noqa: E402
+import torch.distributed as dist  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / "data" / "recorded")]
 from provenance import load, provenance  # noqa: E402

@@ -1,9 +1,9 @@
-"""Try every call on the pretended device, and print what went wrong, as JSON.
+"""Try calls or notebooks on the pretended device; print what went wrong, as JSON.
 
 Arguments: where the data lie, one run each: "device", "cpu" or "mixed"; "default" where
 the device is PyTorch's default from then on; "kernels", where Triton's interpreter runs
-those of the fused loss. Or notebooks, whose code is run with short trainings; whether
-their claims hold is left to real devices.
+those of the fused loss. Or notebooks, whose code is run with short trainings, and whose
+device is printed; whether their claims hold is left to real ones.
 """
 
 import json
