@@ -82,7 +82,9 @@ def _rank(rank, ranks, folder, text, job, seconds):
         except Exception:
             traceback.print_exc(file=log)
             raise
-        dist.destroy_process_group()
+        if gpus:
+            dist.destroy_process_group()
+    os._exit(0)  # at once: there are versions whose gloo waits for a rank that ended
 
 
 def _last_words(log):
