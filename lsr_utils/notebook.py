@@ -88,8 +88,11 @@ def table(frame, caption, mark=()):
     """
     from IPython.display import display
 
-    heads = " ".join(map(str, filter(None, frame.index.names))), *frame.columns
-    rows = [[*map(_word, row)] for row in (heads, *frame.itertuples(name=None))]
+    heads = *("" if name is None else name for name in frame.index.names), *frame
+    both = frame.index.to_frame(), frame
+    parts = [part.itertuples(index=False, name=None) for part in both]
+    body = (label + row for label, row in zip(*parts, strict=True))
+    rows = [[*map(_word, row)] for row in (heads, *body)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     plain, page, cell = [caption], f"<caption>{html.escape(caption)}</caption>", "th"
     for label, row in zip([None, *frame.index], rows, strict=True):

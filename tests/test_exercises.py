@@ -221,8 +221,8 @@ class EvilError(Exception):
     __str__ = Evil._raise
 
 
-def recursion(*_):
-    return recursion()
+def recursion(*case):
+    return recursion(*case)  # called without it, CPython 3.13.0 would go on (gh-132744)
 
 
 LOOP = []

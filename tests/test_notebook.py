@@ -110,6 +110,7 @@ def test_a_table_has_its_caption_real_minus_signs_and_marked_rows(monkeypatch):
     assert "<td>1e-05 &lt;b&gt;</td>" in page
     _, head, *_, last = two["text/plain"].splitlines()
     assert (head.split(), last.split()) == ("eps gain 95 %".split(), TWO.split())
+    assert "<th>eps</th><th>gain</th>" in two["text/html"]
 
 
 RIGHT = [(0.9, 0.9167), (-4.0, -4.3), ("4", torch.tensor(4.007)), ("50 %", 49.0)]

@@ -19,6 +19,7 @@ from time import sleep
 from lsr_utils.training import progress_bar
 for _ in progress_bar(range(40), 40, "mine", True): sleep(0.05)"""
 PANEL = 'panel = 3\ncheck("00-2", panel)'
+CHANGED = ".jp-mod-current.jp-mod-dirty"  # JupyterLab would save it by itself
 NEW = "The second edition."
 IDLE = """() => !document.querySelector('.jp-Notebook').textContent.includes('[*]') &&
   document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status === 'idle'"""
@@ -36,10 +37,6 @@ class Course(Lab):
         self.folder, self.course = folder, folder / "course"
         shutil.copytree(ROOT, self.course, ignore=IGNORED)
         self.program, self.log = ["tools/lab.py"], open(folder / "said", "w")
-        # JupyterLab saves by itself what it takes for changed: here every second.
-        manager = folder / "settings" / "@jupyterlab" / "docmanager-extension"
-        manager.mkdir(parents=True)
-        (manager / "plugin.jupyterlab-settings").write_text('{"autosaveInterval": 1}')
 
     def own(self):
         return {p: p.read_bytes() for p in command.files(self.course, "*.ipynb")}
@@ -84,7 +81,7 @@ class Reader:
         before = path.stat().st_mtime_ns
         menu(self.page, "File", "Save Notebook")
         wait_until(lambda: path.stat().st_mtime_ns > before)
-        self.page.wait_for_selector(".jp-mod-current.jp-mod-dirty", state="detached")
+        self.page.wait_for_selector(CHANGED, state="detached")
 
     def sees(self, path):
         """Sliders, figures, also in words, nothing red, no dead widget; its text."""
@@ -122,7 +119,8 @@ def test_a_week(tmp_path, browser):
             with course.notebook(page, path.relative_to(course.course).as_posix()):
                 read = path.stat().st_mtime_ns
                 assert reader.sees(path)
-                page.wait_for_timeout(3000)  # it would save what it takes for changed
+                page.wait_for_timeout(3000)
+                assert page.locator(CHANGED).count() == 0
                 assert path.stat().st_mtime_ns == read
                 reader.saves(path)
         page.close()
