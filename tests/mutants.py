@@ -2,15 +2,12 @@
 
     python tests/mutants.py                      every mutant, in some minutes
     python tests/mutants.py --only stats-ddof holm-order
-    python tests/mutants.py --quick              the named tests alone
 
 In ``mutants.json`` ``file``, ``find`` (which occurs once in it) and ``replace`` say how
-to break the package, ``tests`` which tests or notebooks to ask first, ``old`` what the
-first edition's tests made of it. A mutant of what the package no longer has says so in
-``gone``. If the named tests pass, all other unit tests of the package are asked.
+to break the package, ``tests`` which tests or notebooks to ask first: if they pass, all
+other unit tests of the package are asked.
 
-Exit status: 0 when nine in ten are killed, and every one that the first edition's tests
-killed; 1 when not; 2 when a mutant cannot be made.
+Exit status: 0 when nine in ten are killed; 1 when not; 2 when one cannot be made.
 """
 
 import argparse
@@ -132,7 +129,7 @@ class Copy:
             path.write_bytes(before)
 
 
-def run(chosen, quick):
+def run(chosen):
     """Judge the mutants: {id: outcome}, printed as they come."""
     outcomes = {}
 
@@ -153,7 +150,7 @@ def run(chosen, quick):
         for mutant in chosen:
             judge(mutant, [([test], left_out) for test in mutant["tests"]])
         left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
-        if left and not quick:
+        if left:
             print(f"all unit tests are asked about {len(left)}", flush=True)
             tests = [f"tests/{p.name}" for p in (ROOT / "tests").glob("test_*.py")]
             every = sorted(tests), copy.passing(*tests)
@@ -163,26 +160,18 @@ def run(chosen, quick):
 
 
 def summary(chosen, outcomes):
-    """Print killed of all, by these tests and the old; return the exit status."""
-    killed = [mutant["id"] for mutant in chosen if outcomes[mutant["id"]] == "killed"]
-    before = [m["id"] for m in chosen if m["old"].startswith("killed")]
-    print(f"{len(killed)} of {len(chosen)} killed; the first edition: {len(before)}")
-    if lost := sorted({*before} - {*killed}):
-        print(f"killed by the first edition's tests, and not now: {', '.join(lost)}")
-    if "broken" in outcomes.values():
-        return 2
-    return 1 if lost or len(killed) < SHARE * len(chosen) else 0
+    """Print killed of all; return the exit status."""
+    killed = [*outcomes.values()].count("killed")
+    print(f"{killed} of {len(chosen)} killed")
+    return 2 if "broken" in outcomes.values() else int(killed < SHARE * len(chosen))
 
 
 def possible(mutant):
     """Whether the mutant can be judged here; it says why not."""
     needs = mutant.get("needs")
-    if "gone" in mutant:
-        print(f"{mutant['id']}: gone, as {mutant['gone']}")
-    elif needs and importlib.util.find_spec(needs) is None:
-        print(f"{mutant['id']}: skipped, it needs {needs}")
-    else:
-        return True
+    if needs and importlib.util.find_spec(needs) is None:
+        return print(f"{mutant['id']}: skipped, it needs {needs}")
+    return True
 
 
 def main():
@@ -190,7 +179,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     more = {"choices": known, "metavar": "ID", "default": list(known)}
     parser.add_argument("--only", nargs="+", help="these mutants alone", **more)
-    parser.add_argument("--quick", action="store_true", help="the named tests alone")
     options = parser.parse_args()
     chosen = [known[name] for name in options.only if possible(known[name])]
     try:
@@ -200,7 +188,7 @@ def main():
         return 2
     # A background job may ignore Ctrl-C, and so would the tests that send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return summary(chosen, run(chosen, options.quick)) if chosen else 0
+    return summary(chosen, run(chosen)) if chosen else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
+from lsr_utils.experiments.several_machines import counted
 from lsr_utils.sharded import sharded_label_smoothing_cross_entropy as loss_fn
 
 WORDS, WIDTH, LENGTH, BATCH = 40, 32, 12, 16  # three ranks get 14, 14 and 12 words
@@ -93,6 +94,13 @@ def fail(how):
         time.sleep(60)
     n = 4 + 2 * rank * (how == "differ")
     loss_fn(torch.zeros(n, 3), torch.zeros(n).long(), classes=(3 * rank, 6))
+
+
+def gathered():
+    """What the counter sees of two calls, one of them PyTorch's own for a DTensor."""
+    with counted() as seen:
+        dist.all_reduce(whole(mesh_of(1), torch.zeros(2, 3), [dt.Shard(0)]))
+    return seen.bytes, sorted(name.split(".")[1] for name in seen.calls())
 
 
 # A training step, end to end ----------------------------------------------------------

@@ -51,13 +51,6 @@ def loss_fn():
     return contract.label_smoothing_cross_entropy
 
 
-@pytest.fixture
-def sharded_loss_fn(loss_fn):
-    return lambda shards, targets, **options: loss_fn(
-        torch.cat(shards, 1), targets, **options
-    )
-
-
 def test_it_is_the_fused_loss_that_answers(monkeypatch, loss_fn):
     asked = []
     monkeypatch.setattr(losses, "_rows_from_indices", lambda *a: asked.append(a))

@@ -88,6 +88,7 @@ def tasks(ranks):
     found = {name: ("value_and_gradient", *given) for name, given in found.items()}
     if ranks == 2:
         found |= {kind: ("refused", kind) for kind in REFUSED}
+        found["gathered"] = ("gathered",)
     return found
 
 
@@ -159,6 +160,11 @@ def test_a_masked_class_costs_all_unless_nothing_asks_for_it():
 def test_a_wrong_call_is_refused_on_every_rank(kind):
     for of_rank in results(2):
         assert of_rank[kind].startswith(REFUSED[kind])
+
+
+def test_collectives_are_counted_once_with_the_bytes_that_they_hand_a_rank():
+    calls = ["all_gather_into_tensor", "allreduce_"]
+    assert [of_rank["gathered"] for of_rank in results(2)] == [(96, calls)] * 2
 
 
 ENDS = {
