@@ -83,6 +83,8 @@ def prepare():
 
 def make():
     """Make .venv anew, with the Python that runs this."""
+    if sys.version_info < (3, 11) and sys.prefix != sys.base_prefix:
+        sys._base_executable = os.path.realpath(sys.executable)  # not .venv's own
     if STAMP.exists() and not ENV.is_symlink():
         say(f"The {ENV.name} there is unfinished or was made elsewhere: removing it.")
         shutil.rmtree(ENV)
@@ -122,10 +124,8 @@ def install():
 
 def inside(*module):
     """Run a module in .venv; where it fails, exit with one sentence on why."""
-    command = [PYTHON, "-m", *module]
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables(), stderr=subprocess.PIPE, close_fds=False
-    )
+    options = {"cwd": ROOT, "env": variables(), "close_fds": False}
+    done = subprocess.run([PYTHON, "-m", *module], stderr=subprocess.PIPE, **options)
     if done.returncode:
         said = done.stderr.decode(errors="replace")
         lines = re.findall("(?m)^.*(?:ERROR|No module named).*?(?=\\W*$)", said)
