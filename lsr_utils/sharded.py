@@ -1,8 +1,9 @@
 """The smoothed loss where the classes lie on several ranks of ``torch.distributed``.
 
 Each rank holds the logits of some classes, all rows of them. The ranks exchange the
-maximum of a row and three sums: 16 bytes a row in float32, however many classes there
-are, and nothing in the backward pass. Values and gradients are those of ``losses``.
+maximum of a row and three sums, and six check sums a call. In float32 that is 16 bytes
+a row, once for each axis of a mesh that splits the classes, however many classes there
+are; in the backward pass nothing. Values and gradients are those of ``losses``.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
 from . import check, losses
 
 NAN = math.nan
-PRIME = 4093  # of check sums, which float32 adds up exactly over 4,000 ranks
+UNKNOWN, IGNORED = -1, -2  # for a class: a target out of range, and ignore_index
 
 
 def sharded_label_smoothing_cross_entropy(
@@ -27,21 +28,25 @@ def sharded_label_smoothing_cross_entropy(
     logits  : a DTensor (N, K), (N, K, d1, ...) or (K,) with Shard on the class axis; on
               other axes of its mesh rows may be sharded. Or the plain tensor of this
               rank's classes, of any width, with ``classes``
-    targets : class indices of this rank's rows, any integer dtype, or a DTensor; the
-              same on all ranks that share a row
+    targets : class indices of this rank's rows, any integer dtype, or beside a DTensor
+              another one; the same on all ranks that share a row
     weight  : (K,) tensor, whole on every rank, or None
     group   : process group that shares the classes of a plain tensor; None is all ranks
     classes : (start, K): a plain tensor holds the classes start ... start + width - 1
     returns : a plain tensor: of "mean" and "sum" the same number on every rank of the
               mesh, of "none" a loss for each of this rank's rows. A row whose target is
               out of range has the loss nan and a gradient of zero, as on CUDA
-    raises  : as ``losses``; ValueError where the shards leave out or repeat a class, or
-              targets differ between ranks (nan on CUDA). Taught in deep dive 02c.
+    raises  : as ``losses``; ValueError on all ranks that split a row where their shards
+              leave out or repeat a class, or their targets differ (nan on CUDA). Where
+              one has more rows, they wait until their group's time-out
+    source  : taught in deep dive 02c
     """
     how = losses.LabelSmoothingCrossEntropy(
         eps, reduction, weight=weight, ignore_index=ignore_index
     )
     losses._check_floating(logits, "logits")
+    must = "logits must have shape (N, K), (N, K, d1, ...) or (K,)"
+    check.that(logits.dim() > 0, must, tuple(logits.shape))
     class_axis = min(1, logits.dim() - 1)
     mesh, rows_lie = None, []  # how rows lie on a mesh: in parts, or whole
     if isinstance(logits, DTensor):
@@ -52,6 +57,8 @@ def sharded_label_smoothing_cross_entropy(
     else:
         place = *_interval(classes, logits.shape[class_axis]), [group]
     if isinstance(targets, DTensor):
+        must = "targets must be a plain tensor, as logits are"
+        check.that(mesh is not None, must, targets.placements)
         targets = targets.redistribute(mesh, rows_lie).to_local()
     if isinstance(targets, torch.Tensor) and targets.is_floating_point():
         raise TypeError(f"targets must be class indices, got dtype {targets.dtype}.")
@@ -59,18 +66,17 @@ def sharded_label_smoothing_cross_entropy(
     whole[class_axis] = place[1]
     losses._check_inputs(logits.new_empty(()).expand(whole), targets, how)
     shape, targets = targets.shape, losses._as_int64(targets).reshape(-1)
-    live = targets != how.ignore_index
-    known = live & (targets >= 0) & (targets < place[1])
-    index = targets.where(known, 0)
+    known, live = (targets >= 0) & (targets < place[1]), targets != how.ignore_index
+    targets = targets.where(known, UNKNOWN).where(live, IGNORED)
     z = logits.movedim(class_axis, -1)
-    z = z.reshape(len(index), z.shape[-1])  # (N, width)
+    z = z.reshape(len(targets), z.shape[-1])  # (N, width)
     if weight is not None:
         weight = weight.detach().to(torch.promote_types(z.dtype, torch.float32))
-    rows = _Rows.apply(z, index, known, weight, how.eps, place)
-    rows = rows.where(known | ~live, NAN)
+    rows = _Rows.apply(z, targets, weight, how.eps, place)
+    rows = rows.where(targets != UNKNOWN, NAN)
     if how.reduction == "none":
         return rows.reshape(shape)
-    share = torch.ones_like(rows) if weight is None else weight[index]
+    share = torch.ones_like(rows) if weight is None else weight[targets.clamp(min=0)]
     both = torch.stack([rows.sum(), share.where(live, 0.0).sum()])
     if any(lie.is_shard() for lie in rows_lie):  # the rows of other ranks count too
         parts = [Partial() if lie.is_shard() else lie for lie in rows_lie]
@@ -87,33 +93,38 @@ class _Rows(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, z, index, known, weight, eps, place):
+    def forward(ctx, z, targets, weight, eps, place):
         start, num_classes, groups = place
         n, width = z.shape
+        known, index = targets >= 0, targets.clamp(min=0)
         top = z.amax(1) if width else z.new_full((n,), -math.inf)
         top = top.to(torch.promote_types(z.dtype, torch.float32))
+        pairs = torch.arange(1, n + 1, device=z.device) * (num_classes + 2) + targets
+        digest = _drawn(pairs, 24).sum(1) % 2**24
+        top = torch.cat([top, digest, -digest])  # the least, too, by a maximum
         for group in groups:
             dist.all_reduce(top, dist.ReduceOp.MAX, group)
+        top, most, least = top.split([n, 2, 2])
+        agreed = (most == -least).all()
         mine = known & (index >= start) & (index < start + width)
         local = (index - start).where(mine, 0)[:, None][:, :width]  # empty like z
         w = top.new_ones(width) if weight is None else weight[start : start + width]
-        packed = top.new_zeros(3 * n + 1)
-        exps, of_target, uniform = packed[:-1].view(3, n)
+        packed = top.new_zeros(3 * n + 2)
+        exps, of_target, uniform = packed[:-2].view(3, n)
         shifted = z - top[:, None]  # the only copy of this rank's logits
         of_target += shifted.gather(1, local).sum(1).where(mine, 0.0)
         if eps > 0:  # a class without weight may be masked: 0 * inf is 0
             terms = shifted if weight is None else losses._times(w, shifted)
             uniform += terms.sum(1)
         exps += shifted.exp_().sum(1)
-        # Adjoining shards' differences add up, and so do equal targets.
-        below = [pow(k, 3, PRIME) for k in (start, start + width, num_classes)]
-        places = torch.arange(1, n + 1, device=z.device)
-        digest = ((index + known) * places).sum() % PRIME
-        packed[-1] = below[1] - below[0] + digest
+        # Where shards adjoin, their differences add up to that of all classes. Of 12
+        # bits float32 adds up those of 4,096 ranks without rounding.
+        ends = torch.tensor([0, start, start + width, num_classes], device=z.device)
+        ends = _drawn(ends, 12)
+        packed[-2:] = (ends[:, 2] - ends[:, 1]) % 4096
         for group in groups:
             dist.all_reduce(packed, group=group)
-        all_digests = digest * math.prod(map(dist.get_world_size, groups))
-        agreed = (packed[-1] - all_digests - below[2]) % PRIME == 0
+        agreed &= (packed[-2:] % 4096 == (ends[:, 3] - ends[:, 0]) % 4096).all()
         if not z.is_cuda:
             must = "shards must hold each class once, and all ranks the same targets"
             got = f"classes {start} ... {start + width - 1} of {num_classes} here"
@@ -139,7 +150,14 @@ class _Rows(torch.autograd.Function):
         slope.mul_((pull * up)[:, None]).addr_(up, w, alpha=-ctx.each)
         slope.scatter_add_(1, local, -(push * up)[:, None])
         slope.masked_fill_(~known[:, None], 0.0)  # whatever these rows hold
-        return slope.to(z.dtype), *[None] * 5
+        return slope.to(z.dtype), *[None] * 4
+
+
+def _drawn(x, bits):
+    """Two numbers of so many bits, as if drawn at random, for each whole number."""
+    for factor in (-7046029254386353131, -4658895280553007687):  # of splitmix64
+        x = (x ^ (x >> 31)) * factor  # int64 overflows without a word
+    return torch.stack([x >> 8, x >> 36]) & (2**bits - 1)
 
 
 def _on_mesh(logits, class_axis):

@@ -67,8 +67,10 @@ def value_and_gradient(z, y, up, options, sizes=(), placements=()):
 
 
 def refused(kind):
-    """A call that is wrong, on both of two ranks."""
+    """A call that is wrong, of two ranks or three."""
     rank, z, y = dist.get_rank(), torch.zeros(4, 3), torch.arange(4)
+    num_classes = 3 * dist.get_world_size()
+    mine, zeros = (3 * rank, num_classes), torch.zeros
     if kind == "second derivative":
         loss = loss_fn(z.requires_grad_(), y, classes=(3 * rank, 6))
         (slope,) = torch.autograd.grad(loss, z, create_graph=True)
@@ -79,10 +81,26 @@ def refused(kind):
         local, mesh = torch.zeros(4, 2 + 2 * rank), mesh_of(1)
         shape = {"run_check": False, "shape": (4, width), "stride": (width, 1)}
         return loss_fn(dt.DTensor.from_local(local, mesh, [placement], **shape), y)
-    classes = {"overlap": (0, 6), "gap": (4 * rank, 7), "beyond": (4, 6), "none": None}
-    others = {"targets": y + rank, "order": y.roll(rank), "ignored": y - 100 * rank}
-    y = {**others, "probabilities": torch.zeros(4, 6)}.get(kind, y)
-    return loss_fn(z, y, classes=classes.get(kind, (3 * rank, 6)))
+    z, y, classes = {
+        "overlap": (z, y, (0, num_classes)),
+        "gap": (z, y, (4 * rank, 7)),
+        "beyond": (z, y, (4, 6)),
+        "none": (z, y, None),
+        "total": (z, y, (3 * rank, num_classes + (rank == 1))),
+        "targets": (z, y + rank, mine),
+        "order": (z, y.roll(rank), mine),
+        "ignored": (z, y - 100 * rank, mine),
+        "one ignores": (z, y.where(y < 3, -100 + 177 * rank), mine),
+        "probabilities": (z, zeros(4, 6), mine),
+        "number": (z[0, 0], y[0], mine),
+        "plain": (z, dt.DTensor.from_local(y, mesh_of(1)), mine),
+        # These agree modulo 4093, or their cubes do.
+        "hole": (zeros(4, 9 + 60 * rank), y, (59 * rank, 128)),
+        "lap": (zeros(4, 77 + rank), y, (50 * rank, 128)),
+        "distant": (zeros(4, 2500), y + 4093 * rank, (2500 * rank, 5000)),
+        "last row": (zeros(4093, 3), torch.arange(4093) // 4092 * 5 * rank, mine),
+    }[kind]
+    return loss_fn(z, y, classes=classes)
 
 
 def fail(how):
@@ -93,7 +111,7 @@ def fail(how):
     if rank == 1 and how == "sleep":
         time.sleep(60)
     n = 4 + 2 * rank * (how == "differ")
-    loss_fn(torch.zeros(n, 3), torch.zeros(n).long(), classes=(3 * rank, 6))
+    loss_fn(torch.zeros(n, 3), torch.zeros(n).long(), classes=(3 * rank, 9))
 
 
 def gathered():

@@ -95,7 +95,7 @@ def test_a_module_says_what_it_is_and_imports_only_those_above_it(path):
 
 
 MOST = {  # lines, with those of deep dives 08b and 08c
-    "exercises": 1960, "experiments": 1280, "fused": 1300, "sharded": 170, "core": 3900
+    "exercises": 1960, "experiments": 1280, "fused": 1300, "sharded": 190, "core": 3900
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def on_ranks(ranks, job, *given, helpers=(), seconds=180):
             process.kill()
             process.join()
         if not any(code != 0 for code in codes):
-            return [torch.load(file.with_suffix(".pt")) for file in files]
+            return [torch.load(f"{file}.pt", weights_only=False) for file in files]
         late = "was stopped" if any(codes) else f"did not end within {seconds} s"
         ends = [f"ended with exit code {code}" if code else late for code in codes]
         bad = [rank for rank in range(ranks) if codes[rank] != 0]
@@ -73,15 +73,16 @@ def _rank(rank, ranks, folder, text, job, seconds):
         if gpus:
             torch.set_default_device(f"cuda:{rank}")
         backend, store = "nccl" if gpus else "gloo", file.with_name("store").as_uri()
-        dist.init_process_group(backend, store, timedelta(seconds=seconds), ranks, rank)
+        wait = timedelta(seconds=0.8 * seconds)  # there is time left to say so
+        dist.init_process_group(backend, store, wait, ranks, rank)
         try:
             exec(text, globals())
             job = globals()[job] if isinstance(job, str) else job
             given = torch.load(file.with_name("given"), weights_only=False)
             torch.save(job(*given), file.with_suffix(".pt"))
-        except Exception:
-            traceback.print_exc(file=log)
-            raise
+        except BaseException:  # SystemExit too
+            traceback.print_exc()
+            os._exit(1)
         if gpus:
             dist.destroy_process_group()
     os._exit(0)  # at once: there are versions whose gloo waits for a rank that ended
