@@ -83,14 +83,12 @@ def refused(kind):
         return loss_fn(dt.DTensor.from_local(local, mesh, [placement], **shape), y)
     z, y, classes = {
         "overlap": (z, y, (0, num_classes)),
-        "gap": (z, y, (4 * rank, 7)),
         "beyond": (z, y, (4, 6)),
         "none": (z, y, None),
         "total": (z, y, (3 * rank, num_classes + (rank == 1))),
         "targets": (z, y + rank, mine),
         "order": (z, y.roll(rank), mine),
-        "ignored": (z, y - 100 * rank, mine),
-        "one ignores": (z, y.where(y < 3, -100 + 177 * rank), mine),
+        "ignored": (z, y.where(y < 3, -100 + 177 * rank), mine),
         "probabilities": (z, zeros(4, 6), mine),
         "number": (z[0, 0], y[0], mine),
         "plain": (z, dt.DTensor.from_local(y, mesh_of(1)), mine),
@@ -98,7 +96,7 @@ def refused(kind):
         "hole": (zeros(4, 9 + 60 * rank), y, (59 * rank, 128)),
         "lap": (zeros(4, 77 + rank), y, (50 * rank, 128)),
         "distant": (zeros(4, 2500), y + 4093 * rank, (2500 * rank, 5000)),
-        "last row": (zeros(4093, 3), torch.arange(4093) // 4092 * 5 * rank, mine),
+        "last_row": (zeros(4093, 3), torch.arange(4093) // 4092 * 5 * rank, mine),
     }[kind]
     return loss_fn(z, y, classes=classes)
 

@@ -4,7 +4,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import threading
 from unittest.mock import MagicMock, Mock
 
@@ -37,10 +36,7 @@ def test_a_second_compilers_vectors_give_the_same(monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("CXX", str(garbage))
     narrow = ["-march=x86-64"] if platform.machine() == "x86_64" else []
     monkeypatch.setattr(build, "FLAGS", (narrow,))
-    with monkeypatch.context() as patch:  # the folder cannot be removed
-        patch.setattr(tempfile, "tempdir", str(tmp_path))
-        patch.setattr(os, "rmdir", Mock(side_effect=OSError("in use")))
-        library = build.library(lambda library: True)
+    library = build.library(lambda library: True)
     assert library is not None and capfd.readouterr() == ("", "")
     monkeypatch.setattr(cpu, "_library", lambda: library)
     for num_classes in (3, 17, 30, 257):

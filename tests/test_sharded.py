@@ -17,10 +17,8 @@ FORMS = [(), ("classes",), ("rows",)]  # plain tensors; axes of a DTensor's mesh
 ON_TWO_AXES = [("rows", "classes"), ("both", "classes"), ("classes", "classes")]
 DISAGREE = "ValueError: shards must hold each class once, and all ranks the same ta"
 REFUSED = {
-    **dict.fromkeys(["overlap", "gap", "targets", "order", "ignored"], DISAGREE),
-    **dict.fromkeys(
-        ["hole", "lap", "total", "last row", "distant", "one ignores"], DISAGREE
-    ),
+    **dict.fromkeys("overlap hole lap total targets order".split(), DISAGREE),
+    **dict.fromkeys(["distant", "last_row", "ignored"], DISAGREE),
     "plain": "ValueError: targets must be a plain tensor, as logits are, got (Rep",
     "number": "ValueError: logits must have shape (N, K), (N, K, d1, ...) or (K,), got",
     "beyond": "ValueError: classes[0] must be a whole number, 0 to 3, got 4",
