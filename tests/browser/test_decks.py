@@ -112,7 +112,7 @@ def test_the_speaker_sees_the_notes(open_deck):
 
 def test_the_index_leads_to_every_deck_and_handout(decks):
     text = (decks / "index.html").read_text("utf-8")
-    names = [*DECKS[:9], "decision_page", DECKS[9], "cheat_sheet", *DECKS[10:]]
+    names = sorted([*DECKS, "decision_page", "cheat_sheet"])
     kinds = [f"{name}.{kind}" for name in names for kind in ("html", "pdf")]
     assert re.findall('<a href="([^"]*)"', text) == kinds
     for name in names:
