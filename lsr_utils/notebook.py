@@ -91,16 +91,16 @@ def table(frame, caption, mark=()):
     heads = *("" if name is None else name for name in frame.index.names), *frame
     both = frame.index.to_frame(), frame
     parts = [part.itertuples(index=False, name=None) for part in both]
-    body = (label + row for label, row in zip(*parts, strict=True))
-    rows = [[*map(_word, row)] for row in (heads, *body)]
+    rows = [[*map(_word, row)] for row in (heads, *map(tuple.__add__, *parts))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    plain, page, cell = [caption], f"<caption>{html.escape(caption)}</caption>", "th"
+    page = f'<caption style="white-space: normal">{html.escape(caption)}</caption>'
+    plain, page, cell, after = [caption], f"{page}<thead>", "th", "</thead><tbody>"
     for label, row in zip([None, *frame.index], rows, strict=True):
         plain.append("  ".join(map(str.rjust, row, widths)) + "  ←" * (label in mark))
         bold = ' style="font-weight: bold"' * (label in mark)
         cells = "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in row)
-        page, cell = f"{page}<tr{bold}>{cells}</tr>", "td"
-    page = f'<table style="white-space: nowrap">{page}</table>'
+        page, cell, after = f"{page}<tr{bold}>{cells}</tr>{after}", "td", ""
+    page = f'<table style="white-space: nowrap">{page}</tbody></table>'
     display({"text/html": page, "text/plain": "\n".join(plain)}, raw=True)
 
 

@@ -47,9 +47,9 @@ def test_a_slide_shows_what_its_marks_name():
 
 def test_answers_of_votes_are_on_another_page_of_a_handout():
     votes = [False, True, False, False, True, True, False]
-    slides = [deck.Slide("A", "", "", [], "", 1, vote) for vote in votes]
+    slides = [deck.Slide("A", "", "", [], "", *row) for row in enumerate(votes)]
     found = [[slide.vote for slide in page] for page in deck.pages(slides)]
-    assert found == [[False, True], [False, False], [True], [True], [False]]
+    assert found == [[False], [True], [False, False], [True], [True], [False]]
     assert max(map(len, found)) == 2
 
 
@@ -152,6 +152,7 @@ def test_without_chromium_decks_are_made_all_the_same(tmp_path):
     assert (tmp_path / "00_one_picture.html").is_file()
     assert not list(tmp_path.glob("*.pdf"))
     assert ".pdf" not in (tmp_path / "index.html").read_text("utf-8")
+    assert "00_one_picture.html" in page.index({}, tmp_path)  # made before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the browser")

@@ -35,11 +35,11 @@ def made(name, title, question, slides, decks):
 def wanted(options):
     """What to make: {name: (page, what the index says, pages on paper)}."""
     lectures = [p for p in command.lectures(ROOT) if p.parent == NOTEBOOKS]
-    listed = {} if options.names else talks.plans(SHEET.parent)
+    listed = talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
         raise command.Problem(f"No plan {options.plan!r}: only {', '.join(listed)}")
-    if not options.plan:
+    if options.names or not options.plan:
         for path in command.beginning(options.names, [*lectures, SHEET]):
             notebook = read(path)
             if path == SHEET:
@@ -52,7 +52,7 @@ def wanted(options):
             for cell in (c for c in notebook.cells if c.source.startswith(DECISION)):
                 about = "Decision page", "When, with which ε, and what else?", "1 page"
                 yield "decision_page", (page.sheet(about[0], [cell]), about, 1)
-    for name in [options.plan] if options.plan else listed:
+    for name in [options.plan] if options.plan else [] if options.names else listed:
         slides = talks.composed(name, listed[name], NOTEBOOKS)
         heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."
         yield name, made(name, *heads, slides, names)
@@ -83,7 +83,7 @@ def main():
         except (OSError, command.Problem, subprocess.TimeoutExpired) as failure:
             handouts = False
             print(f"slides: The decks are made, without handouts. {failure}")
-    (folder / "index.html").write_text(page.index(decks, handouts), encoding="utf-8")
+    (folder / "index.html").write_text(page.index(decks, folder), encoding="utf-8")
     print(f"Open {options.to / 'index.html'}.")
 
 

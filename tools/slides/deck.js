@@ -7,6 +7,17 @@
     return new Promise(done => addEventListener('load', done, {once: true}));
   }
 
+  // On paper a film stands at its last step, with ε = 0.1.
+  function settle(slider) {
+    const numbers = slider.querySelector('script[type="application/json"]').text;
+    const {controls} = JSON.parse(numbers), inputs = slider.querySelectorAll('input');
+    if (!controls.some(control => control.name === 'step')) return;
+    controls.forEach(function ({name, values}, place) {
+      inputs[place].value = name === 'step' ? values.length - 1 : values.indexOf(0.1);
+      inputs[place].dispatchEvent(new Event('input'));
+    });
+  }
+
   async function start() {
     await loaded();
     if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
@@ -18,6 +29,7 @@
       document.querySelector('link[href$="reveal.css"]').disabled = true;
       document.querySelectorAll('section').forEach(slide =>
         slide.insertAdjacentHTML('afterend', '<div class="ruled"></div>'));
+      document.querySelectorAll('.slider').forEach(settle);
       return;
     }
     await Reveal.initialize({

@@ -7,6 +7,7 @@ or both, of the code only the `lines` "1-8"; or it shows its own `text`, in Mark
 """
 
 import ast
+import itertools
 import re
 import textwrap
 from dataclasses import dataclass
@@ -92,9 +93,10 @@ def results_shown(cell):
 
 def pages(slides):
     """Slides for a handout, two a page; what answers a vote is not on its page."""
-    made = [[]]
-    for slide in slides:
-        if len(made[-1]) == 2 or made[-1] and made[-1][-1].vote:
+    made = [slides[:1]]
+    for before, slide in itertools.pairwise(slides):
+        told = before.vote or slide.vote and not before.minutes  # by a title, too
+        if told or len(made[-1]) == 2:
             made.append([])
         made[-1].append(slide)
     return made

@@ -45,17 +45,15 @@ def section(slide, begins, decks):
         shown.append((f"code{wide}", code))
     shown += [(kind, result_html(kind, *what)) for kind, *what in slide.results]
     head = f'<section class="{kinds}"><h2>{title}</h2>'
-    lines = [head, '<div class="body">']
-    lines += [f'<div class="{kind}">{inner}</div>' for kind, inner in shown]
+    body = "\n".join(f'<div class="{kind}">{inner}</div>' for kind, inner in shown)
     said = markdown(f"**{slide.minutes:g} min** {slide.say}", decks)
     notes = f'<aside class="notes">{said}</aside>' * (not first)
-    return "\n".join([*lines, f"</div>{notes}</section>"])
+    return f'{head}\n<div class="body">\n{body}\n</div>{notes}</section>'
 
 
 def result_html(kind, content, words):
     if kind == "figure":
-        source = f"data:image/png;base64,{content}"
-        return f'<img src="{source}" alt="{html.escape(words)}">'
+        return f'<img src="data:image/png;base64,{content}" alt="{html.escape(words)}">'
     if kind == "text":
         return f"<pre>{ansi2html(content)}</pre>"
     return content
@@ -92,13 +90,17 @@ def sheet(title, cells):
     return filled("sheet.html", title=title, kind=kind, sheet=made)
 
 
-def index(decks, handouts):
-    """The page that lists the title, the question, and what is known of each deck."""
-    lines = []
+def index(decks, folder):
+    """The page that lists these decks, and what it listed before and is there."""
+    old = folder / "index.html"
+    before = re.findall("<li>.*", old.read_text("utf-8") if old.exists() else "")
+    lines = {line.split('"')[1]: line for line in before}
     for name, (title, question, about) in decks.items():
-        pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' if handouts else ""
-        lines.append(
+        printed = (folder / f"{name}.pdf").exists()
+        pdf = f' · <a href="{name}.pdf">handout (PDF)</a>' * printed
+        lines[f"{name}.html"] = (
             f'<li><a href="{name}.html">{plain(title)}</a>: {plain(question)} '
             f"<small>{about}{pdf}</small></li>"
         )
-    return filled("index.html", decks="\n".join(lines))
+    there = [lines[page] for page in sorted(lines) if (folder / page).exists()]
+    return filled("index.html", decks="\n".join(there))

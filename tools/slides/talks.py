@@ -14,20 +14,15 @@ ROW = re.compile(r"(?m)^\| \[(.+)\]\(\.\./(\S+?\.ipynb)[^)]*\) \| ([\d.]+) \|")
 def plans(teaching):
     """The talks of plans.md, {name: [(title of a slide, notebook, minutes), ...]}."""
     text = (teaching / "plans.md").read_text(encoding="utf-8")
-    parts = re.split(r"(?m)^### (\d+) minutes$", text)
-    made = {}
-    for length, part in zip(parts[1::2], parts[2::2], strict=True):
-        made[f"talk{length}"] = ROW.findall(re.split(r"(?m)^#{1,3} ", part)[0])
-    return made
+    parts = re.findall(r"(?ms)^### (\d+) minutes$(.*?)(?=^#{1,3} |\Z)", text)
+    return {f"talk{length}": ROW.findall(part) for length, part in parts}
 
 
 def composed(name, rows, notebooks):
     """The slides of a talk; Problem where a lecture has none of that title."""
-    made, known = [], {}
+    paths, made = {path for _, path, _ in rows}, []
+    known = {p: {s.title: s for s in slides(read(notebooks / p))} for p in paths}
     for message, path, minutes in rows:
-        if path not in known:
-            there = slides(read(notebooks / path))
-            known[path] = {slide.title: slide for slide in there}
         if message not in known[path]:
             raise Problem(f"{path} has no slide {message!r}, which {name} lists.")
         made.append(replace(known[path][message], minutes=float(minutes)))
