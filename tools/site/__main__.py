@@ -23,7 +23,7 @@ import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
 from tidy import read  # noqa: E402
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
     ROOT / "README.md": "README",
@@ -168,24 +168,26 @@ def main():
     parser.add_argument("--url", default="", help="where it will lie, for previews")
     options = parser.parse_args()
     target = options.to.resolve()
-    shutil.rmtree(target, ignore_errors=True)
-    npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
-    decks = target / "slides"
-    made = [sys.executable, str(HERE.with_name("slides")), "--to", str(decks)]
-    if subprocess.run(made).returncode:
-        sys.exit(1)  # `slides` has said why
+    command.spare(target, "slides/assets/deck.css")
+    target.mkdir(parents=True, exist_ok=True)  # or it is said at once
     with tempfile.TemporaryDirectory() as folder:
-        source, cache = Path(folder, "source"), Path(folder, "cache")
-        prepare(source, options.url and f"{options.url.rstrip('/')}/", decks)
+        site, source, cache = (Path(folder, n) for n in ("site", "source", "cache"))
+        npm.copy("mathjax", ["es5/tex-svg-full.js"], site / "_static")
+        made = [sys.executable, HERE.with_name("slides"), "--to", "slides"]
+        if subprocess.run(made, cwd=site).returncode:
+            sys.exit(1)  # `slides` has said why
+        prepare(source, options.url and f"{options.url.rstrip('/')}/", site / "slides")
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]
-        if subprocess.run([*call, HERE, "-d", cache, source, target]).returncode:
+        if subprocess.run([*call, HERE, "-d", cache, source, site]).returncode:
             raise command.Problem("Sphinx warns of what stands above: no site is built")
-    for path in command.files(ROOT, "*.ipynb"):
-        (target / "files").mkdir(exist_ok=True)
-        shutil.copyfile(path, target / "files" / path.name)
-    for path in (target / "_static").glob("*-macros.html"):
-        path.unlink()  # templates of the theme, which it leaves among the files
+        (site / "files").mkdir()
+        for path in command.files(ROOT, "*.ipynb"):
+            shutil.copyfile(path, site / "files" / path.name)
+        for path in (site / "_static").glob("*-macros.html"):
+            path.unlink()  # templates of the theme, which it leaves among the files
+        shutil.rmtree(target, ignore_errors=True)  # only now: the older site
+        shutil.copytree(site, target, dirs_exist_ok=True)
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 
