@@ -50,7 +50,8 @@ def test_every_page_is_there_and_no_other(site):
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name, site, open_site):
     page = open_site(name)
-    targets = page.locator("a[href]").evaluate_all("all => all.map(a => a.href)")
+    to = "all => all.map(e => e.href || new URL(e.content, location).href)"
+    targets = page.locator("a[href], [property='og:image']").evaluate_all(to)
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     for target in {t for t in targets if t.startswith("file:") and "?" not in t}:
         place, _, anchor = target.partition("#")
@@ -126,6 +127,7 @@ def test_the_film_plays_until_somebody_takes_over(open_site):
     before = step.input_value()
     other = "was => document.querySelectorAll('.plays input')[1].value !== was"
     page.wait_for_function(other, arg=before)
+    assert page.locator(".plays [aria-live=off]").count() == 1
     step.focus()
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("button", name="Play").count() == 1
@@ -148,6 +150,7 @@ def test_claims_are_filtered_by_mark_and_notebook(open_site):
 def test_a_lecture_has_all_that_belongs_to_it_and_its_figures_enlarge(open_site):
     page = open_site("notebooks/05_three_clouds")
     words = ["Download", "Exercises", "Solutions", "Slides", "Handout (PDF)"]
+    words.append("Cheat sheet")
     assert page.locator(".beside a").all_inner_texts() == words
     figures = page.locator("div.cell_output a.image-reference > img")
     assert figures.count() == page.locator("div.cell_output img").count() > 3

@@ -32,6 +32,11 @@ PAGES = {
     ROOT / "data" / "README.md": "data",
 }
 ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
+TALKS = {
+    "All slides": "index.html",
+    "Talk of 45 minutes": "talk45.html",
+    "Talk of 90 minutes": "talk90.html",
+}
 FOLDERS = {"notebooks": "Lectures", "deep": "Deep dives"}
 LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
@@ -49,6 +54,9 @@ def prepare(source, address, decks):
             text = notebook_page(path, pages, decks)
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
+            text = re.sub(r"(?m)^(!\[.+\))$", r'\1{width="100%"}', text)  # it enlarges
+            if path.parent.name == "teaching":
+                text = text.replace("\n", f"\n\n{beside(path, decks)}\n", 1)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
     folders = {}
@@ -77,7 +85,7 @@ def landing(source, address, pages):
         options += f":img-top: {path.stem}.png\n:img-alt: {alt}"
         title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
         minutes = re.search(r"read (\d+)", head)[1]
-        text = f"{question}\n\n{minutes} minutes"
+        text = f"{question}\n\n{minutes} minutes to read"
         cards.append(f":::{{grid-item-card}} {title}\n{options}\n{text}\n:::")
     film = next(
         output.data["text/html"]
@@ -115,26 +123,30 @@ def relinked(text, path, pages):
 
 
 def beside(path, decks):
-    """Links of a notebook to what belongs to it: deck, handout, exercises, file."""
-    links = {"Download": f"files/{path.name}"}
-    for kind in ("exercises", "solutions"):
-        if (path.parent / kind / f"{path.stem}_{kind}.ipynb").exists():
-            links[kind.capitalize()] = f"notebooks/{kind}/{path.stem}_{kind}.html"
-    for words, suffix in (("Slides", "html"), ("Handout (PDF)", "pdf")):
-        if (decks / f"{path.stem}.{suffix}").exists():
-            links[words] = f"slides/{path.stem}.{suffix}"
-    if path.stem.startswith("08") and (decks / "decision_page.pdf").exists():
-        links["Decision page (PDF)"] = "slides/decision_page.pdf"
+    """Links of a page to what belongs to it: deck, handout, exercises, file, talks."""
+    name = path.stem
+    made, links = TALKS, {}
+    if path.suffix == ".ipynb":
+        made = {"Slides": f"{name}.html", "Handout (PDF)": f"{name}.pdf"}
+        links["Download"] = f"files/{path.name}"
+    if name.startswith("08"):
+        made["Decision page (PDF)"] = "decision_page.pdf"
+    for kind in ("exercises", "solutions"):  # those of deep/02_... begin with 02b
+        for found in ROOT.glob(f"notebooks/{kind}/{name[:2]}*{name[2:]}_{kind}.ipynb"):
+            links[kind.capitalize()] = f"notebooks/{kind}/{found.stem}.html"
+    links |= {w: f"slides/{to}" for w, to in made.items() if (decks / to).exists()}
+    if path.parent.name in FOLDERS:
+        links["Cheat sheet"] = "notebooks/teaching/cheat_sheet.html"
     up = "../" * len(path.relative_to(ROOT).parent.parts)
     there = " · ".join(f'<a href="{up}{to}">{w}</a>' for w, to in links.items())
-    return nbformat.v4.new_markdown_cell(f'<p class="beside">{there}</p>')
+    return f'<p class="beside">{there}</p>'
 
 
 def notebook_page(path, pages, decks):
     """The notebook with folds, alternative texts and links as the site wants them."""
     notebook = read(path)
     folding.fold(notebook)
-    notebook.cells.insert(1, beside(path, decks))
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(beside(path, decks)))
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
