@@ -21,6 +21,7 @@ import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
+from slides import deck  # noqa: E402
 from tidy import read  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -32,19 +33,13 @@ PAGES = {
     ROOT / "data" / "README.md": "data",
 }
 ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
-TALKS = {
-    "All slides": "index.html",
-    "Talk of 45 minutes": "talk45.html",
-    "Talk of 90 minutes": "talk90.html",
-}
-FOLDERS = {"notebooks": "Lectures", "deep": "Deep dives"}
 LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 
 def prepare(source, address, decks):
     """Lay out the pages, as copies, for Sphinx; what lies in `decks` is linked."""
     shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
-    pages = dict(PAGES)
+    pages, talks = dict(PAGES), (HERE / "talks.html").read_text("utf-8")
     for path in command.files(ROOT, "*.ipynb", "*.md"):
         pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
     for path, page in pages.items():
@@ -56,17 +51,10 @@ def prepare(source, address, decks):
             text = relinked(path.read_text("utf-8"), path, pages)
             text = re.sub(r"(?m)^(!\[.+\))$", r'\1{width="100%"}', text)  # it enlarges
             if path.parent.name == "teaching":
-                text = text.replace("\n", f"\n\n{beside(path, decks)}\n", 1)
+                text = text.replace("\n", f"\n\n{talks}", 1)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
-    folders = {}
-    for page in [page for page in pages.values() if page.startswith("notebooks/")]:
-        folder = page.split("/")[-2]
-        folders.setdefault(FOLDERS.get(folder, folder.capitalize()), []).append(page)
-    folders["Reference"] = ["README", "claims", "contributing", "api", "data"]
-    table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
-    tables = [table % (name, "\n".join(there)) for name, there in folders.items()]
-    index = "".join([landing(source, address, pages), *tables])
+    index = landing(source, address, pages)
     (source / "index.md").write_text(index, encoding="utf-8")
 
 
@@ -76,23 +64,18 @@ def landing(source, address, pages):
     for path in (p for p in command.lectures(ROOT) if p.parent.name == "notebooks"):
         notebook = read(path)
         head = notebook.cells[0].source
-        outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-        shown = next(o for o in outputs if "image/png" in o.get("data", {}))
-        png = base64.b64decode(shown.data["image/png"])
-        (source / f"{path.stem}.png").write_bytes(png)
-        alt = shown.metadata["image/png"]["alt"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        results = [result for cell in code for result in deck.results_shown(cell)]
+        png, alt = next(what for kind, *what in results if kind == "figure")
+        (source / f"{path.stem}.png").write_bytes(base64.b64decode(png))
+        if path.stem == "05_three_clouds":
+            film = next(html for kind, html, _ in results if kind == "slider")
         options = f":link: notebooks/{path.stem}\n:link-type: doc\n"
         options += f":img-top: {path.stem}.png\n:img-alt: {alt}"
         title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
         minutes = re.search(r"read (\d+)", head)[1]
         text = f"{question}\n\n{minutes} minutes to read"
         cards.append(f":::{{grid-item-card}} {title}\n{options}\n{text}\n:::")
-    film = next(
-        output.data["text/html"]
-        for cell in read(ROOT / "notebooks" / "05_three_clouds.ipynb").cells
-        for output in cell.get("outputs", [])
-        if "lsr-live-" in output.get("data", {}).get("text/html", "")
-    )
     readme = (ROOT / "README.md").read_text("utf-8")
     findings = re.search(r"(?s)## Five findings.*?(?=\n## )", readme)[0]
     texts = {
@@ -123,38 +106,34 @@ def relinked(text, path, pages):
 
 
 def beside(path, decks):
-    """Links of a page to what belongs to it: deck, handout, exercises, file, talks."""
-    name = path.stem
-    made, links = TALKS, {}
-    if path.suffix == ".ipynb":
-        made = {"Slides": f"{name}.html", "Handout (PDF)": f"{name}.pdf"}
-        links["Download"] = f"files/{path.name}"
-    if name.startswith("08"):
-        made["Decision page (PDF)"] = "decision_page.pdf"
+    """Links of a notebook to what belongs to it: deck, handout, exercises, file."""
+    name, links = path.stem, {"Download": f"files/{path.name}"}
     for kind in ("exercises", "solutions"):  # those of deep/02_... begin with 02b
         for found in ROOT.glob(f"notebooks/{kind}/{name[:2]}*{name[2:]}_{kind}.ipynb"):
             links[kind.capitalize()] = f"notebooks/{kind}/{found.stem}.html"
+    made = {"Slides": f"{name}.html", "Handout (PDF)": f"{name}.pdf"}
+    if name.startswith("08"):
+        made["Decision page (PDF)"] = "decision_page.pdf"
     links |= {w: f"slides/{to}" for w, to in made.items() if (decks / to).exists()}
-    if path.parent.name in FOLDERS:
+    if path.parent.name in ("notebooks", "deep"):
         links["Cheat sheet"] = "notebooks/teaching/cheat_sheet.html"
     up = "../" * len(path.relative_to(ROOT).parent.parts)
     there = " · ".join(f'<a href="{up}{to}">{w}</a>' for w, to in links.items())
-    return f'<p class="beside">{there}</p>'
+    return nbformat.v4.new_markdown_cell(f'<p class="beside">{there}</p>')
 
 
 def notebook_page(path, pages, decks):
     """The notebook with folds, alternative texts and links as the site wants them."""
     notebook = read(path)
     folding.fold(notebook)
-    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(beside(path, decks)))
+    notebook.cells.insert(1, beside(path, decks))
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
             continue
-        tags = {*cell.metadata.get("tags", [])}
-        tags |= {"hide-input"} if folding.is_folded(cell) else set()
-        tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
-        cell.metadata["tags"] = sorted(tags)
+        tags = cell.metadata.setdefault("tags", [])
+        tags += ["hide-input"] * folding.is_folded(cell)
+        tags += ["hide-output"] * folding.has_covered_output(cell)
         cell.outputs = [o for o in cell.outputs if not folding.in_words(o)]
         for output in cell.outputs:
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
