@@ -134,7 +134,7 @@ PAINT
 { // gap
   const called = 'loss along the logit gap, target and softmax', type = 14, left = 52, foot = 250, tall = 214;
   const narrow = root.clientWidth && root.clientWidth < 600;  // there the curve is under the bars
-  const [width, height, span] = narrow ? [400, 600, 336] : [760, 300, 388], right = left + span;
+  const [width, height, span] = narrow ? [400, 600, 330] : [760, 300, 388], right = left + span;
   const low = height - 50, end = data.controls[2].values.at(-1), handle = inputs[2];
   for (const other of [handle.previousSibling, handle.nextSibling]) other.style.display = 'none';
   handle.style.cssText = `width: calc(${100 * span / width}% + 16px);
