@@ -67,16 +67,15 @@ PAINT
   live.onmousedown = live.onclick = event => event.stopPropagation();
   live.onkeydown = function (event) {
     // A deck's keys go on to the deck, which ignores those that are typed into an input.
-    if (!/^(Page.*|Escape| |[np])$/i.test(event.key)) event.stopPropagation();
-    else if (window.Reveal) event.preventDefault(event.target.blur());
+    if (!window.Reveal || !/^(Page.*|Escape| |[bnp.])$/i.test(event.key)) event.stopPropagation();
+    else event.preventDefault(event.target.blur());
   };
   reset.onclick = function () {
     inputs.forEach(function (input, i) { input.value = data.controls[i].start; });
     draw();
   };
-  live.style.maxWidth = '760px';
-  stage.style.minWidth = `${11 / type * width}px`;  // for letters of 11 to 18 px
-  stage.style.maxWidth = `${18 / type * width}px`;
+  live.style.maxWidth = '760px';  // and letters of 11 to 18 px:
+  stage.style.cssText += `min-width: ${11 / type * width}px; max-width: ${18 / type * width}px`;
   for (const element of root.querySelectorAll('p, table')) element.style.display = 'none';
   root.appendChild(live);
   if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
@@ -133,9 +132,10 @@ PAINT
   }
 }
 { // gap
-  const called = 'loss along the logit gap, target and softmax', type = 14, width = 760, height = 300;
-  const left = 52, right = 440, foot = 250, tall = 214, span = right - left;
-  const end = data.controls[2].values.at(-1), handle = inputs[2];
+  const called = 'loss along the logit gap, target and softmax', type = 14, left = 52, foot = 250, tall = 214;
+  const narrow = root.clientWidth && root.clientWidth < 600;  // there the curve is under the bars
+  const [width, height, span] = narrow ? [400, 600, 330] : [760, 300, 388], right = left + span;
+  const low = height - 50, end = data.controls[2].values.at(-1), handle = inputs[2];
   for (const other of [handle.previousSibling, handle.nextSibling]) other.style.display = 'none';
   handle.style.cssText = `width: calc(${100 * span / width}% + 16px);
     margin: 0 0 0 calc(${100 * left / width}% - 8px)`;
@@ -144,7 +144,7 @@ PAINT
   function drag(event) {
     const at = picture.firstChild.getBoundingClientRect();
     const share = ((event.clientX - at.left) / at.width * width - left) / span;
-    if (!event.buttons || share > 1.1) return;
+    if (!event.buttons || share > 1.1 || event.clientY < at.bottom - at.width * 300 / width) return;
     event.preventDefault();
     handle.value = Math.round(share * handle.max);
     handle.focus();
@@ -162,19 +162,19 @@ PAINT
   };
   function paint({rows, look, loss, best, gap}) {
     const top = Math.ceil(2 * Math.max(loss(0), loss(end))) / 2, step = top > 2 ? 1 : 0.5;
-    const x = g => left + g / end * span, y = v => foot - v / top * tall;
+    const x = g => left + g / end * span, y = v => low - v / top * tall;
     const path = Array.from({length: 181}, (_, i) => [x(i / 180 * end), y(loss(i / 180 * end))]);
-    let svg = say(246, 290, `logit gap: ${data.name} above the others (nats)`) +
-      say(14, 18, 'loss (nats)', 'start') + grid(left, right, y, Array.from({length: top / step + 1}, (_, i) => i * step));
-    for (let g = 0; g <= end; g++) svg += say(x(g), foot + 18, g);
+    let svg = say((left + right) / 2, height - 10, `logit gap: ${data.name} above the others (nats)`) +
+      say(14, height - 282, 'loss (nats)', 'start') + grid(left, right, y, Array.from({length: top / step + 1}, (_, i) => i * step));
+    for (let g = 0; g <= end; g++) svg += say(x(g), low + 18, g);
     if (best < end) svg += say(x(best), y(loss(best)) - 10, 'least') +
-      line(x(best), y(loss(best)), x(best), foot, {'stroke-dasharray': '2 3'});
+      line(x(best), y(loss(best)), x(best), low, {'stroke-dasharray': '2 3'});
     svg += tag('path', {d: 'M' + path.join('L'), fill: 'none', ...look}) +
-      line(left, foot, x(gap), foot, {stroke: RED, 'stroke-width': 7}) +
-      line(x(gap), foot, x(gap), y(loss(gap)), {stroke: RED}) +
+      line(left, low, x(gap), low, {stroke: RED, 'stroke-width': 7}) +
+      line(x(gap), low, x(gap), y(loss(gap)), {stroke: RED}) +
       tag('circle', {cx: x(gap), cy: y(loss(gap)), r: 8, fill: RED});
     rows.forEach(function ([name, target, softmax, most], i) {
-      const from = 508 + 142 * i, high = v => foot - v / most * tall;
+      const from = (narrow ? 88 : 508) + 142 * i, high = v => foot - v / most * tall;
       svg += say(from + 38, 18, name) + grid(from, from + 84, high, [0, most / 2, most]);
       const pair = [['softmax', softmax, '#56B4E9'], ['target', target, 'none', look]];
       pair.forEach(([what, v, fill, edge], j) => svg +=

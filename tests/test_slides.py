@@ -140,6 +140,8 @@ def test_npm_out_of_reach_and_no_place_to_write_are_one_sentence(tool, tmp_path)
     (tmp_path / "file").touch()
     result = run(tool, "--to", tmp_path / "file" / "made", env=env)
     one_sentence(result, "Not a directory" if os.name != "nt" else "file")
+    one_sentence(run(tool, "--to", tmp_path, env=env), "holds files of yours")
+    assert (tmp_path / "file").exists()
 
 
 def test_without_chromium_decks_are_made_all_the_same(tmp_path):

@@ -64,6 +64,12 @@ def lectures(root):
     return sorted(found, key=lambda p: (p.name[:2], order[p.parent.name], p))
 
 
+def spare(folder, made):
+    """Refuse a folder that holds files, unless it holds what this tool has `made`."""
+    if any(map(Path.is_file, folder.rglob("*"))) and not (folder / made).exists():
+        raise Problem(f"{folder} holds files of yours: name another folder by --to")
+
+
 def beginning(names, notebooks):
     """The notebooks that begin with these names, such as 01; no name means all."""
     for name in names:

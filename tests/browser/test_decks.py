@@ -84,8 +84,9 @@ def test_every_slider_of_the_decks_moves_and_lets_the_clicker_through(open_deck)
                 assert move_sliders(page, "section.present") == count, name
                 past = "Reveal.getSlidePastCount()"
                 assert page.evaluate(past) == number - 1, "turned the page"
-                sliders.first.focus()
-                page.keyboard.press("PageDown")
+                for key in ("b", "n", ".", "PageDown"):  # n does nothing in the black
+                    sliders.first.focus()
+                    page.keyboard.press(key)
                 assert page.evaluate(past) == number, "swallowed the clicker"
                 seen += 1
     assert seen >= 3

@@ -21,9 +21,10 @@ import folding  # noqa: E402
 import nbformat  # noqa: E402
 import npm  # noqa: E402
 from environment import ROOT  # noqa: E402
+from slides import deck  # noqa: E402
 from tidy import read  # noqa: E402
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 # The pages that do not lie in notebooks/, by their names on the site.
 PAGES = {
     ROOT / "README.md": "README",
@@ -32,14 +33,13 @@ PAGES = {
     ROOT / "data" / "README.md": "data",
 }
 ADDRESS = r'((?!https?:|#)[^)\s#]+)(#[^)\s]*)?(\s+"[^"]*")?'
-FOLDERS = {"notebooks": "Lectures", "deep": "Deep dives"}
 LINK = re.compile(rf"(?<!!)\[([^\]]*)\]\({ADDRESS}\)")
 
 
 def prepare(source, address, decks):
     """Lay out the pages, as copies, for Sphinx; what lies in `decks` is linked."""
     shutil.copytree(ROOT / "notebooks/figures", source / "notebooks/figures")
-    pages = dict(PAGES)
+    pages, talks = dict(PAGES), (HERE / "talks.html").read_text("utf-8")
     for path in command.files(ROOT, "*.ipynb", "*.md"):
         pages[path] = path.relative_to(ROOT).with_suffix("").as_posix()
     for path, page in pages.items():
@@ -49,16 +49,12 @@ def prepare(source, address, decks):
             text = notebook_page(path, pages, decks)
         else:
             text = relinked(path.read_text("utf-8"), path, pages)
+            text = re.sub(r"(?m)^(!\[.+\))$", r'\1{width="100%"}', text)  # it enlarges
+            if path.parent.name == "teaching":
+                text = text.replace("\n", f"\n\n{talks}", 1)
         target.write_text(text, encoding="utf-8")
     (source / "api.rst").write_text(api(), encoding="utf-8")
-    folders = {}
-    for page in [page for page in pages.values() if page.startswith("notebooks/")]:
-        folder = page.split("/")[-2]
-        folders.setdefault(FOLDERS.get(folder, folder.capitalize()), []).append(page)
-    folders["Reference"] = ["README", "claims", "contributing", "api", "data"]
-    table = "\n```{toctree}\n:hidden:\n:caption: %s\n\n%s\n```\n"
-    tables = [table % (name, "\n".join(there)) for name, there in folders.items()]
-    index = "".join([landing(source, address, pages), *tables])
+    index = landing(source, address, pages)
     (source / "index.md").write_text(index, encoding="utf-8")
 
 
@@ -68,23 +64,18 @@ def landing(source, address, pages):
     for path in (p for p in command.lectures(ROOT) if p.parent.name == "notebooks"):
         notebook = read(path)
         head = notebook.cells[0].source
-        outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-        shown = next(o for o in outputs if "image/png" in o.get("data", {}))
-        png = base64.b64decode(shown.data["image/png"])
-        (source / f"{path.stem}.png").write_bytes(png)
-        alt = shown.metadata["image/png"]["alt"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        results = [result for cell in code for result in deck.results_shown(cell)]
+        png, alt = next(what for kind, *what in results if kind == "figure")
+        (source / f"{path.stem}.png").write_bytes(base64.b64decode(png))
+        if path.stem == "05_three_clouds":
+            film = next(html for kind, html, _ in results if kind == "slider")
         options = f":link: notebooks/{path.stem}\n:link-type: doc\n"
         options += f":img-top: {path.stem}.png\n:img-alt: {alt}"
         title, question = re.search(r"# (.+)\n\n\*\*(.+)\*\*", head).groups()
         minutes = re.search(r"read (\d+)", head)[1]
-        text = f"{question}\n\n{minutes} minutes"
+        text = f"{question}\n\n{minutes} minutes to read"
         cards.append(f":::{{grid-item-card}} {title}\n{options}\n{text}\n:::")
-    film = next(
-        output.data["text/html"]
-        for cell in read(ROOT / "notebooks" / "05_three_clouds.ipynb").cells
-        for output in cell.get("outputs", [])
-        if "lsr-live-" in output.get("data", {}).get("text/html", "")
-    )
     readme = (ROOT / "README.md").read_text("utf-8")
     findings = re.search(r"(?s)## Five findings.*?(?=\n## )", readme)[0]
     texts = {
@@ -116,15 +107,16 @@ def relinked(text, path, pages):
 
 def beside(path, decks):
     """Links of a notebook to what belongs to it: deck, handout, exercises, file."""
-    links = {"Download": f"files/{path.name}"}
-    for kind in ("exercises", "solutions"):
-        if (path.parent / kind / f"{path.stem}_{kind}.ipynb").exists():
-            links[kind.capitalize()] = f"notebooks/{kind}/{path.stem}_{kind}.html"
-    for words, suffix in (("Slides", "html"), ("Handout (PDF)", "pdf")):
-        if (decks / f"{path.stem}.{suffix}").exists():
-            links[words] = f"slides/{path.stem}.{suffix}"
-    if path.stem.startswith("08") and (decks / "decision_page.pdf").exists():
-        links["Decision page (PDF)"] = "slides/decision_page.pdf"
+    name, links = path.stem, {"Download": f"files/{path.name}"}
+    for kind in ("exercises", "solutions"):  # those of deep/02_... begin with 02b
+        for found in ROOT.glob(f"notebooks/{kind}/{name[:2]}*{name[2:]}_{kind}.ipynb"):
+            links[kind.capitalize()] = f"notebooks/{kind}/{found.stem}.html"
+    made = {"Slides": f"{name}.html", "Handout (PDF)": f"{name}.pdf"}
+    if name.startswith("08"):
+        made["Decision page (PDF)"] = "decision_page.pdf"
+    links |= {w: f"slides/{to}" for w, to in made.items() if (decks / to).exists()}
+    if path.parent.name in ("notebooks", "deep"):
+        links["Cheat sheet"] = "notebooks/teaching/cheat_sheet.html"
     up = "../" * len(path.relative_to(ROOT).parent.parts)
     there = " · ".join(f'<a href="{up}{to}">{w}</a>' for w, to in links.items())
     return nbformat.v4.new_markdown_cell(f'<p class="beside">{there}</p>')
@@ -139,10 +131,9 @@ def notebook_page(path, pages, decks):
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, path, pages)
             continue
-        tags = {*cell.metadata.get("tags", [])}
-        tags |= {"hide-input"} if folding.is_folded(cell) else set()
-        tags |= {"hide-output"} if folding.has_covered_output(cell) else set()
-        cell.metadata["tags"] = sorted(tags)
+        tags = cell.metadata.setdefault("tags", [])
+        tags += ["hide-input"] * folding.is_folded(cell)
+        tags += ["hide-output"] * folding.has_covered_output(cell)
         cell.outputs = [o for o in cell.outputs if not folding.in_words(o)]
         for output in cell.outputs:
             if alt := output.get("metadata", {}).get("image/png", {}).get("alt"):
@@ -168,24 +159,26 @@ def main():
     parser.add_argument("--url", default="", help="where it will lie, for previews")
     options = parser.parse_args()
     target = options.to.resolve()
-    shutil.rmtree(target, ignore_errors=True)
-    npm.copy("mathjax", ["es5/tex-svg-full.js"], target / "_static")
-    decks = target / "slides"
-    made = [sys.executable, str(HERE.with_name("slides")), "--to", str(decks)]
-    if subprocess.run(made).returncode:
-        sys.exit(1)  # `slides` has said why
+    command.spare(target, "slides/assets/deck.css")
+    target.mkdir(parents=True, exist_ok=True)  # or it is said at once
     with tempfile.TemporaryDirectory() as folder:
-        source, cache = Path(folder, "source"), Path(folder, "cache")
-        prepare(source, options.url and f"{options.url.rstrip('/')}/", decks)
+        site, source, cache = (Path(folder, n) for n in ("site", "source", "cache"))
+        npm.copy("mathjax", ["es5/tex-svg-full.js"], site / "_static")
+        made = [sys.executable, HERE.with_name("slides"), "--to", "slides"]
+        if subprocess.run(made, cwd=site).returncode:
+            sys.exit(1)  # `slides` has said why
+        prepare(source, options.url and f"{options.url.rstrip('/')}/", site / "slides")
         print("The sources are ready; Sphinx takes about a minute.", flush=True)
         call = [sys.executable, *"-m sphinx -q -W --keep-going -E -b html -c".split()]
-        if subprocess.run([*call, HERE, "-d", cache, source, target]).returncode:
+        if subprocess.run([*call, HERE, "-d", cache, source, site]).returncode:
             raise command.Problem("Sphinx warns of what stands above: no site is built")
-    for path in command.files(ROOT, "*.ipynb"):
-        (target / "files").mkdir(exist_ok=True)
-        shutil.copyfile(path, target / "files" / path.name)
-    for path in (target / "_static").glob("*-macros.html"):
-        path.unlink()  # templates of the theme, which it leaves among the files
+        (site / "files").mkdir()
+        for path in command.files(ROOT, "*.ipynb"):
+            shutil.copyfile(path, site / "files" / path.name)
+        for path in (site / "_static").glob("*-macros.html"):
+            path.unlink()  # templates of the theme, which it leaves among the files
+        shutil.rmtree(target, ignore_errors=True)  # only now: the older site
+        shutil.copytree(site, target, dirs_exist_ok=True)
     print(f"{len([*target.rglob('*.html')])} pages. Open {target / 'index.html'}.")
 
 

@@ -16,7 +16,7 @@ nb_merge_streams = True
 nb_render_markdown_format = "myst"  # with tables
 nb_code_prompt_show = "Show {type}"
 nb_code_prompt_hide = "Hide {type}"
-myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 # Everything lies beside the pages: no request leaves the reader's machine.

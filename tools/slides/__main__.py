@@ -66,11 +66,12 @@ def main():
     options = parser.parse_args()
     folder = options.to.resolve()
     assets = folder / "assets"
+    command.spare(folder, "assets/deck.css")
     assets.mkdir(parents=True, exist_ok=True)  # or it is said at once
     all_made = list(wanted(options))  # before anything is written
+    (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
     npm.copy("reveal.js", REVEAL, assets)
     npm.copy("mathjax", ["es5/tex-svg-full.js"], assets)
-    (assets / "deck.css").write_text(page.styles(), encoding="utf-8")
     shutil.copyfile(page.TEMPLATES / "deck.js", assets / "deck.js")
     decks, handouts = {}, True
     for name, (text, decks[name], pages) in all_made:

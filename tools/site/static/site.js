@@ -24,6 +24,7 @@ function play(film) {
   function show(now) {
     playing = now;
     button.textContent = playing ? 'Pause' : 'Play';
+    film.querySelector('[aria-live]').setAttribute('aria-live', playing ? 'off' : 'polite');
   }
   function next() {
     if (!playing) return;
