@@ -94,7 +94,6 @@ def refused(kind):
         "plain": (z, dt.DTensor.from_local(y, mesh_of(1)), mine),
         # These agree modulo 4093, or their cubes do.
         "hole": (zeros(4, 9 + 60 * rank), y, (59 * rank, 128)),
-        "lap": (zeros(4, 77 + rank), y, (50 * rank, 128)),
         "distant": (zeros(4, 2500), y + 4093 * rank, (2500 * rank, 5000)),
         "last_row": (zeros(4093, 3), torch.arange(4093) // 4092 * 5 * rank, mine),
     }[kind]

@@ -81,13 +81,6 @@ def test_usage_and_what_is_wrong(whole):
         one_sentence(course(whole, tool, "99"), f"{tool}: ", "'99'", "00_one_picture")
 
 
-def test_groups_of_tests(pytestconfig):
-    group = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py")).group
-    files = ["tests/test_losses.py", "tests/test_fused_contract.py"]
-    files += ["notebooks/exercises/01_a.ipynb", "tests/browser/test_site.py"]
-    assert " ".join(map(group, files)) == "units kernels notebooks browser"
-
-
 def test_lab(whole, tmp_path):
     """At a port that is taken, with a kernel of the user's that is not this Python."""
     changed = course_copy.notebook(whole / "notebooks" / "01_changed.ipynb", "1")

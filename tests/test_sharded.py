@@ -17,7 +17,7 @@ FORMS = [(), ("classes",), ("rows",)]  # plain tensors; axes of a DTensor's mesh
 ON_TWO_AXES = [("rows", "classes"), ("both", "classes"), ("classes", "classes")]
 DISAGREE = "ValueError: shards must hold each class once, and all ranks the same ta"
 REFUSED = {
-    **dict.fromkeys("overlap hole lap total targets order".split(), DISAGREE),
+    **dict.fromkeys("overlap hole total targets order".split(), DISAGREE),
     **dict.fromkeys(["distant", "last_row", "ignored"], DISAGREE),
     "plain": "ValueError: targets must be a plain tensor, as logits are, got (Rep",
     "number": "ValueError: logits must have shape (N, K), (N, K, d1, ...) or (K,), got",
