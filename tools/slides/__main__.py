@@ -35,7 +35,8 @@ def made(name, title, question, slides, decks):
 def wanted(options):
     """What to make: {name: (page, what the index says, pages on paper)}."""
     lectures = [p for p in command.lectures(ROOT) if p.parent == NOTEBOOKS]
-    listed = talks.plans(SHEET.parent)
+    alone = options.names and not options.plan  # no talk
+    listed = {} if alone else talks.plans(SHEET.parent)
     names = {path.stem for path in lectures}
     if options.plan not in [None, *listed]:
         raise command.Problem(f"No plan {options.plan!r}: only {', '.join(listed)}")
@@ -52,7 +53,7 @@ def wanted(options):
             for cell in (c for c in notebook.cells if c.source.startswith(DECISION)):
                 about = "Decision page", "When, with which ε, and what else?", "1 page"
                 yield "decision_page", (page.sheet(about[0], [cell]), about, 1)
-    for name in [options.plan] if options.plan else [] if options.names else listed:
+    for name in [options.plan] if options.plan else listed:
         slides = talks.composed(name, listed[name], NOTEBOOKS)
         heads = f"Label smoothing in {name[4:]} minutes", "Composed of the lectures."
         yield name, made(name, *heads, slides, names)
