@@ -181,7 +181,7 @@ ENDS = {
 @pytest.mark.parametrize("how", ENDS)
 def test_a_rank_that_dies_differs_or_hangs_ends_in_an_error(how):
     with pytest.raises(RuntimeError, match=ENDS[how]):
-        on_ranks(3, sharded_worker.fail, how, seconds=60 if how == "die" else 10)
+        on_ranks(3, sharded_worker.fail, how, seconds=60 if how == "die" else 16)
 
 
 @pytest.mark.parametrize("ranks, axes", [(2, 1), (3, 1), (4, 2)])

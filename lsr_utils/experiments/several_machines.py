@@ -73,7 +73,7 @@ def _rank(rank, ranks, folder, text, job, seconds):
         if gpus:
             torch.set_default_device(f"cuda:{rank}")
         backend, store = "nccl" if gpus else "gloo", file.with_name("store").as_uri()
-        wait = timedelta(seconds=0.8 * seconds)  # there is time left to say so
+        wait = timedelta(seconds=seconds / 2)  # there is time left to say so
         dist.init_process_group(backend, store, wait, ranks, rank)
         try:
             exec(text, globals())
