@@ -149,8 +149,7 @@ def run(chosen):
         left_out = copy.passing(*sorted({t for m in chosen for t in m["tests"]}))
         for mutant in chosen:
             judge(mutant, [([test], left_out) for test in mutant["tests"]])
-        left = [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]
-        if left:
+        if left := [m for m in chosen if outcomes[m["id"]] == "SURVIVED"]:
             print(f"all unit tests are asked about {len(left)}", flush=True)
             tests = [f"tests/{p.name}" for p in (ROOT / "tests").glob("test_*.py")]
             every = sorted(tests), copy.passing(*tests)
@@ -168,8 +167,7 @@ def summary(chosen, outcomes):
 
 def possible(mutant):
     """Whether the mutant can be judged here; it says why not."""
-    needs = mutant.get("needs")
-    if needs and importlib.util.find_spec(needs) is None:
+    if (needs := mutant.get("needs")) and importlib.util.find_spec(needs) is None:
         return print(f"{mutant['id']}: skipped, it needs {needs}")
     return True
 

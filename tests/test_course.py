@@ -44,12 +44,15 @@ def test_readme_command_runs(command, whole):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test():
+def test_readme_gives_every_command_of_course_py_and_ci_runs_its_test(pytestconfig):
     assert {shlex.split(line)[2] for line in OURS} == set(COMMANDS)
     others = {line.split()[0] for line in LINES if line and line not in OURS}
     assert others <= {"conda", "export", "git", "cd"}
     ours = [line for line in CI.read_text("utf-8").splitlines() if "course.py" in line]
     assert ours == ["python3 course.py test"] and ours[0] in OURS
+    group = pytestconfig.pluginmanager.getplugin(str(ROOT / "conftest.py")).group
+    files = "tests/test_losses.py tests/test_fused_edges.py x.ipynb tests/browser/x.py"
+    assert " ".join(map(group, files.split())) == "units kernels notebooks browser"
 
 
 def test_notebooks_are_compared_with_what_is_stored_and_a_readers_are_not(whole):
